@@ -1,0 +1,1 @@
+//! The Kubernetes API: kinds, request pipeline, watch, discovery, OpenAPI, HTTP.

@@ -1,0 +1,1 @@
+//! The certificate authorities, leaves, service-account keys and kubeconfigs of a cluster.

@@ -1,0 +1,1 @@
+//! The control loops and the runtime that drives them.

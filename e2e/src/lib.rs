@@ -1,0 +1,1 @@
+//! Tests that run the built binary through real clients, and the load program.

@@ -1,0 +1,1 @@
+//! The replicated, versioned, watchable key-value store. Bytes in, bytes out.
