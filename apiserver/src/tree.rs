@@ -1,0 +1,496 @@
+//! The decoded form of an object: a tree of [`Node`]s.
+//!
+//! Keeps: a clone is O(1) (lists, maps and long strings are reference counted and copied on write), so a
+//! retried write starts again from a clone; keys known to a schema are `'static` and never allocate; no type
+//! of a parser leaves this module's children. A value that Go would omit is absent, never `Null`: decoding
+//! removes nulls and canonicalises leaves (see `tree/json.rs`), and encoding fills in what Go prints.
+
+use std::fmt;
+
+use bytes::Bytes;
+use ecow::{EcoString, EcoVec};
+
+/// One value. Numbers are `i64` where they fit, else `f64`.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub enum Node {
+    /// JSON null. Only in untyped trees (patches, raw JSON); typed decoding drops it.
+    #[default]
+    Null,
+    /// true or false.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A number with a fraction or beyond `i64`.
+    Float(f64),
+    /// A string; also every canonicalised leaf (quantity, time, duration, base64 bytes).
+    Str(EcoString),
+    /// JSON text kept as it came, compact (FieldsV1, RawExtension, JSON).
+    Raw(Bytes),
+    /// An array.
+    List(List),
+    /// An object.
+    Map(Map),
+}
+
+/// An array of nodes; cloned in O(1), copied on write.
+pub type List = EcoVec<Node>;
+
+/// A key of a [`Map`]: a schema's static name, or a name from a document.
+#[derive(Clone)]
+pub enum Key {
+    /// A name that lives as long as the program.
+    Static(&'static str),
+    /// A name from input.
+    Owned(EcoString),
+}
+
+/// An object: entries in insertion order. Typed maps are printed in the schema's order, others by key.
+#[derive(Clone, Default)]
+pub struct Map {
+    entries: EcoVec<(Key, Node)>,
+}
+
+impl Key {
+    /// The name as text.
+    #[inline]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Key::Static(name) => name,
+            Key::Owned(name) => name.as_str(),
+        }
+    }
+}
+
+impl std::ops::Deref for Key {
+    type Target = str;
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Key) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Key {}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Key) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Key) -> std::cmp::Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl std::hash::Hash for Key {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl std::borrow::Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<&'static str> for Key {
+    fn from(name: &'static str) -> Key {
+        Key::Static(name)
+    }
+}
+
+impl From<EcoString> for Key {
+    fn from(name: EcoString) -> Key {
+        Key::Owned(name)
+    }
+}
+
+impl Map {
+    /// An empty map.
+    pub fn new() -> Map {
+        Map::default()
+    }
+
+    /// An empty map with room for `entries`.
+    pub fn with_capacity(entries: usize) -> Map {
+        Map { entries: EcoVec::with_capacity(entries) }
+    }
+
+    /// How many entries it has.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it has no entry.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entries in their order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Key, &Node)> + ExactSizeIterator {
+        self.entries.iter().map(|(key, node)| (key, node))
+    }
+
+    /// The entries in their order, values writable.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Key, &mut Node)> {
+        self.entries.make_mut().iter_mut().map(|(key, node)| (&*key, node))
+    }
+
+    /// The keys in their order.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.entries.iter().map(|(key, _)| key)
+    }
+
+    /// The entry at `position`.
+    pub fn entry_at(&self, position: usize) -> Option<(&Key, &Node)> {
+        self.entries.get(position).map(|(key, node)| (key, node))
+    }
+
+    fn position(&self, key: &str) -> Option<usize> {
+        self.entries.iter().position(|(candidate, _)| candidate.as_str() == key)
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entries.iter().find(|(candidate, _)| candidate.as_str() == key).map(|(_, node)| node)
+    }
+
+    /// Whether `key` is present.
+    pub fn contains(&self, key: &str) -> bool {
+        self.position(key).is_some()
+    }
+
+    /// The value of `key`, writable.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        let position = self.position(key)?;
+        self.entries.make_mut().get_mut(position).map(|(_, node)| node)
+    }
+
+    /// Sets `key`, replacing a value that is there.
+    pub fn set(&mut self, key: impl Into<Key>, value: impl Into<Node>) {
+        let key = key.into();
+        match self.position(&key) {
+            Some(position) => self.entries.make_mut()[position].1 = value.into(),
+            None => self.entries.push((key, value.into())),
+        }
+    }
+
+    /// Sets `key` unless it is present; answers whether it was set.
+    pub fn set_default(&mut self, key: impl Into<Key>, value: impl Into<Node>) -> bool {
+        let key = key.into();
+        if self.contains(&key) {
+            return false;
+        }
+        self.entries.push((key, value.into()));
+        true
+    }
+
+    /// Appends an entry that the caller knows to be new (a decoder that has checked for duplicates).
+    pub fn push_new(&mut self, key: Key, value: Node) {
+        self.entries.push((key, value));
+    }
+
+    /// Removes `key` and answers its value.
+    pub fn remove(&mut self, key: &str) -> Option<Node> {
+        let position = self.position(key)?;
+        Some(self.entries.remove(position).1)
+    }
+
+    /// Keeps the entries for which `keep` holds.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Key, &mut Node) -> bool) {
+        self.entries.retain(|(key, node)| keep(key, node));
+    }
+
+    /// Sorts the entries by `order` of their keys.
+    pub fn sort_by(&mut self, mut order: impl FnMut(&Key, &Key) -> std::cmp::Ordering) {
+        self.entries.make_mut().sort_by(|a, b| order(&a.0, &b.0));
+    }
+
+    /// The map at `key`, made empty when absent or not a map.
+    pub fn map_mut(&mut self, key: &'static str) -> &mut Map {
+        if !matches!(self.get(key), Some(Node::Map(_))) {
+            self.set(key, Map::new());
+        }
+        match self.get_mut(key) {
+            Some(Node::Map(map)) => map,
+            _ => unreachable!("the entry was just made a map"),
+        }
+    }
+
+    /// The list at `key`, made empty when absent or not a list.
+    pub fn list_mut(&mut self, key: &'static str) -> &mut List {
+        if !matches!(self.get(key), Some(Node::List(_))) {
+            self.set(key, List::new());
+        }
+        match self.get_mut(key) {
+            Some(Node::List(list)) => list,
+            _ => unreachable!("the entry was just made a list"),
+        }
+    }
+
+    /// The map at `key`.
+    pub fn map(&self, key: &str) -> Option<&Map> {
+        self.get(key).and_then(Node::as_map)
+    }
+
+    /// The map at `key`, writable, if there is one.
+    pub fn existing_map_mut(&mut self, key: &str) -> Option<&mut Map> {
+        self.get_mut(key).and_then(Node::as_map_mut)
+    }
+
+    /// The list at `key`, writable, if there is one.
+    pub fn existing_list_mut(&mut self, key: &str) -> Option<&mut [Node]> {
+        match self.get_mut(key) {
+            Some(Node::List(list)) => Some(list.make_mut()),
+            _ => None,
+        }
+    }
+
+    /// The items of the list at `key`; empty when absent.
+    pub fn list(&self, key: &str) -> &[Node] {
+        match self.get(key) {
+            Some(Node::List(list)) => list.as_slice(),
+            _ => &[],
+        }
+    }
+
+    /// The maps among the items of the list at `key`.
+    pub fn maps(&self, key: &str) -> impl Iterator<Item = &Map> {
+        self.list(key).iter().filter_map(Node::as_map)
+    }
+
+    /// The string at `key`; empty when absent, as Go's zero value.
+    pub fn str(&self, key: &str) -> &str {
+        self.get(key).and_then(Node::as_str).unwrap_or("")
+    }
+
+    /// The integer at `key`, if present.
+    pub fn int(&self, key: &str) -> Option<i64> {
+        self.get(key).and_then(Node::as_int)
+    }
+
+    /// The boolean at `key`, if present.
+    pub fn bool(&self, key: &str) -> Option<bool> {
+        match self.get(key) {
+            Some(Node::Bool(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The node at a path of keys.
+    pub fn at(&self, path: &[&str]) -> Option<&Node> {
+        let (last, parents) = path.split_last()?;
+        let mut map = self;
+        for key in parents {
+            map = map.map(key)?;
+        }
+        map.get(last)
+    }
+
+    /// The string at a path of keys; empty when absent.
+    pub fn str_at(&self, path: &[&str]) -> &str {
+        self.at(path).and_then(Node::as_str).unwrap_or("")
+    }
+
+    /// The map at a path of keys.
+    pub fn map_at(&self, path: &[&str]) -> Option<&Map> {
+        self.at(path).and_then(Node::as_map)
+    }
+
+    /// `metadata` of an object.
+    pub fn metadata(&self) -> Option<&Map> {
+        self.map("metadata")
+    }
+
+    /// `metadata` of an object, made when absent.
+    pub fn metadata_mut(&mut self) -> &mut Map {
+        self.map_mut("metadata")
+    }
+
+    /// `metadata.name`; empty when absent.
+    pub fn name(&self) -> &str {
+        self.str_at(&["metadata", "name"])
+    }
+
+    /// `metadata.namespace`; empty when absent.
+    pub fn namespace(&self) -> &str {
+        self.str_at(&["metadata", "namespace"])
+    }
+
+    /// The value of an annotation.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.map_at(&["metadata", "annotations"])?.get(key)?.as_str()
+    }
+
+    /// The value of a label.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.map_at(&["metadata", "labels"])?.get(key)?.as_str()
+    }
+}
+
+impl PartialEq for Map {
+    /// Equal when they hold the same entries, in any order.
+    fn eq(&self, other: &Map) -> bool {
+        if self.len() != other.len() {
+            return false;
+        }
+        self.entries.iter().zip(other.entries.iter()).all(|(a, b)| a == b)
+            || self.iter().all(|(key, node)| other.get(key) == Some(node))
+    }
+}
+
+impl fmt::Debug for Map {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl<K: Into<Key>, V: Into<Node>> FromIterator<(K, V)> for Map {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Map {
+        Map { entries: entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect() }
+    }
+}
+
+impl<K: Into<Key>, V: Into<Node>, const N: usize> From<[(K, V); N]> for Map {
+    fn from(entries: [(K, V); N]) -> Map {
+        entries.into_iter().collect()
+    }
+}
+
+impl Node {
+    /// The text of a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Node::Str(text) => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The value of an integer.
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Node::Int(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The value of a boolean.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Node::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The entries of a map.
+    pub fn as_map(&self) -> Option<&Map> {
+        match self {
+            Node::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The entries of a map, writable.
+    pub fn as_map_mut(&mut self) -> Option<&mut Map> {
+        match self {
+            Node::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The items of a list.
+    pub fn as_list(&self) -> Option<&List> {
+        match self {
+            Node::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// The items of a list, writable.
+    pub fn as_list_mut(&mut self) -> Option<&mut List> {
+        match self {
+            Node::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// What the value is, in Go's words for JSON: `object`, `array`, `string`, `number`, `bool`, `null`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Node::Null => "null",
+            Node::Bool(_) => "bool",
+            Node::Int(_) | Node::Float(_) => "number",
+            Node::Str(_) => "string",
+            Node::Raw(_) => "raw",
+            Node::List(_) => "array",
+            Node::Map(_) => "object",
+        }
+    }
+}
+
+impl From<bool> for Node {
+    fn from(value: bool) -> Node {
+        Node::Bool(value)
+    }
+}
+
+impl From<i64> for Node {
+    fn from(value: i64) -> Node {
+        Node::Int(value)
+    }
+}
+
+impl From<&str> for Node {
+    fn from(value: &str) -> Node {
+        Node::Str(value.into())
+    }
+}
+
+impl From<String> for Node {
+    fn from(value: String) -> Node {
+        Node::Str(value.into())
+    }
+}
+
+impl From<EcoString> for Node {
+    fn from(value: EcoString) -> Node {
+        Node::Str(value)
+    }
+}
+
+impl From<Map> for Node {
+    fn from(value: Map) -> Node {
+        Node::Map(value)
+    }
+}
+
+impl From<List> for Node {
+    fn from(value: List) -> Node {
+        Node::List(value)
+    }
+}
+
+impl<T: Into<Node>> FromIterator<T> for Node {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Node {
+        Node::List(items.into_iter().map(Into::into).collect())
+    }
+}
