@@ -4,6 +4,12 @@
 
 #![allow(dead_code, reason = "pieces land one by one")]
 
-pub mod codec;
-pub mod schema;
 pub mod tree;
+pub mod schema;
+pub mod codec;
+pub mod field;
+pub mod status;
+pub mod user;
+pub mod kind;
+pub mod kinds;
+pub mod age;

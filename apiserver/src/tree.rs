@@ -494,3 +494,43 @@ impl<T: Into<Node>> FromIterator<T> for Node {
         Node::List(items.into_iter().map(Into::into).collect())
     }
 }
+
+impl fmt::Display for Node {
+    /// Compact JSON, entries in their order: for messages, not for documents.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Node::Null => f.write_str("null"),
+            Node::Bool(value) => value.fmt(f),
+            Node::Int(value) => value.fmt(f),
+            Node::Float(value) => value.fmt(f),
+            Node::Str(text) => write_text(text, f),
+            Node::Raw(bytes) => f.write_str(&String::from_utf8_lossy(bytes)),
+            Node::List(items) => {
+                f.write_str("[")?;
+                for (i, item) in items.iter().enumerate() {
+                    f.write_str(if i > 0 { "," } else { "" })?;
+                    item.fmt(f)?;
+                }
+                f.write_str("]")
+            }
+            Node::Map(map) => map.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Map {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (i, (key, node)) in self.iter().enumerate() {
+            f.write_str(if i > 0 { "," } else { "" })?;
+            write_text(key, f)?;
+            f.write_str(":")?;
+            node.fmt(f)?;
+        }
+        f.write_str("}")
+    }
+}
+
+fn write_text(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(&serde_json::to_string(text).unwrap_or_default())
+}
