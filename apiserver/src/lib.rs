@@ -13,3 +13,8 @@ pub mod user;
 pub mod kind;
 pub mod kinds;
 pub mod age;
+pub mod request;
+pub mod registry;
+pub mod facts;
+pub mod storage;
+pub mod admission;

@@ -1,0 +1,272 @@
+//! A request as every part of the pipeline sees it: parsed once from method, path and query.
+//!
+//! Keeps: the path is parsed here and nowhere else; what authorization decides on is what dispatch acts on.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::status::Error;
+
+/// What the path and method ask for (upstream's RequestInfo).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// `get`, `list`, `watch`, `create` …; the lower-case method for other paths.
+    pub verb: String,
+    /// Below `/api` or `/apis/<group>` and naming a resource.
+    pub is_resource: bool,
+    /// The decoded path.
+    pub path: String,
+    /// API group; empty for core.
+    pub group: String,
+    /// `v1`
+    pub version: String,
+    /// `pods`
+    pub resource: String,
+    /// `status`; empty for the object itself.
+    pub subresource: String,
+    /// Namespace; empty at cluster scope.
+    pub namespace: String,
+    /// Object name; empty for the collection. An exact `metadata.name` selector of a list or watch counts.
+    pub name: String,
+    /// The name stood in the path (not only in a field selector).
+    pub names_object: bool,
+    /// What follows the subresource (proxy paths).
+    pub rest: String,
+}
+
+/// One request, transport left behind.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What is asked for.
+    pub attributes: Attributes,
+    /// `GET`, `POST` …
+    pub method: http::Method,
+    /// Decoded query pairs in order.
+    pub query: Query,
+    /// The headers that matter to handlers.
+    pub headers: http::HeaderMap,
+    /// The whole body, decompressed, within the limit.
+    pub body: Bytes,
+}
+
+/// The decoded query.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    pairs: Vec<(String, String)>,
+}
+
+impl Query {
+    /// Parses a raw query string.
+    pub fn parse(raw: &str) -> Query {
+        let pairs = raw
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+                (decode_plus(key), decode_plus(value))
+            })
+            .collect();
+        Query { pairs }
+    }
+
+    /// The first value of `key`.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.pairs.iter().find(|(candidate, _)| candidate == key).map(|(_, value)| value.as_str())
+    }
+
+    /// The first value of `key`, empty values counted as absent.
+    pub fn non_empty(&self, key: &str) -> Option<&str> {
+        self.get(key).filter(|value| !value.is_empty())
+    }
+
+    /// Every value of `key`.
+    pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.pairs.iter().filter(move |(candidate, _)| candidate == key).map(|(_, value)| value.as_str())
+    }
+
+    /// A boolean as upstream reads it: any value but `false` and `0` is true, also the empty one.
+    pub fn flag(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"))
+    }
+}
+
+fn decode_plus(text: &str) -> String {
+    let spaced = if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
+    percent_decode(&spaced).into_owned()
+}
+
+/// Undoes percent encoding; sequences that are not valid stay as they are.
+pub fn percent_decode(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let bytes = text.as_bytes();
+    let hex = |byte: u8| (byte as char).to_digit(16);
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let pair = (bytes[at] == b'%' && at + 2 < bytes.len())
+            .then(|| Some((hex(bytes[at + 1])? * 16 + hex(bytes[at + 2])?) as u8))
+            .flatten();
+        match pair {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+impl Attributes {
+    /// Parses method, raw path and query.
+    pub fn parse(method: &http::Method, raw_path: &str, query: &Query) -> Attributes {
+        let path = percent_decode(raw_path).into_owned();
+        let mut attributes = Attributes {
+            verb: method.as_str().to_ascii_lowercase(),
+            path: path.clone(),
+            ..Attributes::default()
+        };
+        let mut parts: Vec<&str> = raw_path.split('/').filter(|part| !part.is_empty()).collect();
+        if parts.len() < 3 {
+            return attributes;
+        }
+        match parts.remove(0) {
+            "api" => {}
+            "apis" => {
+                attributes.group = percent_decode(parts.remove(0)).into_owned();
+                if parts.len() < 2 {
+                    return attributes;
+                }
+            }
+            _ => return attributes,
+        }
+        attributes.version = percent_decode(parts.remove(0)).into_owned();
+        attributes.is_resource = true;
+        attributes.verb = match *method {
+            http::Method::POST => "create",
+            http::Method::GET | http::Method::HEAD => "get",
+            http::Method::PUT => "update",
+            http::Method::PATCH => "patch",
+            http::Method::DELETE => "delete",
+            _ => "",
+        }
+        .to_owned();
+        if matches!(parts.first(), Some(&"watch")) {
+            if parts.len() < 2 {
+                return attributes;
+            }
+            parts.remove(0);
+            attributes.verb = "watch".to_owned();
+        }
+        let parts: Vec<String> = parts.into_iter().map(|part| percent_decode(part).into_owned()).collect();
+        let mut rest: &[String] = &parts;
+        if rest.first().is_some_and(|part| part == "namespaces") {
+            if let [_, namespace, tail @ ..] = rest {
+                attributes.namespace.clone_from(namespace);
+                if tail.first().is_some_and(|part| part != "status" && part != "finalize") {
+                    rest = tail;
+                }
+            }
+        }
+        attributes.fill(rest);
+        attributes.collection_verb(query);
+        attributes
+    }
+
+    fn fill(&mut self, parts: &[String]) {
+        let mut parts = parts.iter();
+        let mut next = || parts.next().cloned().unwrap_or_default();
+        self.resource = next();
+        self.name = next();
+        self.subresource = next();
+        self.names_object = !self.name.is_empty();
+        self.rest = parts.map(String::as_str).collect::<Vec<_>>().join("/");
+    }
+
+    fn collection_verb(&mut self, query: &Query) {
+        if self.verb == "watch" || !self.name.is_empty() {
+            return;
+        }
+        match self.verb.as_str() {
+            "get" => {
+                self.verb = if query.flag("watch") { "watch" } else { "list" }.to_owned();
+                self.name = exact_name(query).unwrap_or_default();
+            }
+            "delete" => {
+                self.verb = "deletecollection".to_owned();
+                self.name = exact_name(query).unwrap_or_default();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The name of an exact `metadata.name` field selector.
+fn exact_name(query: &Query) -> Option<String> {
+    let selector = query.non_empty("fieldSelector")?;
+    selector.split(',').find_map(|term| {
+        let value = term.strip_prefix("metadata.name=")?;
+        let value = value.strip_prefix('=').unwrap_or(value);
+        (!value.is_empty()).then(|| value.to_owned())
+    })
+}
+
+impl Request {
+    /// The text of a header, if it is there and readable.
+    pub fn header(&self, name: http::header::HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The field manager: the query's, else the User-Agent up to its first slash.
+    pub fn field_manager(&self) -> Result<String, Error> {
+        match self.query.non_empty("fieldManager") {
+            Some(manager) if manager.len() > 128 => {
+                Err(Error::BadRequest("fieldManager may not be longer than 128".to_owned()))
+            }
+            Some(manager) => Ok(manager.to_owned()),
+            None => {
+                let agent = self.header(http::header::USER_AGENT).unwrap_or("");
+                let manager: String = agent.split('/').next().unwrap_or("").chars().take(128).collect();
+                Ok(if manager.is_empty() { "unknown".to_owned() } else { manager })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(method: http::Method, url: &str) -> Attributes {
+        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        Attributes::parse(&method, path, &Query::parse(query))
+    }
+
+    #[test]
+    fn paths_become_verbs_resources_and_names() {
+        for (method, url, expected) in [
+            (http::Method::GET, "/api/v1/namespaces/a/pods/b/log", "get  v1 pods/log a b"),
+            (http::Method::GET, "/api/v1/namespaces/a/pods", "list  v1 pods/ a "),
+            (http::Method::GET, "/api/v1/pods?watch=1", "watch  v1 pods/  "),
+            (http::Method::GET, "/api/v1/watch/namespaces/a/pods/b", "watch  v1 pods/ a b"),
+            (http::Method::GET, "/api/v1/namespaces/a", "get  v1 namespaces/ a a"),
+            (http::Method::PUT, "/api/v1/namespaces/a/finalize", "update  v1 namespaces/finalize a a"),
+            (http::Method::DELETE, "/apis/apps/v1/namespaces/a/deployments", "deletecollection apps v1 deployments/ a "),
+            (http::Method::GET, "/api/v1/namespaces/a/pods?fieldSelector=metadata.name%3Dx", "list  v1 pods/ a x"),
+            (http::Method::POST, "/apis/apps/v1/namespaces/a/deployments", "create apps v1 deployments/ a "),
+        ] {
+            let a = parse(method, url);
+            let text =
+                format!("{} {} {} {}/{} {} {}", a.verb, a.group, a.version, a.resource, a.subresource, a.namespace, a.name);
+            assert_eq!(text, expected, "{url}");
+        }
+        assert!(!parse(http::Method::GET, "/apis/apps/v1").is_resource);
+        assert!(!parse(http::Method::GET, "/version").is_resource);
+    }
+}

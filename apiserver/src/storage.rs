@@ -1,0 +1,111 @@
+//! Objects in the store: the only file that speaks to `pintle_store`.
+//!
+//! Keeps: a stored value is the object's canonical JSON after its opening brace, without kind and apiVersion,
+//! with the resourceVersion spliced in by the store; labels, selectable fields and owners travel beside it as
+//! facts, so nothing here parses JSON to answer a read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+pub use pintle_store::{
+    AtError, Compacted, Compare, Cursor, Entry, Event, Interest, Key, NewValue, Op, Outcome, Prefix, Progress, Revision,
+    State, Store, Term, Txn, Why,
+};
+
+use crate::codec;
+use crate::facts::Facts;
+use crate::registry::Resource;
+use crate::schema;
+use crate::status::Error;
+use crate::tree::Map;
+
+/// A consistent view of everything, at one revision.
+#[derive(Clone)]
+pub struct View {
+    state: Arc<State>,
+}
+
+impl View {
+    /// The view of a published state.
+    pub fn new(state: Arc<State>) -> View {
+        View { state }
+    }
+
+    /// The revision of the view.
+    pub fn revision(&self) -> Revision {
+        self.state.revision
+    }
+
+    /// The state below.
+    pub fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    /// The stored entry of an object.
+    pub fn entry(&self, resource: &Resource, namespace: &str, name: &str) -> Option<&Arc<Entry>> {
+        self.state.get(&Key::new(resource.key(namespace, name)))
+    }
+
+    /// The decoded object of the storage version.
+    pub fn object(&self, resource: &Resource, namespace: &str, name: &str) -> Option<Map> {
+        self.entry(resource, namespace, name).map(|entry| decode(resource, entry))
+    }
+
+    /// The entries of a namespace, or of all when it is empty, in key order.
+    pub fn entries(&self, resource: &Resource, namespace: &str) -> impl Iterator<Item = &Arc<Entry>> {
+        self.state.range(&resource.prefix(namespace), None)
+    }
+
+    /// The revision of the newest change to any object of the resource.
+    pub fn modified(&self, resource: &Resource) -> Revision {
+        self.state.bucket_modified(&resource.bucket)
+    }
+}
+
+/// The tree of a stored object (storage version), `metadata.resourceVersion` included.
+pub fn decode(resource: &Resource, entry: &Entry) -> Map {
+    let bytes = entry.bytes();
+    let mut document = Vec::with_capacity(bytes.len() + 1);
+    document.push(b'{');
+    document.extend_from_slice(bytes);
+    codec::json::decode(&document, schema::builtin(), resource.storage_schema, None)
+        .expect("stored bytes were encoded by this schema")
+}
+
+/// The value to store for an object of the storage version, without its resourceVersion.
+pub fn encode(resource: &Resource, object: &Map) -> NewValue {
+    let mut bytes = Vec::with_capacity(4096);
+    let splice = codec::json::encode_stored(object, schema::builtin(), resource.storage_schema, &mut bytes);
+    let facts = Facts::of(resource.kind, object);
+    NewValue {
+        bytes: Bytes::from(bytes),
+        splice_at: splice.map(|at| at as u32),
+        terms: facts.terms(resource.kind),
+        facts: facts.encode(),
+    }
+}
+
+/// What a write that was not applied means for the client.
+pub fn refused(why: Why) -> Error {
+    match why {
+        Why::Overloaded => Error::TooManyRequests {
+            message: "Too many requests, please try again later.".to_owned(),
+            retry_after: 1,
+            causes: Vec::new(),
+        },
+        Why::QuotaExceeded => Error::StorageFull(
+            "the storage quota is exhausted: delete objects, or raise --storage-quota and restart".to_owned(),
+        ),
+        Why::TooLarge => Error::TooLarge(TXN_BYTES_MAX),
+        Why::Stopping => Error::Unavailable("the server is shutting down".to_owned()),
+        Why::NoLeader => Error::Unavailable("no leader".to_owned()),
+        Why::Fenced => Error::Unavailable("the writer is no longer the leader".to_owned()),
+    }
+}
+
+/// Largest transaction of the store, in bytes.
+const TXN_BYTES_MAX: usize = 4 << 20;
+
+/// How long a read waits for a revision that is not here yet.
+pub const FUTURE_REVISION_WAIT: Duration = Duration::from_secs(3);
