@@ -1,1 +1,23 @@
-//! The certificate authorities, leaves, service-account keys and kubeconfigs of a cluster.
+//! The certificate authorities, leaves, service-account keys and kubeconfigs of a control plane.
+//!
+//! Invariant: no private key leaves this crate except to the file (or stream) it was asked to write. Keys are
+//! ECDSA P-256, because an RSA key would cost more start-up time than everything else together.
+//!
+//! Time is always given by the caller; nothing here reads a clock or the environment.
+#![warn(missing_docs)]
+
+mod authority;
+mod error;
+mod files;
+mod kubeconfig;
+mod leaf;
+mod names;
+mod pki;
+mod server_tls;
+mod subject;
+
+pub use error::{Error, Result};
+pub use kubeconfig::{Kubeconfig, server_of};
+pub use names::ServerNames;
+pub use pki::Pki;
+pub use server_tls::ServerTls;

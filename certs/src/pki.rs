@@ -1,0 +1,108 @@
+//! The `pki` directory, laid out as kubeadm does. Keeps: what is there and fits is used as it is; what is missing is
+//! made, at the first start in one batch of files.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rcgen::KeyPair;
+
+use crate::{
+    Kubeconfig, Result, ServerNames, ServerTls,
+    authority::Authority,
+    files::{self, Batch},
+    leaf::{Leaf, Usage},
+};
+
+const SERVING: &str = "apiserver";
+
+/// The authorities of a cluster and where they are kept.
+pub struct Pki {
+    directory: PathBuf,
+    kubernetes: Authority,
+}
+
+impl Pki {
+    /// Opens the directory to sign with its authority; nothing is made or changed.
+    pub fn open(directory: &Path, now: Timestamp) -> Result<Pki> {
+        Ok(Pki { directory: directory.to_owned(), kubernetes: Authority::open(directory, "ca", now)? })
+    }
+
+    /// Opens the directory for a server; authorities, keys and leaves that are missing, no longer fit `names` or are
+    /// about to expire are made.
+    pub fn open_or_create(directory: &Path, names: &ServerNames, now: Timestamp) -> Result<(Pki, ServerTls)> {
+        let mut batch = Batch::default();
+        let kubernetes = Authority::open_or_create(directory, "ca", "kubernetes-ca", now, &mut batch)?;
+        let front_proxy =
+            Authority::open_or_create(directory, "front-proxy-ca", "front-proxy-ca", now, &mut batch)?;
+        Authority::open_or_create(&directory.join("etcd"), "ca", "etcd-ca", now, &mut batch)?;
+        service_account_keys(directory, &mut batch)?;
+
+        let serving = serving(names).open_or_issue(directory, SERVING, &kubernetes, now, &mut batch)?;
+        let masters = ["system:masters".to_owned()];
+        let kubelet_client = client("kube-apiserver-kubelet-client", &masters);
+        kubelet_client.open_or_issue(directory, "apiserver-kubelet-client", &kubernetes, now, &mut batch)?;
+        let front_proxy_client = client("front-proxy-client", &[]);
+        front_proxy_client.open_or_issue(directory, "front-proxy-client", &front_proxy, now, &mut batch)?;
+
+        let tls = ServerTls::new(&serving, &kubernetes)?;
+        batch.commit()?;
+        Ok((Pki { directory: directory.to_owned(), kubernetes }, tls))
+    }
+
+    /// Issues the serving certificate anew when it is about to expire, and lets `tls` use it from now on.
+    pub fn renew(&self, tls: &ServerTls, names: &ServerNames, now: Timestamp) -> Result<()> {
+        let mut batch = Batch::default();
+        let issued =
+            serving(names).open_or_issue(&self.directory, SERVING, &self.kubernetes, now, &mut batch)?;
+        batch.commit()?;
+        tls.replace(&issued)
+    }
+
+    /// The certificate of the authority that signs servers and clients, in PEM form.
+    pub fn authority_pem(&self) -> &str {
+        self.kubernetes.pem()
+    }
+
+    /// A kubeconfig for `user`, member of `groups`, at the server `server` (`https://HOST:PORT`).
+    pub fn kubeconfig<'a>(
+        &'a self,
+        user: &'a str,
+        groups: &'a [String],
+        server: &'a str,
+    ) -> Result<Kubeconfig<'a>> {
+        Kubeconfig::new(&self.kubernetes, user, groups, server)
+    }
+}
+
+fn serving(names: &ServerNames) -> Leaf<'_> {
+    Leaf { common_name: "kube-apiserver", organizations: &[], usage: Usage::Server(names) }
+}
+
+fn client<'a>(common_name: &'a str, organizations: &'a [String]) -> Leaf<'a> {
+    Leaf { common_name, organizations, usage: Usage::Client }
+}
+
+/// The key pair that signs service-account tokens. Tokens outlive restarts, so an existing key is never touched.
+fn service_account_keys(directory: &Path, batch: &mut Batch) -> Result<()> {
+    let key = directory.join("sa.key");
+    let public = directory.join("sa.pub");
+    let pair = match files::read(&key)? {
+        Some(text) => KeyPair::from_pem(&text).map_err(|_| crate::Error::Malformed {
+            path: key,
+            expected: "a private key in PKCS #8 PEM form",
+        })?,
+        None => {
+            let pair = KeyPair::generate()?;
+            batch.add(key, pair.serialize_pem());
+            batch.add(public.clone(), pair.public_key_pem());
+            return Ok(());
+        }
+    };
+    if files::read(&public)?.is_none() {
+        batch.add(public, pair.public_key_pem());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
