@@ -326,6 +326,26 @@ pub const STATUS: Subresource = Subresource {
     action: Action::View(View { prepare: keep_all_but_status, validate: |_, _, _| {} }),
 };
 
+/// The `scale` endpoint: a Scale of autoscaling/v1 over `spec.replicas` and `status.replicas`.
+pub const fn scale(selector: fn(&Map) -> String) -> Subresource {
+    Subresource {
+        name: "scale",
+        verbs: VIEW_VERBS,
+        body: Some(BodyKind {
+            group: "autoscaling",
+            version: "v1",
+            kind: "Scale",
+            schema: "io.k8s.api.autoscaling.v1.Scale",
+        }),
+        action: Action::Scale(ScalePaths { selector }),
+    }
+}
+
+/// `prepare_for_create` of most kinds with a status: a client's status is not taken on create.
+pub fn clear_status(object: &mut Map, _: &Context<'_>) {
+    object.remove("status");
+}
+
 /// Puts back `spec` and every other top-level field but `metadata` and `status` from `old`.
 pub fn keep_all_but_status(object: &mut Map, old: &Map, _: &Context<'_>) {
     object.retain(|key, _| matches!(key.as_str(), "apiVersion" | "kind" | "metadata" | "status"));

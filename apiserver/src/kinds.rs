@@ -2,7 +2,134 @@
 
 use crate::kind::Kind;
 
+mod admissionregistration;
+mod apiextensions;
+mod apiregistration;
+mod apps;
+mod autoscaling;
+mod batch;
+mod certificates;
+mod coordination;
 mod core;
+mod discovery;
+mod flowcontrol;
+mod networking;
+mod node;
+mod policy;
+mod rbac;
+mod resource;
+mod scheduling;
+mod storage;
+mod storagemigration;
+
+mod selector;
 
 /// Every built-in kind, in no particular order; discovery sorts by group.
-pub static ALL: &[&Kind] = &[&core::config_map::KIND];
+pub static ALL: &[&Kind] = &[
+    &core::config_map::KIND,
+    &apps::controller_revision::KIND,
+    &apps::daemon_set::KIND,
+    &apps::deployment::KIND,
+    &apps::replica_set::KIND,
+    &apps::stateful_set::KIND,
+    &batch::cron_job::KIND,
+    &batch::job::KIND,
+    &autoscaling::horizontal_pod_autoscaler::KIND,
+    &policy::pod_disruption_budget::KIND,
+    &rbac::role::KIND,
+    &rbac::cluster_role::KIND,
+    &rbac::role_binding::KIND,
+    &rbac::cluster_role_binding::KIND,
+    &networking::ingress::KIND,
+    &networking::ingress_class::KIND,
+    &networking::ip_address::KIND,
+    &networking::network_policy::KIND,
+    &networking::service_cidr::KIND,
+    &storage::csi_driver::KIND,
+    &storage::csi_node::KIND,
+    &storage::csi_storage_capacity::KIND,
+    &storage::storage_class::KIND,
+    &storage::volume_attachment::KIND,
+    &storage::volume_attributes_class::KIND,
+    &discovery::endpoint_slice::KIND,
+    &coordination::lease::KIND,
+    &scheduling::priority_class::KIND,
+    &node::runtime_class::KIND,
+    &certificates::certificate_signing_request::KIND,
+    &certificates::cluster_trust_bundle::KIND,
+    &certificates::pod_certificate_request::KIND,
+    &admissionregistration::mutating_admission_policy::KIND,
+    &admissionregistration::mutating_admission_policy_binding::KIND,
+    &admissionregistration::mutating_webhook_configuration::KIND,
+    &admissionregistration::validating_admission_policy::KIND,
+    &admissionregistration::validating_admission_policy_binding::KIND,
+    &admissionregistration::validating_webhook_configuration::KIND,
+    &apiextensions::custom_resource_definition::KIND,
+    &apiregistration::api_service::KIND,
+    &flowcontrol::flow_schema::KIND,
+    &flowcontrol::priority_level_configuration::KIND,
+    &resource::device_class::KIND,
+    &resource::device_taint_rule::KIND,
+    &resource::resource_claim::KIND,
+    &resource::resource_claim_template::KIND,
+    &resource::resource_slice::KIND,
+    &storagemigration::storage_version_migration::KIND,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::ALL;
+
+    /// `group/Kind` of every file below `src/kinds` that defines a kind.
+    fn kinds_on_disk() -> BTreeSet<String> {
+        let quoted = |text: &str, field: &str| {
+            let line =
+                text.lines().map(str::trim).find(|line| line.starts_with(field)).expect("a named field");
+            line.split('"').nth(1).expect("a quoted value").to_owned()
+        };
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/kinds");
+        let mut kinds = BTreeSet::new();
+        for group in std::fs::read_dir(directory).expect("the kinds directory") {
+            let group = group.expect("an entry").path();
+            if !group.is_dir() {
+                continue;
+            }
+            for file in std::fs::read_dir(group).expect("a group's directory") {
+                let file = file.expect("an entry").path();
+                let text =
+                    if file.is_file() { std::fs::read_to_string(&file).expect("UTF-8") } else { continue };
+                if text.contains("static KIND: Kind") {
+                    kinds.insert(format!("{}/{}", quoted(&text, "group:"), quoted(&text, "kind:")));
+                }
+            }
+        }
+        kinds
+    }
+
+    #[test]
+    fn the_list_names_every_kind_file() {
+        let listed: BTreeSet<String> =
+            ALL.iter().map(|kind| format!("{}/{}", kind.names.group, kind.names.kind)).collect();
+        assert_eq!(listed, kinds_on_disk());
+        assert_eq!(listed.len(), ALL.len(), "a kind is listed twice");
+    }
+
+    #[test]
+    fn singular_names_and_schemas_follow_the_kind() {
+        for kind in ALL {
+            assert_eq!(kind.names.singular, kind.names.kind.to_lowercase());
+            assert_eq!(
+                kind.versions.iter().filter(|version| version.storage).count(),
+                1,
+                "{}",
+                kind.names.kind
+            );
+            for version in kind.versions {
+                assert!(version.schema.ends_with(&format!(".{}.{}", version.version, kind.names.kind)));
+            }
+        }
+    }
+}

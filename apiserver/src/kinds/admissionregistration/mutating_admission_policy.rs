@@ -1,0 +1,25 @@
+//! MutatingAdmissionPolicy: changes to objects as they are written.
+
+use crate::kind::{self, Generation, Kind, Names, Scope, Version};
+
+/// The kind.
+pub(in crate::kinds) static KIND: Kind = Kind {
+    names: Names {
+        group: "admissionregistration.k8s.io",
+        kind: "MutatingAdmissionPolicy",
+        plural: "mutatingadmissionpolicies",
+        singular: "mutatingadmissionpolicy",
+        short: &[],
+        scope: Scope::Cluster,
+    },
+    versions: &[Version::storage(
+        "admissionregistration.k8s.io",
+        "v1",
+        "io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicy",
+    )],
+    categories: &["api-extensions"],
+    columns: &[kind::NAME, kind::AGE],
+    generation: Generation::Spec,
+    unconditional_update: false,
+    ..Kind::DEFAULT
+};

@@ -1,0 +1,3 @@
+//! The coordination.k8s.io group. Locks and heartbeats.
+
+pub(super) mod lease;

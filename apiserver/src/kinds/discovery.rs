@@ -1,0 +1,3 @@
+//! The discovery.k8s.io group. Where services are.
+
+pub(super) mod endpoint_slice;

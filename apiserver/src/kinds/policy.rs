@@ -1,0 +1,3 @@
+//! The policy group. Limits on disruptions.
+
+pub(super) mod pod_disruption_budget;

@@ -1,0 +1,20 @@
+//! Role: rules within a namespace. Keeps: every rule names verbs and something that they apply to.
+
+use crate::kind::{self, Kind, NameRule, Names, Scope, Version};
+
+/// The kind.
+pub(in crate::kinds) static KIND: Kind = Kind {
+    names: Names {
+        group: "rbac.authorization.k8s.io",
+        kind: "Role",
+        plural: "roles",
+        singular: "role",
+        short: &[],
+        scope: Scope::Namespaced,
+    },
+    versions: &[Version::storage("rbac.authorization.k8s.io", "v1", "io.k8s.api.rbac.v1.Role")],
+    columns: &[kind::NAME, kind::AGE],
+    name_rule: NameRule::PathSegment,
+    creates_on_update: true,
+    ..Kind::DEFAULT
+};

@@ -1,0 +1,3 @@
+//! The scheduling.k8s.io group. Priorities.
+
+pub(super) mod priority_class;
