@@ -1,9 +1,16 @@
 //! Documents to trees and back: JSON, YAML and protobuf, all driven by the schema.
 //!
-//! Keeps: `decode` makes leaves canonical and drops what Go drops, so that `encode(decode(x))` is a fixed point
-//! and equal bytes mean "unchanged".
+//! Keeps: `decode` makes leaves canonical and drops what Go takes for zero, so that `encode(decode(x))` is a fixed
+//! point, equal bytes mean "unchanged", and every encoding of an object gives the same tree.
 
 use ecow::EcoString;
+
+mod context;
+pub mod json;
+mod leaf;
+
+/// Documents nested deeper than this are refused; trees are walked recursively.
+pub const DEPTH_MAX: usize = 512;
 
 /// What a decoder noticed and went on: for `fieldValidation` Warn and Strict.
 #[derive(Debug, Default)]
@@ -14,10 +21,38 @@ pub struct Findings {
     pub duplicate: Vec<EcoString>,
 }
 
+impl Findings {
+    /// A document can have a million unknown fields; the first hundred are enough.
+    const MAX: usize = 100;
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.unknown.is_empty() && self.duplicate.is_empty()
+    }
+
+    fn add_unknown(&mut self, path: EcoString) {
+        if self.unknown.len() < Findings::MAX && !self.unknown.contains(&path) {
+            self.unknown.push(path);
+        }
+    }
+
+    fn add_duplicate(&mut self, path: EcoString) {
+        if self.duplicate.len() < Findings::MAX && !self.duplicate.contains(&path) {
+            self.duplicate.push(path);
+        }
+    }
+}
+
 /// Why a document could not be decoded, in the decoder's words (the caller adds the kind's sentence).
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct DecodeError {
     /// As Go's decoder would say it: `json: cannot unmarshal string into Go struct field …`.
     pub message: String,
+}
+
+impl DecodeError {
+    fn new(message: impl Into<String>) -> DecodeError {
+        DecodeError { message: message.into() }
+    }
 }

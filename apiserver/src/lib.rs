@@ -7,6 +7,8 @@
 pub mod tree;
 pub mod schema;
 pub mod codec;
+pub mod quantity;
+pub mod time;
 pub mod field;
 pub mod status;
 pub mod user;

@@ -3,13 +3,15 @@
 //! Keeps: immutable once built; names of built-in fields are `'static`. Built-ins come from the generated
 //! table (`schema/table.txt`, made by `schema/generator`), custom resources will build the same type at run time.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
-use crate::tree::{Key, Node};
+use crate::tree::{Key, Map, Node};
 
 mod table;
 
-pub use table::builtin;
+pub use table::{BuiltinKind, builtin, builtin_kinds, kind};
 
 /// A set of struct types that refer to each other by [`StructId`].
 #[derive(Debug, Default)]
@@ -27,13 +29,24 @@ pub struct StructId(pub u32);
 pub struct Struct {
     /// The OpenAPI name: `io.k8s.api.apps.v1.Deployment`.
     pub name: Key,
+    /// The Go name, as decoding errors print it: `v1.Deployment`.
+    pub go: Key,
     /// Fields in Go order. A Go-inlined struct is one field with `inline` set; its JSON fields appear in `flat`.
-    pub fields: Vec<Field>,
-    /// Every JSON field in printing order with inlined ones expanded: a path of indexes into `fields`
-    /// (the last is in the struct that the earlier ones lead to).
+    pub fields: Vec<Arc<Field>>,
+    /// Every JSON field in printing order with inlined ones expanded. Filled in by [`Schema::new`].
     pub flat: Vec<FlatField>,
-    /// JSON name -> index into `flat`.
+    /// JSON name -> index into `flat`. Filled in by [`Schema::new`].
     pub index: FxHashMap<Key, u16>,
+    /// Per entry of `fields` its index in `flat` (of its first field when inlined).
+    pub flat_at: Vec<u16>,
+    /// The entries of `fields` that are in the protobuf form, by ascending number.
+    pub by_number: Vec<u16>,
+    /// This struct or one below it declares a default.
+    pub has_defaults: bool,
+    /// This struct or one below it declares something that `validate` checks.
+    pub has_checks: bool,
+    /// Validation markers of the type itself.
+    pub markers: Vec<(Key, Key)>,
     /// The whole struct has one owner in server-side apply (`+structType=atomic`).
     pub atomic: bool,
 }
@@ -41,8 +54,12 @@ pub struct Struct {
 /// One JSON field of a struct, wherever Go declares it.
 #[derive(Clone, Debug)]
 pub struct FlatField {
-    /// The field itself, a copy of the declaration (also when it comes from an inlined struct).
-    pub field: Field,
+    /// The declaration (also when it comes from an inlined struct).
+    pub field: Arc<Field>,
+    /// Go prints it even when nothing is set: no omitempty, or a non-pointer struct with it.
+    pub printed: bool,
+    /// Go names of the inlined structs it is declared in, each with a dot: `VolumeSource.`; mostly empty.
+    pub embedded: Key,
 }
 
 /// One field.
@@ -50,6 +67,8 @@ pub struct FlatField {
 pub struct Field {
     /// JSON name; empty for an inlined struct.
     pub name: Key,
+    /// The name as JSON prints it in front of a value: `"replicas":`.
+    pub head: Key,
     /// Protobuf number; 0 when the field is not in the protobuf form.
     pub number: u32,
     /// What it holds.
@@ -60,6 +79,8 @@ pub struct Field {
     pub inline: bool,
     /// When the JSON encoder leaves it out.
     pub omit: Omit,
+    /// The Go type where it does not follow from `ty`: `v1.RestartPolicy`; else empty.
+    pub go: Key,
     /// Declared required (no `+optional`, no omitempty).
     pub required: bool,
     /// Strategic-merge strategy.
@@ -107,8 +128,10 @@ pub enum Type {
     FieldsV1,
     /// `runtime.RawExtension`: raw JSON object.
     RawExtension,
-    /// Free JSON without a protobuf form of its own (`apiextensions.JSON` and its union types); message {1 raw}.
+    /// Free JSON (`apiextensions.JSON`); message {1 raw}.
     Json,
+    /// A JSON schema or something else in its place; the struct is `JSONSchemaProps`.
+    SchemaOr(SchemaOr, StructId),
     /// A struct.
     Struct(StructId),
     /// A list. `wrapped`: in protobuf it is a message {1 items} (`ExtraValue`, `Verbs`).
@@ -120,6 +143,28 @@ pub enum Type {
     },
     /// A map with string keys.
     Map(Box<Type>),
+}
+
+/// What may stand in the place of a JSON schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaOr {
+    /// A list of schemas (`JSONSchemaPropsOrArray`).
+    Array,
+    /// true or false (`JSONSchemaPropsOrBool`).
+    Bool,
+    /// A list of strings (`JSONSchemaPropsOrStringArray`).
+    StringArray,
+}
+
+impl SchemaOr {
+    /// The item type of the list that may stand there.
+    pub fn item(self, schema: StructId) -> Option<Type> {
+        match self {
+            SchemaOr::Array => Some(Type::Struct(schema)),
+            SchemaOr::Bool => None,
+            SchemaOr::StringArray => Some(Type::String),
+        }
+    }
 }
 
 /// When Go's encoder leaves a field out.
@@ -161,29 +206,67 @@ pub enum ListType {
 }
 
 impl Schema {
-    /// Builds a schema; `flat` and `index` of each struct are filled in here.
+    /// Builds a schema; what follows from `fields` in each struct is filled in here.
     pub fn new(structs: Vec<Struct>) -> Schema {
-        let by_name =
-            structs.iter().enumerate().map(|(i, s)| (s.name.clone(), StructId(i as u32))).collect();
+        let by_name = structs.iter().enumerate().map(|(i, s)| (s.name.clone(), StructId(i as u32))).collect();
         let mut schema = Schema { structs, by_name };
         for i in 0..schema.structs.len() {
             let mut flat = Vec::new();
-            schema.flatten(StructId(i as u32), &mut flat);
+            let flat_at = schema.flatten(StructId(i as u32), &Key::Static(""), &mut flat);
             let index =
-                flat.iter().enumerate().map(|(at, f): (usize, &FlatField)| (f.field.name.clone(), at as u16)).collect();
-            schema.structs[i].flat = flat;
-            schema.structs[i].index = index;
+                flat.iter().enumerate().map(|(at, f): (usize, &FlatField)| (f.field.name.clone(), at as u16));
+            let index = index.collect();
+            let this = &mut schema.structs[i];
+            let mut by_number: Vec<u16> =
+                (0..this.fields.len() as u16).filter(|at| this.fields[*at as usize].number > 0).collect();
+            by_number.sort_by_key(|at| this.fields[*at as usize].number);
+            (this.flat, this.flat_at, this.index, this.by_number) = (flat, flat_at, index, by_number);
         }
+        schema.spread(|s| &mut s.has_defaults, |field| field.default.is_some());
+        schema.spread(|s| &mut s.has_checks, Field::is_checked);
         schema
     }
 
-    fn flatten(&self, id: StructId, flat: &mut Vec<FlatField>) {
-        for field in &self.get(id).fields {
-            match (&field.ty, field.inline) {
-                (Type::Struct(inner), true) => self.flatten(*inner, flat),
-                _ => flat.push(FlatField { field: field.clone() }),
+    /// Sets a mark on every struct with a field for which `holds`, and on those that contain such a struct.
+    fn spread(&mut self, mark: fn(&mut Struct) -> &mut bool, holds: fn(&Field) -> bool) {
+        loop {
+            let mut changed = false;
+            for i in 0..self.structs.len() {
+                let found = {
+                    let fields = self.structs[i].fields.clone();
+                    fields.iter().any(|field| {
+                        holds(field)
+                            || field.ty.struct_id().is_some_and(|id| *mark(&mut self.structs[id.0 as usize]))
+                    })
+                };
+                let marked = mark(&mut self.structs[i]);
+                changed |= found && !*marked;
+                *marked |= found;
+            }
+            if !changed {
+                return;
             }
         }
+    }
+
+    fn flatten(&self, id: StructId, embedded: &Key, flat: &mut Vec<FlatField>) -> Vec<u16> {
+        let mut flat_at = Vec::with_capacity(self.get(id).fields.len());
+        for field in &self.get(id).fields {
+            flat_at.push(flat.len() as u16);
+            match (&field.ty, field.inline) {
+                (Type::Struct(inner), true) => {
+                    let name = self.get(*inner).go.rsplit('.').next().unwrap_or_default();
+                    let embedded = Key::Owned(ecow::eco_format!("{embedded}{name}."));
+                    self.flatten(*inner, &embedded, flat);
+                }
+                _ => flat.push(FlatField {
+                    printed: field.printed_when_absent(),
+                    embedded: embedded.clone(),
+                    field: field.clone(),
+                }),
+            }
+        }
+        flat_at
     }
 
     /// The struct at `id`.
@@ -203,10 +286,151 @@ impl Schema {
     }
 }
 
+impl Field {
+    /// A field with a name and type, everything else at its zero value.
+    pub fn new(name: Key, ty: Type) -> Field {
+        Field {
+            head: Key::Owned(ecow::eco_format!("\"{name}\":")),
+            name,
+            number: 0,
+            ty,
+            pointer: false,
+            inline: false,
+            omit: Omit::Never,
+            go: Key::Static(""),
+            required: false,
+            patch: PatchStrategy::default(),
+            merge_key: Key::Static(""),
+            list: ListType::Default,
+            list_keys: Vec::new(),
+            default: None,
+            enumeration: Vec::new(),
+            markers: Vec::new(),
+        }
+    }
+
+    fn printed_when_absent(&self) -> bool {
+        match self.omit {
+            Omit::Never => true,
+            Omit::Empty => !self.pointer && self.ty.is_go_struct(),
+            Omit::Zero => false,
+        }
+    }
+
+    /// Whether Go would take `node` for the zero value of this field, so that it is absent from the tree.
+    ///
+    /// An empty list, map or byte string that Go always prints is not zero: nil prints `null`.
+    #[inline]
+    pub fn is_zero(&self, node: &Node) -> bool {
+        if self.pointer {
+            return matches!(node, Node::Null);
+        }
+        match node {
+            Node::Null => true,
+            Node::Bool(value) => !value,
+            Node::Int(value) => *value == 0,
+            Node::Float(value) => *value == 0.0,
+            Node::Str(text) => match self.ty {
+                Type::String => text.is_empty(),
+                Type::Bytes => text.is_empty() && self.omit != Omit::Never,
+                Type::Quantity => text == "0",
+                Type::Duration => text == "0s",
+                _ => false,
+            },
+            Node::Raw(_) => false,
+            Node::List(list) => list.is_empty() && self.omit != Omit::Never,
+            Node::Map(map) => {
+                map.is_empty() && (self.omit != Omit::Never || matches!(self.ty, Type::Struct(_)))
+            }
+        }
+    }
+
+    fn is_checked(&self) -> bool {
+        self.required
+            || !self.enumeration.is_empty()
+            || !self.markers.is_empty()
+            || matches!(self.list, ListType::Map | ListType::Set)
+    }
+}
+
+impl Type {
+    /// Whether the Go type is a struct, which omitempty never leaves out.
+    fn is_go_struct(&self) -> bool {
+        match self {
+            Type::Struct(_)
+            | Type::Time
+            | Type::MicroTime
+            | Type::Duration
+            | Type::Quantity
+            | Type::IntOrString
+            | Type::FieldsV1
+            | Type::RawExtension
+            | Type::Json
+            | Type::SchemaOr(..) => true,
+            Type::Bool
+            | Type::Int32
+            | Type::Int64
+            | Type::Float64
+            | Type::String
+            | Type::Bytes
+            | Type::List { .. }
+            | Type::Map(_) => false,
+        }
+    }
+
+    /// What stands in a list or map for an item that is null.
+    pub fn zero(&self) -> Node {
+        match self {
+            Type::Bool => Node::Bool(false),
+            Type::Int32 | Type::Int64 | Type::IntOrString => Node::Int(0),
+            Type::Float64 => Node::Float(0.0),
+            Type::String | Type::Bytes => Node::Str("".into()),
+            Type::Duration => Node::Str("0s".into()),
+            Type::Quantity => Node::Str("0".into()),
+            Type::Struct(_) => Node::Map(Map::new()),
+            Type::Time
+            | Type::MicroTime
+            | Type::FieldsV1
+            | Type::RawExtension
+            | Type::Json
+            | Type::SchemaOr(..)
+            | Type::List { .. }
+            | Type::Map(_) => Node::Null,
+        }
+    }
+
+    /// The struct that it is, or that its items are.
+    pub fn struct_id(&self) -> Option<StructId> {
+        match self {
+            Type::Struct(id) | Type::SchemaOr(_, id) => Some(*id),
+            Type::List { item, .. } => item.struct_id(),
+            Type::Map(value) => value.struct_id(),
+            _ => None,
+        }
+    }
+}
+
 impl Struct {
+    /// A struct with a name and its fields; the rest is filled in by [`Schema::new`].
+    pub fn new(name: Key, go: Key, fields: Vec<Arc<Field>>) -> Struct {
+        Struct {
+            name,
+            go,
+            fields,
+            flat: Vec::new(),
+            index: FxHashMap::default(),
+            flat_at: Vec::new(),
+            by_number: Vec::new(),
+            has_defaults: false,
+            has_checks: false,
+            markers: Vec::new(),
+            atomic: false,
+        }
+    }
+
     /// The field with a JSON name.
     #[inline]
     pub fn field(&self, name: &str) -> Option<&Field> {
-        self.index.get(name).map(|at| &self.flat[*at as usize].field)
+        self.index.get(name).map(|at| &*self.flat[*at as usize].field)
     }
 }

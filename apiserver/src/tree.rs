@@ -7,7 +7,6 @@
 
 use std::fmt;
 
-use bytes::Bytes;
 use ecow::{EcoString, EcoVec};
 
 /// One value. Numbers are `i64` where they fit, else `f64`.
@@ -24,8 +23,8 @@ pub enum Node {
     Float(f64),
     /// A string; also every canonicalised leaf (quantity, time, duration, base64 bytes).
     Str(EcoString),
-    /// JSON text kept as it came, compact (FieldsV1, RawExtension, JSON).
-    Raw(Bytes),
+    /// JSON text kept as it came, compact and escaped as Go escapes (FieldsV1, RawExtension, JSON).
+    Raw(EcoString),
     /// An array.
     List(List),
     /// An object.
@@ -135,6 +134,13 @@ impl Map {
         Map { entries: EcoVec::with_capacity(entries) }
     }
 
+    /// A map of entries whose keys are known to differ (from a decoder that has checked), allocated once.
+    pub fn from_new(entries: impl ExactSizeIterator<Item = (Key, Node)>) -> Map {
+        let mut map = Map::with_capacity(entries.len());
+        map.entries.extend(entries);
+        map
+    }
+
     /// How many entries it has.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -218,6 +224,12 @@ impl Map {
     /// Keeps the entries for which `keep` holds.
     pub fn retain(&mut self, mut keep: impl FnMut(&Key, &mut Node) -> bool) {
         self.entries.retain(|(key, node)| keep(key, node));
+    }
+
+    /// The entries, in their order, as a slice.
+    #[inline]
+    pub fn entries(&self) -> &[(Key, Node)] {
+        self.entries.as_slice()
     }
 
     /// Sorts the entries by `order` of their keys.
@@ -355,6 +367,15 @@ impl PartialEq for Map {
         }
         self.entries.iter().zip(other.entries.iter()).all(|(a, b)| a == b)
             || self.iter().all(|(key, node)| other.get(key) == Some(node))
+    }
+}
+
+impl IntoIterator for Map {
+    type Item = (Key, Node);
+    type IntoIter = ecow::vec::IntoIter<(Key, Node)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
     }
 }
 

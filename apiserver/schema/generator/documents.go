@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+)
+
+// writeDocuments writes each kind's documents at the edges of the encodings, as Go encodes them:
+//
+//	empty    nothing is set
+//	pointers every pointer leads to a zero value, lists and maps are nil
+//	zeroes   as pointers, and every list and map has one zero item
+func writeDocuments(kinds []kind, dir string) error {
+	scheme, _, err := apiScheme()
+	if err != nil {
+		return err
+	}
+	serializer := protobuf.NewSerializer(scheme, scheme)
+	for _, kind := range kinds {
+		if !kind.roundTrips {
+			continue
+		}
+		version, err := schema.ParseGroupVersion(kind.version)
+		if err != nil {
+			return err
+		}
+		for _, shape := range []struct {
+			name         string
+			pointers     bool
+			oneOfEach    bool
+			depthAllowed int
+		}{{"empty", false, false, 0}, {"pointers", true, false, 24}, {"zeroes", true, true, 24}} {
+			value := reflect.New(kind.goType)
+			if shape.pointers {
+				fill(value.Elem(), shape.oneOfEach, nil, shape.depthAllowed)
+			}
+			object := value.Interface().(runtime.Object)
+			object.GetObjectKind().SetGroupVersionKind(version.WithKind(kind.name))
+			if err := writeDocument(serializer, object, dir, documentName(version, kind.name, shape.name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func documentName(version schema.GroupVersion, kind, shape string) string {
+	group := version.Group
+	if group == "" {
+		group = "core"
+	}
+	return strings.Join([]string{group, version.Version, kind, shape}, ".")
+}
+
+func writeDocument(serializer *protobuf.Serializer, object runtime.Object, dir, name string) error {
+	text, err := json.Marshal(object)
+	if err != nil {
+		return err
+	}
+	var message bytes.Buffer
+	if err := serializer.Encode(object, &message); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".json"), text, 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, name+".pb"), message.Bytes(), 0o644)
+}
+
+// fill makes pointers lead to zero values. A type that contains itself is entered once.
+func fill(v reflect.Value, oneOfEach bool, above []reflect.Type, depth int) {
+	t := v.Type()
+	if _, leaf := leaves[t.PkgPath()+"."+t.Name()]; leaf || depth == 0 {
+		return
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		for _, parent := range above {
+			if parent == t {
+				return
+			}
+		}
+		above = append(append([]reflect.Type{}, above...), t)
+		for i := range t.NumField() {
+			if t.Field(i).IsExported() {
+				fill(v.Field(i), oneOfEach, above, depth-1)
+			}
+		}
+	case reflect.Pointer:
+		for _, parent := range above {
+			if parent == t.Elem() {
+				return
+			}
+		}
+		// A pointer to a zero time prints null and is read back as nil.
+		if leaf := leaves[t.Elem().PkgPath()+"."+t.Elem().Name()]; leaf != "" && leaf != "quantity" && leaf != "duration" && leaf != "intorstr" {
+			return
+		}
+		v.Set(reflect.New(t.Elem()))
+		fill(v.Elem(), oneOfEach, above, depth-1)
+	case reflect.Slice:
+		if !oneOfEach || t.Elem().Kind() == reflect.Uint8 || recursive(t.Elem(), above) {
+			return
+		}
+		v.Set(reflect.MakeSlice(t, 1, 1))
+		fill(v.Index(0), oneOfEach, above, depth-1)
+	case reflect.Map:
+		if !oneOfEach || recursive(t.Elem(), above) || t.Elem().Kind() == reflect.Slice {
+			return
+		}
+		item := reflect.New(t.Elem()).Elem()
+		fill(item, oneOfEach, above, depth-1)
+		v.Set(reflect.MakeMap(t))
+		v.SetMapIndex(reflect.ValueOf("a").Convert(t.Key()), item)
+	}
+}
+
+func recursive(t reflect.Type, above []reflect.Type) bool {
+	for _, parent := range above {
+		if parent == t {
+			return true
+		}
+	}
+	// An item that is a nil value of a leaf prints null, which is read back as absent.
+	leaf := leaves[t.PkgPath()+"."+t.Name()]
+	return leaf != "" && leaf != "quantity" && leaf != "intorstr"
+}

@@ -1,0 +1,223 @@
+//! Where a decoder is and what it has noticed: paths, findings, and the errors that Go reports at the end.
+//!
+//! Keeps: a value of the wrong type does not end decoding, because Go reports a syntax error later in the
+//! document first; the first error of each class is the one reported.
+
+use ecow::EcoString;
+
+use super::{DecodeError, Findings};
+use crate::schema::{FlatField, Schema, StructId, Type};
+use crate::tree::Key;
+
+pub(super) struct Context<'a> {
+    pub(super) schema: &'a Schema,
+    path: Vec<Segment>,
+    findings: Option<&'a mut Findings>,
+    /// Inside a value that Go decodes with a decoder of its own, which knows no strictness.
+    pub(super) lenient: usize,
+    /// A value of the wrong type: reported when nothing worse is found.
+    mismatch: Option<DecodeError>,
+    /// A leaf that its own decoder refused.
+    refusal: Option<DecodeError>,
+}
+
+#[derive(Clone)]
+enum Segment {
+    Field(StructId, u16),
+    Key(EcoString),
+    Index(usize),
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(schema: &'a Schema, findings: Option<&'a mut Findings>) -> Context<'a> {
+        let path = Vec::with_capacity(16);
+        Context { schema, path, findings, lenient: 0, mismatch: None, refusal: None }
+    }
+
+    #[inline]
+    pub(super) fn enter_field(&mut self, id: StructId, at: usize) {
+        self.path.push(Segment::Field(id, at as u16));
+    }
+
+    pub(super) fn enter_key(&mut self, key: &str) {
+        self.path.push(Segment::Key(key.into()));
+    }
+
+    #[inline]
+    pub(super) fn enter_index(&mut self, index: usize) {
+        self.path.push(Segment::Index(index));
+    }
+
+    #[inline]
+    pub(super) fn leave(&mut self) {
+        self.path.pop();
+    }
+
+    /// Whether unknown and duplicate fields are of interest.
+    #[inline]
+    pub(super) fn is_strict(&self) -> bool {
+        self.findings.is_some() && self.lenient == 0
+    }
+
+    pub(super) fn unknown(&mut self, name: &str) {
+        if self.is_strict() {
+            let path = self.strict_path(name);
+            if let Some(findings) = &mut self.findings {
+                findings.add_unknown(path);
+            }
+        }
+    }
+
+    pub(super) fn duplicate(&mut self, name: &str) {
+        if self.is_strict() {
+            let path = self.strict_path(name);
+            if let Some(findings) = &mut self.findings {
+                findings.add_duplicate(path);
+            }
+        }
+    }
+
+    /// `spec.containers[0].name`, as strict decoding prints it.
+    fn strict_path(&self, name: &str) -> EcoString {
+        let mut text = EcoString::new();
+        for segment in &self.path {
+            match segment {
+                Segment::Field(id, at) => {
+                    push_dot(&mut text);
+                    text.push_str(&self.flat(*id, *at).field.name);
+                }
+                Segment::Key(key) => {
+                    push_dot(&mut text);
+                    text.push_str(key);
+                }
+                Segment::Index(index) => text.push_str(&ecow::eco_format!("[{index}]")),
+            }
+        }
+        push_dot(&mut text);
+        text.push_str(name);
+        text
+    }
+
+    fn flat(&self, id: StructId, at: u16) -> &'a FlatField {
+        let schema: &'a Schema = self.schema;
+        &schema.get(id).flat[usize::from(at)]
+    }
+
+    /// Notes that a JSON value (`string`, `number 1.5`, `object` …) is not of the expected type.
+    pub(super) fn mismatch(&mut self, value: &str, ty: &str) {
+        if self.mismatch.is_none() {
+            self.mismatch = Some(self.type_error(value, ty));
+        }
+    }
+
+    /// As `mismatch`, for a leaf whose own decoder refuses: Go stops there.
+    pub(super) fn refuse_type(&mut self, value: &str, ty: &str) {
+        if self.refusal.is_none() {
+            self.refusal = Some(self.type_error(value, ty));
+        }
+    }
+
+    /// Notes an error of the class of `mismatch` in other words.
+    pub(super) fn note(&mut self, message: String) {
+        if self.mismatch.is_none() {
+            self.mismatch = Some(DecodeError::new(message));
+        }
+    }
+
+    /// Notes that a leaf's own decoder refused its text.
+    pub(super) fn refuse(&mut self, message: impl Into<String>) {
+        if self.refusal.is_none() {
+            self.refusal = Some(DecodeError::new(message));
+        }
+    }
+
+    fn type_error(&self, value: &str, ty: &str) -> DecodeError {
+        let innermost = self.path.iter().rev().find_map(|segment| match segment {
+            Segment::Field(id, _) => Some(*id),
+            _ => None,
+        });
+        let Some(innermost) = innermost else {
+            return DecodeError::new(format!("json: cannot unmarshal {value} into Go value of type {ty}"));
+        };
+        let go = &self.schema.get(innermost).go;
+        let owner = go.rsplit('.').next().unwrap_or_default();
+        let mut path = String::new();
+        for segment in &self.path {
+            if let Segment::Field(id, at) = segment {
+                let flat = self.flat(*id, *at);
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(&flat.embedded);
+                path.push_str(&flat.field.name);
+            }
+        }
+        DecodeError::new(format!(
+            "json: cannot unmarshal {value} into Go struct field {owner}.{path} of type {ty}"
+        ))
+    }
+
+    /// The expected type in Go's words. `levels` is how many lists or maps inside the field's type it is.
+    pub(super) fn go_type(&self, ty: &Type, levels: usize) -> String {
+        if let Some(Segment::Field(id, at)) = self.path.iter().rev().find(|s| matches!(s, Segment::Field(..)))
+        {
+            let go = &self.flat(*id, *at).field.go;
+            let inner = (0..levels).try_fold(go.as_str(), |go, _| element(go));
+            if let Some(inner) = inner.filter(|inner| !inner.is_empty()) {
+                return inner.to_owned();
+            }
+        }
+        self.plain_go_type(ty)
+    }
+
+    fn plain_go_type(&self, ty: &Type) -> String {
+        match ty {
+            Type::Bool => "bool".into(),
+            Type::Int32 => "int32".into(),
+            Type::Int64 => "int64".into(),
+            Type::Float64 => "float64".into(),
+            Type::String => "string".into(),
+            Type::Bytes => "[]uint8".into(),
+            Type::Time => "v1.Time".into(),
+            Type::MicroTime => "v1.MicroTime".into(),
+            Type::Duration => "v1.Duration".into(),
+            Type::Quantity => "resource.Quantity".into(),
+            Type::IntOrString => "intstr.IntOrString".into(),
+            Type::FieldsV1 => "v1.FieldsV1".into(),
+            Type::RawExtension => "runtime.RawExtension".into(),
+            Type::Json => "v1.JSON".into(),
+            Type::SchemaOr(..) => "v1.JSONSchemaProps".into(),
+            Type::Struct(id) => self.schema.get(*id).go.to_string(),
+            Type::List { item, .. } => format!("[]{}", self.plain_go_type(item)),
+            Type::Map(value) => format!("map[string]{}", self.plain_go_type(value)),
+        }
+    }
+
+    /// The error to report after a document that is well formed.
+    pub(super) fn finish(self) -> Result<(), DecodeError> {
+        match self.refusal.or(self.mismatch) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+}
+
+fn push_dot(text: &mut EcoString) {
+    if !text.is_empty() {
+        text.push('.');
+    }
+}
+
+/// The element type of a list or map in Go's words.
+fn element(go: &str) -> Option<&str> {
+    let inner = go
+        .strip_prefix("[]")
+        .or_else(|| go.strip_prefix("map[").and_then(|rest| rest.split_once(']')).map(|(_, inner)| inner))?;
+    Some(inner.strip_prefix('*').unwrap_or(inner))
+}
+
+/// A key that costs nothing when the schema knows it.
+#[inline]
+pub(super) fn field_key(field: &FlatField) -> Key {
+    field.field.name.clone()
+}

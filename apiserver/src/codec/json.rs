@@ -1,0 +1,76 @@
+//! JSON to trees and back.
+//!
+//! Keeps: reading accepts what Go's decoder accepts and refuses in its words; writing prints what Go's encoder
+//! prints, byte for byte. The parser is ours because it decodes straight into schema-keyed trees in one pass,
+//! several times faster than through a general one, and because clients compare Go's error texts.
+
+use ecow::EcoString;
+
+use super::context::Context;
+use super::{DecodeError, Findings};
+use crate::schema::{Schema, StructId};
+use crate::tree::{Map, Node};
+
+mod decode;
+mod encode;
+mod read;
+mod typed;
+mod untyped;
+pub(super) mod write;
+
+pub use encode::{Head, encode, encode_object, encode_untyped};
+
+/// Decodes a document of a known type. Unknown and duplicate fields go to `findings`; the last duplicate wins.
+pub fn decode(
+    input: &[u8],
+    schema: &Schema,
+    id: StructId,
+    findings: Option<&mut Findings>,
+) -> Result<Map, DecodeError> {
+    let text = utf8(input);
+    decode::Decoder::new(&text, Context::new(schema, findings)).document(id)
+}
+
+/// Decodes a document of any shape: entries in their order, the last of duplicates.
+pub fn decode_untyped(input: &[u8]) -> Result<Node, DecodeError> {
+    let schema = Schema::default();
+    let text = utf8(input);
+    untyped::Decoder::new(&text, Context::new(&schema, None)).document()
+}
+
+/// As [`decode_untyped`], with the paths of duplicate fields.
+pub fn decode_untyped_with_duplicates(input: &[u8]) -> Result<(Node, Vec<EcoString>), DecodeError> {
+    let schema = Schema::default();
+    let mut findings = Findings::default();
+    let text = utf8(input);
+    let node = untyped::Decoder::new(&text, Context::new(&schema, Some(&mut findings))).document()?;
+    Ok((node, findings.duplicate))
+}
+
+/// Makes an untyped tree (the result of a patch) typed: the checks and canonical leaves of [`decode`].
+///
+/// A tree that is typed already stays as it is.
+pub fn typed(
+    map: Map,
+    schema: &Schema,
+    id: StructId,
+    findings: Option<&mut Findings>,
+) -> Result<Map, DecodeError> {
+    typed::convert(map, Context::new(schema, findings), id)
+}
+
+/// A raw leaf from JSON text, in its canonical form; `null` is [`Node::Null`].
+pub fn raw(text: &str) -> Result<Node, DecodeError> {
+    let mut reader = read::Reader::new(text);
+    let node = reader.raw()?;
+    reader.end()?;
+    Ok(node.unwrap_or_default())
+}
+
+/// Go replaces what is not UTF-8 by U+FFFD.
+fn utf8(input: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(input)
+}
+
+#[cfg(test)]
+mod tests;

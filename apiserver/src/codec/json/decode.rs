@@ -1,0 +1,212 @@
+//! JSON of a known type to its tree, in one pass.
+//!
+//! Keeps: entries of a struct are in the schema's order, entries of a map by key; nothing that Go takes for zero
+//! is there. Scratch space is shared by all levels, so each list and map is allocated once, at its size.
+
+use super::super::DecodeError;
+use super::super::context::{Context, field_key};
+use super::super::leaf::{self, Scalar};
+use super::read::Reader;
+use crate::schema::{Struct, StructId, Type};
+use crate::tree::{Key, List, Map, Node};
+
+pub(super) struct Decoder<'a> {
+    reader: Reader<'a>,
+    context: Context<'a>,
+    fields: Vec<(u16, Node)>,
+    entries: Vec<(Key, Node)>,
+    items: Vec<Node>,
+}
+
+type Result<T> = std::result::Result<T, DecodeError>;
+
+impl<'a> Decoder<'a> {
+    pub(super) fn new(text: &'a str, context: Context<'a>) -> Decoder<'a> {
+        Decoder {
+            reader: Reader::new(text),
+            context,
+            fields: Vec::with_capacity(64),
+            entries: Vec::with_capacity(16),
+            items: Vec::with_capacity(32),
+        }
+    }
+
+    pub(super) fn document(mut self, id: StructId) -> Result<Map> {
+        let node = self.value(&Type::Struct(id), 0)?;
+        self.reader.end()?;
+        self.context.finish()?;
+        match node {
+            Some(Node::Map(map)) => Ok(map),
+            _ => Ok(Map::new()),
+        }
+    }
+
+    /// A value of type `ty`; `None` when it is null, absent in its canonical form, or of another type.
+    fn value(&mut self, ty: &Type, levels: usize) -> Result<Option<Node>> {
+        if let Type::RawExtension | Type::FieldsV1 | Type::Json = ty {
+            return self.reader.raw();
+        }
+        match self.reader.peek()? {
+            b'"' => {
+                let text = self.reader.string()?;
+                Ok(leaf::scalar(&mut self.context, ty, levels, Scalar::String(&text)))
+            }
+            b'{' => self.object(ty, levels),
+            b'[' => self.array(ty, levels),
+            b'n' => self.reader.literal("null").map(|()| None),
+            byte @ (b't' | b'f') => {
+                self.reader.literal(if byte == b't' { "true" } else { "false" })?;
+                if let Type::SchemaOr(crate::schema::SchemaOr::Bool, _) = ty {
+                    return Ok(Some(Node::Bool(byte == b't')));
+                }
+                Ok(leaf::scalar(&mut self.context, ty, levels, Scalar::Bool(byte == b't')))
+            }
+            b'-' | b'0'..=b'9' => {
+                let text = self.reader.number()?;
+                Ok(leaf::scalar(&mut self.context, ty, levels, Scalar::Number(text)))
+            }
+            _ => Err(self.reader.invalid_value()),
+        }
+    }
+
+    fn object(&mut self, ty: &Type, levels: usize) -> Result<Option<Node>> {
+        match ty {
+            Type::Struct(id) => self.structure(*id).map(|map| Some(Node::Map(map))),
+            Type::Map(value) => self.map(value, levels + 1).map(|map| Some(Node::Map(map))),
+            Type::SchemaOr(_, id) => {
+                self.context.lenient += 1;
+                let map = self.structure(*id);
+                self.context.lenient -= 1;
+                map.map(|map| Some(Node::Map(map)))
+            }
+            _ => {
+                self.reader.skip()?;
+                leaf::composite(&mut self.context, ty, levels, "object");
+                Ok(None)
+            }
+        }
+    }
+
+    fn array(&mut self, ty: &Type, levels: usize) -> Result<Option<Node>> {
+        match ty {
+            Type::List { item, .. } => self.list(item, levels + 1).map(|list| Some(Node::List(list))),
+            Type::SchemaOr(or, id) if let Some(item) = or.item(*id) => {
+                self.context.lenient += 1;
+                let list = self.list(&item, levels + 1);
+                self.context.lenient -= 1;
+                list.map(|list| Some(Node::List(list)))
+            }
+            _ => {
+                self.reader.skip()?;
+                leaf::composite(&mut self.context, ty, levels, "array");
+                Ok(None)
+            }
+        }
+    }
+
+    fn structure(&mut self, id: StructId) -> Result<Map> {
+        self.reader.open()?;
+        let this = self.context.schema.get(id);
+        let start = self.fields.len();
+        let mut seen = 0_u128;
+        let mut next = 0;
+        let mut in_order = true;
+        let mut first = true;
+        while let Some(name) = self.reader.key(first)? {
+            first = false;
+            let Some(at) = find(this, &name, next) else {
+                self.context.unknown(&name);
+                self.reader.skip()?;
+                continue;
+            };
+            if at < 128 && seen & (1 << at) != 0 {
+                self.context.duplicate(&name);
+                drop_earlier(&mut self.fields, start, at);
+            }
+            seen |= 1_u128.checked_shl(at as u32).unwrap_or(0);
+            in_order &= at >= next;
+            next = at + 1;
+            let field = &*this.flat[at].field;
+            self.context.enter_field(id, at);
+            let value = self.value(&field.ty, 0)?;
+            self.context.leave();
+            if let Some(node) = value
+                && !field.is_zero(&node)
+            {
+                self.fields.push((at as u16, node));
+            }
+        }
+        if !in_order {
+            self.fields[start..].sort_by_key(|(at, _)| *at);
+        }
+        Ok(Map::from_new(
+            self.fields.drain(start..).map(|(at, node)| (field_key(&this.flat[usize::from(at)]), node)),
+        ))
+    }
+
+    fn map(&mut self, value: &Type, levels: usize) -> Result<Map> {
+        self.reader.open()?;
+        let start = self.entries.len();
+        let mut in_order = true;
+        let mut first = true;
+        let tracked = value.struct_id().is_some();
+        while let Some(name) = self.reader.key(first)? {
+            first = false;
+            if tracked {
+                self.context.enter_key(&name);
+            }
+            let node = self.value(value, levels)?;
+            if tracked {
+                self.context.leave();
+            }
+            if let Some((last, _)) = self.entries[start..].last() {
+                in_order &= last.as_str() < &*name;
+            }
+            self.entries.push((Key::Owned((*name).into()), node.unwrap_or_else(|| value.zero())));
+        }
+        if !in_order {
+            let context = &mut self.context;
+            super::untyped::sort_keeping_last(&mut self.entries, start, |name| context.duplicate(name));
+        }
+        Ok(Map::from_new(self.entries.drain(start..)))
+    }
+
+    fn list(&mut self, item: &Type, levels: usize) -> Result<List> {
+        self.reader.open()?;
+        let start = self.items.len();
+        let tracked = item.struct_id().is_some();
+        let mut index = 0;
+        while self.reader.item(index == 0)? {
+            if tracked {
+                self.context.enter_index(index);
+            }
+            let node = self.value(item, levels)?;
+            if tracked {
+                self.context.leave();
+            }
+            self.items.push(node.unwrap_or_else(|| item.zero()));
+            index += 1;
+        }
+        let mut list = List::with_capacity(self.items.len() - start);
+        list.extend(self.items.drain(start..));
+        Ok(list)
+    }
+}
+
+/// The field with a name. Documents are mostly in the schema's order, so the next few are tried first.
+#[inline]
+pub(super) fn find(this: &Struct, name: &str, next: usize) -> Option<usize> {
+    for (ahead, flat) in this.flat.get(next..).unwrap_or_default().iter().take(3).enumerate() {
+        if flat.field.name.as_str() == name {
+            return Some(next + ahead);
+        }
+    }
+    this.index.get(name).map(|at| usize::from(*at))
+}
+
+/// Removes the value of an earlier duplicate.
+fn drop_earlier(fields: &mut Vec<(u16, Node)>, start: usize, at: usize) {
+    if let Some(position) = fields[start..].iter().position(|(earlier, _)| usize::from(*earlier) == at) {
+        fields.remove(start + position);
+    }
+}

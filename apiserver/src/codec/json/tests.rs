@@ -1,0 +1,277 @@
+use super::*;
+use crate::schema;
+
+fn pod() -> StructId {
+    schema::kind("", "v1", "Pod").unwrap()
+}
+
+fn decoded(kind: StructId, text: &str) -> Result<(String, Findings), String> {
+    let mut findings = Findings::default();
+    let schema = schema::builtin();
+    let map = decode(text.as_bytes(), schema, kind, Some(&mut findings)).map_err(|error| error.message)?;
+    let untyped = match decode_untyped(text.as_bytes()).unwrap() {
+        Node::Map(map) => map,
+        _ => Map::new(),
+    };
+    let converted = typed(untyped, schema, kind, None).unwrap();
+    assert_eq!(converted, map, "both ways to a typed tree agree on {text}");
+    let mut out = Vec::new();
+    encode(&map, schema, kind, &mut out);
+    let again = decode(&out, schema, kind, None).unwrap();
+    assert_eq!(again, map, "what was written is read back: {text}");
+    Ok((String::from_utf8(out).unwrap(), findings))
+}
+
+#[track_caller]
+fn check(kind: StructId, text: &str, expected: &str) {
+    let (text, findings) = decoded(kind, text).unwrap();
+    assert_eq!(text, expected);
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
+#[track_caller]
+fn check_error(kind: StructId, text: &str, expected: &str) {
+    assert_eq!(decoded(kind, text).unwrap_err(), expected);
+}
+
+#[test]
+fn zero_values_are_printed_where_go_prints_them() {
+    check(pod(), "{}", r#"{"metadata":{},"spec":{"containers":null},"status":{}}"#);
+    check(
+        pod(),
+        r#"{"status":{},"metadata":{"creationTimestamp":null,"labels":{}},"spec":{"containers":[{}],"volumes":[]}}"#,
+        r#"{"metadata":{},"spec":{"containers":[{"name":"","resources":{}}]},"status":{}}"#,
+    );
+    let service = schema::kind("", "v1", "Service").unwrap();
+    check(
+        service,
+        r#"{"spec":{"ports":[{"port":80}]}}"#,
+        r#"{"metadata":{},"spec":{"ports":[{"port":80,"targetPort":0}]},"status":{"loadBalancer":{}}}"#,
+    );
+    let role = schema::kind("rbac.authorization.k8s.io", "v1", "Role").unwrap();
+    check(role, r#"{"rules":[]}"#, r#"{"metadata":{},"rules":[]}"#);
+    check(role, r#"{"rules":null}"#, r#"{"metadata":{},"rules":null}"#);
+}
+
+#[test]
+fn pointers_keep_zero_and_empty() {
+    let deployment = schema::kind("apps", "v1", "Deployment").unwrap();
+    check(
+        deployment,
+        r#"{"spec":{"replicas":0,"selector":{},"minReadySeconds":0}}"#,
+        concat!(
+            r#"{"metadata":{},"spec":{"replicas":0,"selector":{},"template":{"metadata":{},"#,
+            r#""spec":{"containers":null}},"strategy":{}},"status":{}}"#
+        ),
+    );
+    check(
+        pod(),
+        r#"{"spec":{"volumes":[{"emptyDir":{},"name":"a"}],"securityContext":{}}}"#,
+        concat!(
+            r#"{"metadata":{},"spec":{"volumes":[{"name":"a","emptyDir":{}}],"containers":null,"#,
+            r#""securityContext":{}},"status":{}}"#
+        ),
+    );
+}
+
+#[test]
+fn leaves_become_canonical() {
+    check(
+        pod(),
+        concat!(
+            r#"{"metadata":{"name":"<a>","creationTimestamp":"2024-01-01T01:00:00.5+01:00","#,
+            r#""managedFields":[{"fieldsV1": { "f:a" : {"<": [ 1 ]} }}]},"#,
+            r#""spec":{"containers":[{"name":"a","resources":{"limits":{"memory":"1024Mi","cpu":0.5}}}]}}"#
+        ),
+        concat!(
+            r#"{"metadata":{"name":"\u003ca\u003e","creationTimestamp":"2024-01-01T00:00:00Z","#,
+            r#""managedFields":[{"fieldsV1":{"f:a":{"\u003c":[1]}}}]},"#,
+            r#""spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":"500m","memory":"1Gi"}}}]},"status":{}}"#
+        ),
+    );
+}
+
+#[test]
+fn unknown_and_duplicate_fields_are_reported_with_their_paths() {
+    let text = concat!(
+        r#"{"foo":1,"spec":{"containers":[{"name":"a"},{"imagee":{"a":[1]},"name":"b","name":"c"}],"Hostname":"x"},"#,
+        r#""metadata":{"labels":{"b":"1","a":"1","b":"2"}},"metadata":{"name":"last"}}"#
+    );
+    let schema = schema::builtin();
+    let mut findings = Findings::default();
+    let map = decode(text.as_bytes(), schema, pod(), Some(&mut findings)).unwrap();
+    assert_eq!(findings.unknown, ["foo", "spec.containers[1].imagee", "spec.Hostname"]);
+    assert_eq!(findings.duplicate, ["spec.containers[1].name", "metadata.labels.b", "metadata"]);
+    assert_eq!(map.name(), "last");
+    let mut spec = map.map("spec").unwrap().maps("containers");
+    assert_eq!(spec.nth(1).unwrap().str("name"), "c");
+    let (node, duplicates) = decode_untyped_with_duplicates(text.as_bytes()).unwrap();
+    assert_eq!(duplicates, ["spec.containers[1].name", "metadata.labels.b", "metadata"]);
+    assert_eq!(node.as_map().unwrap().name(), "last");
+}
+
+#[test]
+fn wrong_types_are_refused_in_gos_words() {
+    let deployment = schema::kind("apps", "v1", "Deployment").unwrap();
+    let cases = [
+        (
+            r#"{"spec":{"replicas":"3"}}"#,
+            "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            r#"{"spec":{"replicas":1.5}}"#,
+            "json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            r#"{"spec":{"replicas":3000000000}}"#,
+            "json: cannot unmarshal number 3000000000 into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            r#"{"spec":[]}"#,
+            "json: cannot unmarshal array into Go struct field Deployment.spec of type v1.DeploymentSpec",
+        ),
+        (
+            r#"{"metadata":{"labels":{"a":1}}}"#,
+            "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string",
+        ),
+        (
+            r#"{"metadata":{"labels":[]}}"#,
+            "json: cannot unmarshal array into Go struct field ObjectMeta.metadata.labels of type map[string]string",
+        ),
+        (
+            r#"{"spec":{"template":{"spec":{"containers":{}}}}}"#,
+            "json: cannot unmarshal object into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container",
+        ),
+        (
+            r#"{"spec":{"template":{"spec":{"containers":[1]}}}}"#,
+            "json: cannot unmarshal number into Go struct field PodSpec.spec.template.spec.containers of type v1.Container",
+        ),
+        (
+            r#"{"spec":{"template":{"spec":{"restartPolicy":true}}}}"#,
+            "json: cannot unmarshal bool into Go struct field PodSpec.spec.template.spec.restartPolicy of type v1.RestartPolicy",
+        ),
+        (
+            r#"{"metadata":{"creationTimestamp":5}}"#,
+            "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.creationTimestamp of type string",
+        ),
+        (
+            r#"{"spec":{"strategy":{"rollingUpdate":{"maxSurge":true}}}}"#,
+            "json: cannot unmarshal bool into Go struct field RollingUpdateDeployment.spec.strategy.rollingUpdate.maxSurge of type int32",
+        ),
+        (
+            r#"{"spec":{"template":{"spec":{"overhead":{"cpu":"x"}}}}}"#,
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+        ),
+        (
+            r#"{"metadata":{"creationTimestamp":"x"}}"#,
+            r#"parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006""#,
+        ),
+        (
+            r#"{"kind":1}"#,
+            "json: cannot unmarshal number into Go struct field Deployment.TypeMeta.kind of type string",
+        ),
+        ("[]", "json: cannot unmarshal array into Go value of type v1.Deployment"),
+    ];
+    for (text, expected) in cases {
+        check_error(deployment, text, expected);
+    }
+}
+
+#[test]
+fn broken_text_is_refused_in_gos_words() {
+    let cases = [
+        ("", "unexpected end of JSON input"),
+        ("{", "unexpected end of JSON input"),
+        (r#"{"a""#, "unexpected end of JSON input"),
+        (r#"{"a":"#, "unexpected end of JSON input"),
+        (r#"{"a":"b"#, "unexpected end of JSON input"),
+        ("x", "invalid character 'x' looking for beginning of value"),
+        ("{x", "invalid character 'x' looking for beginning of object key string"),
+        (r#"{"a":1,}"#, "invalid character '}' looking for beginning of object key string"),
+        (r#"{"a" 1}"#, "invalid character '1' after object key"),
+        (r#"{"a":1 "b":2}"#, "invalid character '\"' after object key:value pair"),
+        (r#"{"a":[1 2]}"#, "invalid character '2' after array element"),
+        (r#"{"a":[1,]}"#, "invalid character ']' looking for beginning of value"),
+        (r#"{} {}"#, "invalid character '{' after top-level value"),
+        ("{\"a\":\"\n\"}", r"invalid character '\n' in string literal"),
+        (r#"{"a":"\x"}"#, "invalid character 'x' in string escape code"),
+        (r#"{"a":"\u12x4"}"#, r"invalid character 'x' in \u hexadecimal character escape"),
+        (r#"{"a":tru}"#, "invalid character '}' in literal true (expecting 'e')"),
+        (r#"{"a":-}"#, "invalid character '}' in numeric literal"),
+        (r#"{"a":1.}"#, "invalid character '}' after decimal point in numeric literal"),
+        (r#"{"a":1e}"#, "invalid character '}' in exponent of numeric literal"),
+        (r#"{"a":01}"#, "invalid character '1' after object key:value pair"),
+        // A syntax error later in the text wins over a value of the wrong type.
+        (r#"{"spec":1,"a":}"#, "invalid character '}' looking for beginning of value"),
+    ];
+    for (text, expected) in cases {
+        check_error(pod(), text, expected);
+        assert_eq!(decode_untyped(text.as_bytes()).unwrap_err().message, expected, "untyped {text}");
+    }
+}
+
+#[test]
+fn depth_is_bounded() {
+    for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
+        let deep = |levels: usize| format!("{}1{}", open.repeat(levels), close.repeat(levels));
+        assert!(decode_untyped(deep(500).as_bytes()).is_ok());
+        assert_eq!(decode_untyped(deep(100_000).as_bytes()).unwrap_err().message, "exceeded max depth");
+        let unknown = format!(r#"{{"x":{}}}"#, deep(100_000));
+        assert_eq!(
+            decode(unknown.as_bytes(), schema::builtin(), pod(), None).unwrap_err().message,
+            "exceeded max depth"
+        );
+    }
+}
+
+#[test]
+fn strings_survive_with_every_escape() {
+    let text = r#"{"a":"\u00e9\ud83d\ude00\ud800x\/\b\f\n\r\t\"\\\u2028é","b":1e21,"c":-0.0000001,"d":100,"e":0.5,"f":12345678901234567890}"#;
+    let mut out = Vec::new();
+    encode_untyped(&decode_untyped(text.as_bytes()).unwrap(), &mut out);
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "{\"a\":\"é😀\u{fffd}x/\\b\\f\\n\\r\\t\\\"\\\\\\u2028é\",\"b\":1e+21,\"c\":-1e-7,\"d\":100,\"e\":0.5,\"f\":12345678901234567000}"
+    );
+    assert_eq!(decode_untyped(b"{\"a\":\"\xff\"}").unwrap().as_map().unwrap().str("a"), "\u{fffd}");
+}
+
+#[test]
+fn the_stored_form_has_a_place_for_the_resource_version() {
+    let map = decode(
+        br#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","resourceVersion":"7","generation":2}}"#,
+        schema::builtin(),
+        pod(),
+        None,
+    )
+    .unwrap();
+    let mut out = Vec::new();
+    let at = encode_object(&map, schema::builtin(), pod(), Head::Stored, &mut out).unwrap();
+    assert!(out[at..].starts_with(br#"","generation""#));
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        r#""metadata":{"name":"a","resourceVersion":"","generation":2},"spec":{"containers":null},"status":{}}"#
+    );
+    let mut out = Vec::new();
+    let head = r#"{"kind":"Pod","apiVersion":"v1","#;
+    encode_object(&map, schema::builtin(), pod(), Head::Text(head), &mut out);
+    assert!(decode(&out, schema::builtin(), pod(), None).is_ok());
+}
+
+#[test]
+fn order_and_left_over_zeros_do_not_change_the_text() {
+    let mut map = decode(br#"{"spec":{"hostname":"x"}}"#, schema::builtin(), pod(), None).unwrap();
+    let spec = map.map_mut("spec");
+    spec.set("restartPolicy", "Always");
+    spec.set("nodeName", "");
+    spec.set("volumes", crate::tree::List::new());
+    map.metadata_mut().set("labels", Map::new());
+    let mut out = Vec::new();
+    encode(&map, schema::builtin(), pod(), &mut out);
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        concat!(
+            r#"{"metadata":{},"spec":{"containers":null,"restartPolicy":"Always","hostname":"x"},"status":{}}"#
+        )
+    );
+}
