@@ -525,7 +525,7 @@ impl fmt::Display for Node {
             Node::Int(value) => value.fmt(f),
             Node::Float(value) => value.fmt(f),
             Node::Str(text) => write_text(text, f),
-            Node::Raw(bytes) => f.write_str(&String::from_utf8_lossy(bytes)),
+            Node::Raw(text) => f.write_str(text),
             Node::List(items) => {
                 f.write_str("[")?;
                 for (i, item) in items.iter().enumerate() {

@@ -18,7 +18,7 @@ mod typed;
 mod untyped;
 pub(super) mod write;
 
-pub use encode::{Head, encode, encode_object, encode_untyped};
+pub use encode::{Head, encode, encode_object, encode_stored, encode_untyped};
 
 /// Decodes a document of a known type. Unknown and duplicate fields go to `findings`; the last duplicate wins.
 pub fn decode(
@@ -29,6 +29,12 @@ pub fn decode(
 ) -> Result<Map, DecodeError> {
     let text = utf8(input);
     decode::Decoder::new(&text, Context::new(schema, findings)).document(id)
+}
+
+/// Decodes the stored form of an object, which begins after the opening brace.
+pub fn decode_stored(input: &[u8], schema: &Schema, id: StructId) -> Result<Map, DecodeError> {
+    let text = utf8(input);
+    decode::Decoder::new(&text, Context::new(schema, None)).opened_document(id)
 }
 
 /// Decodes a document of any shape: entries in their order, the last of duplicates.

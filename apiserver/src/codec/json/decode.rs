@@ -41,6 +41,15 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// A document whose opening brace is not in the text.
+    pub(super) fn opened_document(mut self, id: StructId) -> Result<Map> {
+        self.reader.opened();
+        let map = self.structure_body(id)?;
+        self.reader.end()?;
+        self.context.finish()?;
+        Ok(map)
+    }
+
     /// A value of type `ty`; `None` when it is null, absent in its canonical form, or of another type.
     fn value(&mut self, ty: &Type, levels: usize) -> Result<Option<Node>> {
         if let Type::RawExtension | Type::FieldsV1 | Type::Json = ty {
@@ -106,6 +115,10 @@ impl<'a> Decoder<'a> {
 
     fn structure(&mut self, id: StructId) -> Result<Map> {
         self.reader.open()?;
+        self.structure_body(id)
+    }
+
+    fn structure_body(&mut self, id: StructId) -> Result<Map> {
         let this = self.context.schema.get(id);
         let start = self.fields.len();
         let mut seen = 0_u128;

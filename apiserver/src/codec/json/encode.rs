@@ -42,6 +42,11 @@ pub fn encode_object(
     Encoder { schema, out }.object(map, schema.get(id))
 }
 
+/// Writes the stored form: [`encode_object`] without a head, read again by [`super::decode_stored`].
+pub fn encode_stored(map: &Map, schema: &Schema, id: StructId, out: &mut Vec<u8>) -> Option<usize> {
+    encode_object(map, schema, id, Head::Stored, out)
+}
+
 /// Writes a tree of any shape; maps by key, as Go prints them.
 pub fn encode_untyped(node: &Node, out: &mut Vec<u8>) {
     match node {

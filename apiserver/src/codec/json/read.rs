@@ -73,6 +73,11 @@ impl<'a> Reader<'a> {
         if self.depth > DEPTH_MAX { Err(DecodeError::new("exceeded max depth")) } else { Ok(()) }
     }
 
+    /// Begins inside an object whose bracket is not in the text.
+    pub(super) fn opened(&mut self) {
+        self.depth += 1;
+    }
+
     #[inline]
     fn close(&mut self) {
         self.at += 1;

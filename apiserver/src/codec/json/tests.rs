@@ -249,9 +249,10 @@ fn the_stored_form_has_a_place_for_the_resource_version() {
     let at = encode_object(&map, schema::builtin(), pod(), Head::Stored, &mut out).unwrap();
     assert!(out[at..].starts_with(br#"","generation""#));
     assert_eq!(
-        String::from_utf8(out).unwrap(),
+        String::from_utf8(out.clone()).unwrap(),
         r#""metadata":{"name":"a","resourceVersion":"","generation":2},"spec":{"containers":null},"status":{}}"#
     );
+    assert_eq!(decode_stored(&out, schema::builtin(), pod()).unwrap().name(), "a");
     let mut out = Vec::new();
     let head = r#"{"kind":"Pod","apiVersion":"v1","#;
     encode_object(&map, schema::builtin(), pod(), Head::Text(head), &mut out);
