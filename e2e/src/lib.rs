@@ -1,1 +1,11 @@
-//! Tests that run the built binary through real clients, and the load program.
+//! What the end-to-end tests and the load program are made of: the built `pintle` binary as a process, the real
+//! clients that talk to it, and a small HTTP/2 client for load.
+//!
+//! Invariant: nothing here knows the server's inside; tests see what a user sees.
+#![warn(missing_docs)]
+
+pub mod clients;
+pub mod kubeconfig;
+pub mod load;
+pub mod process;
+pub mod server;
