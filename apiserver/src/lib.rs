@@ -11,6 +11,8 @@ pub mod quantity;
 pub mod time;
 pub mod field;
 pub mod status;
+pub mod names;
+pub mod metadata;
 pub mod user;
 pub mod kind;
 pub mod kinds;
