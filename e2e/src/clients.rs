@@ -33,6 +33,7 @@ pub struct Client {
     kubeconfig: PathBuf,
     home: PathBuf,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 /// What a finished command answered.
@@ -56,6 +57,7 @@ impl Server {
             kubeconfig: self.kubeconfig(),
             home: self.home().to_owned(),
             arguments: Vec::new(),
+            environment: Vec::new(),
         }
     }
 
@@ -116,6 +118,13 @@ impl Client {
     pub fn with(&self, arguments: &[&str]) -> Client {
         let mut client = self.clone();
         client.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        client
+    }
+
+    /// The same program with a variable in its environment.
+    pub fn in_environment(&self, name: &str, value: &str) -> Client {
+        let mut client = self.clone();
+        client.environment.push((name.to_owned(), value.to_owned()));
         client
     }
 
@@ -185,7 +194,7 @@ impl Client {
     fn prepare(&self, command: &mut Command, arguments: &[&str]) {
         command.args(&self.arguments).args(arguments).current_dir(&self.home).env_clear();
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", &self.home).env("LANG", "C.UTF-8");
-        command.env("KUBECONFIG", &self.kubeconfig);
+        command.env("KUBECONFIG", &self.kubeconfig).envs(self.environment.iter().cloned());
     }
 
     fn spawn(&self, command: &mut Command) -> Child {
