@@ -186,6 +186,14 @@ impl FieldErrors {
         }
     }
 
+    /// Adds an error whose value is not printed.
+    pub fn add_without_value(&mut self, cause: Cause, path: &Path<'_>, detail: &str) {
+        let error = FieldError { cause, field: path.to_string(), message: format!("{}: {detail}", cause.prefix()) };
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
+        }
+    }
+
     /// The value breaks a rule.
     pub fn invalid(&mut self, path: &Path<'_>, value: impl Into<Node>, detail: impl AsRef<str>) {
         self.add(Cause::Invalid, path, &value.into(), detail.as_ref());

@@ -326,6 +326,14 @@ pub const STATUS: Subresource = Subresource {
     action: Action::View(View { prepare: keep_all_but_status, validate: |_, _, _| {} }),
 };
 
+/// A `status` endpoint with rules of its own.
+pub const fn status(
+    prepare: fn(&mut Map, &Map, &Context<'_>),
+    validate: fn(&Map, &Map, &mut FieldErrors),
+) -> Subresource {
+    Subresource { name: "status", verbs: VIEW_VERBS, body: None, action: Action::View(View { prepare, validate }) }
+}
+
 /// The `scale` endpoint: a Scale of autoscaling/v1 over `spec.replicas` and `status.replicas`.
 pub const fn scale(selector: fn(&Map) -> String) -> Subresource {
     Subresource {
@@ -352,6 +360,24 @@ pub fn keep_all_but_status(object: &mut Map, old: &Map, _: &Context<'_>) {
     for (key, node) in old.iter() {
         if !matches!(key.as_str(), "apiVersion" | "kind" | "metadata" | "status") {
             object.push_new(key.clone(), node.clone());
+        }
+    }
+}
+
+/// As [`keep_all_but_status`], and puts back the metadata that users write (upstream's `ResetObjectMetaForStatus`).
+pub fn keep_metadata_and_all_but_status(object: &mut Map, old: &Map, context: &Context<'_>) {
+    keep_all_but_status(object, old, context);
+    keep_metadata(object, old, &["labels", "annotations", "finalizers", "ownerReferences"]);
+}
+
+/// Puts back `fields` of the metadata from `old`.
+pub fn keep_metadata(object: &mut Map, old: &Map, fields: &[&'static str]) {
+    for field in fields {
+        match old.metadata().and_then(|metadata| metadata.get(field)) {
+            Some(node) => object.metadata_mut().set(*field, node.clone()),
+            None => {
+                object.metadata_mut().remove(field);
+            }
         }
     }
 }

@@ -22,7 +22,9 @@ mod scheduling;
 mod storage;
 mod storagemigration;
 
+mod count;
 mod selector;
+mod workload;
 
 /// Every built-in kind, in no particular order; discovery sorts by group.
 pub static ALL: &[&Kind] = &[

@@ -1,6 +1,9 @@
 //! ControllerRevision: one recorded state of a DaemonSet or StatefulSet. Keeps: `data` never changes.
 
-use crate::kind::{self, Kind, Names, Scope, Version};
+use crate::field::{FieldErrors, Path};
+use crate::kind::{self, Kind, Names, Scope, Version, column};
+use crate::kinds::workload;
+use crate::tree::{Map, Node};
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -13,6 +16,38 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         scope: Scope::Namespaced,
     },
     versions: &[Version::storage("apps", "v1", "io.k8s.api.apps.v1.ControllerRevision")],
-    columns: &[kind::NAME, kind::AGE],
+    columns: &[
+        kind::NAME,
+        column("Controller", "string", controller),
+        column("Revision", "string", |it, _| workload::number_cell(it, &["revision"])),
+        kind::AGE,
+    ],
+    validate,
+    validate_update,
     ..Kind::DEFAULT
 };
+
+/// `daemonset.apps/name` of the owner that controls it.
+fn controller(revision: &Map, _: i64) -> Node {
+    let owner = revision.metadata().and_then(|metadata| {
+        metadata.maps("ownerReferences").find(|owner| owner.bool("controller") == Some(true))
+    });
+    let Some(owner) = owner else { return "<none>".into() };
+    let kind = owner.str("kind").to_lowercase();
+    let dotted_group =
+        owner.str("apiVersion").split_once('/').map_or(String::new(), |(group, _)| format!(".{group}"));
+    format!("{kind}{dotted_group}/{}", owner.str("name")).into()
+}
+
+fn validate(revision: &Map, errors: &mut FieldErrors) {
+    if !revision.contains("data") {
+        errors.required(&Path::new("data"), "data is mandatory");
+    }
+    if let Some(number) = revision.int("revision").filter(|number| *number < 0) {
+        errors.invalid(&Path::new("revision"), number, "must be greater than or equal to 0");
+    }
+}
+
+fn validate_update(revision: &Map, old: &Map, errors: &mut FieldErrors) {
+    errors.immutable(&Path::new("data"), revision.get("data"), old.get("data"));
+}

@@ -1,8 +1,12 @@
 //! StatefulSet: pods with identity and storage. Keeps: what identity and storage rest on never changes.
 
-use crate::kind::{self, Generation, Kind, NameRule, Names, Scope, Version};
-use crate::kinds::selector;
-use crate::tree::Map;
+use crate::field::{FieldErrors, Path};
+use crate::kind::{self, Generation, Kind, NameRule, Names, Scope, Version, column};
+use crate::kinds::core::pod::defaults::set_claim_spec_defaults;
+use crate::kinds::core::pod::template::set_template_defaults;
+use crate::kinds::{count, selector, workload};
+use crate::names::{self, dns};
+use crate::tree::{Map, Node};
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -16,14 +20,205 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     },
     versions: &[Version::storage("apps", "v1", "io.k8s.api.apps.v1.StatefulSet")],
     categories: &["all"],
-    subresources: &[kind::scale(scale_selector), kind::STATUS],
-    columns: &[kind::NAME, kind::AGE],
+    subresources: &[
+        kind::scale(workload::scale_selector),
+        kind::status(kind::keep_all_but_status, validate_status),
+    ],
+    columns: &[
+        kind::NAME,
+        column("Ready", "string", super::deployment::ready),
+        kind::AGE,
+        workload::CONTAINERS,
+        workload::IMAGES,
+    ],
     name_rule: NameRule::DnsLabel,
     generation: Generation::Spec,
+    set_defaults,
     prepare_for_create: kind::clear_status,
+    validate,
+    validate_update,
+    warnings,
     ..Kind::DEFAULT
 };
 
-fn scale_selector(object: &Map) -> String {
-    selector::text(object.map_at(&["spec", "selector"]))
+const SPEC: Path<'static> = Path::new("spec");
+/// What an update may change.
+const MUTABLE: [&str; 7] = [
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
+    "minReadySeconds",
+];
+
+fn set_defaults(set: &mut Map) {
+    let spec = set.map_mut("spec");
+    spec.set_default("podManagementPolicy", "OrderedReady");
+    let strategy = spec.map_mut("updateStrategy");
+    if strategy.set_default("type", "RollingUpdate") {
+        strategy.map_mut("rollingUpdate");
+    }
+    if strategy.str("type") == "RollingUpdate"
+        && let Some(rolling) = strategy.existing_map_mut("rollingUpdate")
+    {
+        rolling.set_default("partition", 0i64);
+        rolling.set_default("maxUnavailable", 1i64);
+    }
+    let retention = spec.map_mut("persistentVolumeClaimRetentionPolicy");
+    retention.set_default("whenDeleted", "Retain");
+    retention.set_default("whenScaled", "Retain");
+    spec.set_default("replicas", 1i64);
+    spec.set_default("revisionHistoryLimit", 10i64);
+    set_template_defaults(spec.map_mut("template"));
+    for claim in spec.existing_list_mut("volumeClaimTemplates").into_iter().flatten() {
+        if let Some(claim) = claim.as_map_mut() {
+            set_claim_defaults(claim);
+        }
+    }
+}
+
+/// A claim template is a whole PersistentVolumeClaim, type and status included.
+fn set_claim_defaults(claim: &mut Map) {
+    claim.set("apiVersion", "v1");
+    claim.set("kind", "PersistentVolumeClaim");
+    set_claim_spec_defaults(claim.map_mut("spec"));
+    claim.map_mut("status").set_default("phase", "Pending");
+}
+
+fn validate(set: &Map, errors: &mut FieldErrors) {
+    let empty = Map::new();
+    let spec = set.map("spec").unwrap_or(&empty);
+    let policy = spec.str("podManagementPolicy");
+    match policy {
+        "OrderedReady" | "Parallel" => {}
+        "" => errors.required(&SPEC.child("podManagementPolicy"), ""),
+        _ => {
+            errors.invalid(&SPEC.child("podManagementPolicy"), policy, "must be 'OrderedReady' or 'Parallel'")
+        }
+    }
+    validate_strategy(spec.map("updateStrategy").unwrap_or(&empty), errors);
+    validate_retention(spec, errors);
+    count::non_negative(spec, &["replicas", "minReadySeconds"], &SPEC, errors);
+    if let Some(ordinals) = spec.map("ordinals") {
+        count::non_negative(ordinals, &["start"], &SPEC.child("ordinals"), errors);
+    }
+    workload::validate_selector(spec, "statefulset", &SPEC, errors);
+    if spec.map("selector").is_none() || !selector::is_empty(spec.map("selector")) {
+        workload::validate_selected(spec, &SPEC, errors);
+    }
+    workload::validate_template(&with_claims_as_volumes(spec), &SPEC, errors);
+    workload::validate_runs_for_ever(spec, "StatefulSet", &SPEC, errors);
+    let service = spec.str("serviceName");
+    if !service.is_empty() {
+        names::report(errors, &SPEC.child("serviceName"), service, dns::label(service));
+    }
+}
+
+/// The spec with a volume in the template for each claim template, as its pods will have: mounts refer to them.
+fn with_claims_as_volumes(spec: &Map) -> Map {
+    let mut spec = spec.clone();
+    let claims: Vec<String> =
+        spec.maps("volumeClaimTemplates").map(|claim| claim.name().to_owned()).collect();
+    if claims.is_empty() {
+        return spec;
+    }
+    let volumes = spec.map_mut("template").map_mut("spec").list_mut("volumes");
+    for claim in claims {
+        let known = |node: &Node| node.as_map().is_some_and(|volume| volume.str("name") == claim);
+        if !volumes.iter().any(known) {
+            volumes.push(
+                Map::from([("name", Node::from(claim.as_str())), ("emptyDir", Map::new().into())]).into(),
+            );
+        }
+    }
+    spec
+}
+
+fn validate_strategy(strategy: &Map, errors: &mut FieldErrors) {
+    let path = SPEC.child("updateStrategy");
+    let rolling = strategy.map("rollingUpdate");
+    match (strategy.str("type"), rolling) {
+        ("", _) => errors.required(&path, ""),
+        ("OnDelete", Some(rolling)) => errors.invalid(
+            &path.child("rollingUpdate"),
+            rolling.clone(),
+            "only allowed for updateStrategy 'RollingUpdate'",
+        ),
+        ("OnDelete", None) | ("RollingUpdate", None) => {}
+        ("RollingUpdate", Some(rolling)) => {
+            let path = path.child("rollingUpdate");
+            count::non_negative(rolling, &["partition"], &path, errors);
+            if let Some(unavailable) = rolling.get("maxUnavailable") {
+                let path = path.child("maxUnavailable");
+                count::positive_or_percent(unavailable, &path, errors);
+                if count::number(Some(unavailable)) == 0 {
+                    errors.invalid(&path, unavailable.clone(), "cannot be 0");
+                }
+                count::at_most_all(unavailable, &path, errors);
+            }
+        }
+        _ => errors.invalid(&path, strategy.clone(), "must be 'RollingUpdate' or 'OnDelete'"),
+    }
+}
+
+fn validate_retention(spec: &Map, errors: &mut FieldErrors) {
+    let Some(retention) = spec.map("persistentVolumeClaimRetentionPolicy") else { return };
+    let path = SPEC.child("persistentVolumeClaimRetentionPolicy");
+    for field in ["whenDeleted", "whenScaled"] {
+        let policy = retention.str(field);
+        if !matches!(policy, "Retain" | "Delete") {
+            errors.not_supported(&path.child(field), policy, &["Retain", "Delete"]);
+        }
+    }
+}
+
+fn validate_update(set: &Map, old: &Map, errors: &mut FieldErrors) {
+    let frozen = |object: &Map| {
+        let mut spec = object.map("spec").cloned().unwrap_or_default();
+        spec.retain(|key, _| !MUTABLE.contains(&key.as_str()));
+        spec
+    };
+    if frozen(set) != frozen(old) {
+        errors.forbidden(
+            &SPEC,
+            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+        );
+    }
+}
+
+fn validate_status(set: &Map, old: &Map, errors: &mut FieldErrors) {
+    let empty = Map::new();
+    let bound = "cannot be greater than status.replicas";
+    workload::validate_status_counts(
+        set.map("status").unwrap_or(&empty),
+        &[
+            "replicas",
+            "readyReplicas",
+            "currentReplicas",
+            "updatedReplicas",
+            "availableReplicas",
+            "observedGeneration",
+            "collisionCount",
+        ],
+        &[
+            ("readyReplicas", "replicas", bound),
+            ("currentReplicas", "replicas", bound),
+            ("updatedReplicas", "replicas", bound),
+            ("availableReplicas", "replicas", bound),
+            ("availableReplicas", "readyReplicas", "cannot be greater than status.readyReplicas"),
+        ],
+        errors,
+    );
+    workload::validate_collisions(set, old, errors);
+}
+
+fn warnings(set: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+    if set.at(&["spec", "revisionHistoryLimit"]).and_then(Node::as_int).is_some_and(|limit| limit < 0) {
+        warnings.push(
+            "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
+                .to_owned(),
+        );
+    }
 }
