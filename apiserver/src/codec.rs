@@ -8,6 +8,8 @@ use ecow::EcoString;
 mod context;
 pub mod json;
 mod leaf;
+pub mod proto;
+pub mod yaml;
 
 /// Documents nested deeper than this are refused; trees are walked recursively.
 pub const DEPTH_MAX: usize = 512;

@@ -18,6 +18,9 @@ mod typed;
 mod untyped;
 pub(super) mod write;
 
+pub(super) use decode::find;
+pub(super) use untyped::sort_keeping_last;
+
 pub use encode::{Head, encode, encode_object, encode_stored, encode_untyped};
 
 /// Decodes a document of a known type. Unknown and duplicate fields go to `findings`; the last duplicate wins.

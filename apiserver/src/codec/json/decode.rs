@@ -208,7 +208,7 @@ impl<'a> Decoder<'a> {
 
 /// The field with a name. Documents are mostly in the schema's order, so the next few are tried first.
 #[inline]
-pub(super) fn find(this: &Struct, name: &str, next: usize) -> Option<usize> {
+pub(in super::super) fn find(this: &Struct, name: &str, next: usize) -> Option<usize> {
     for (ahead, flat) in this.flat.get(next..).unwrap_or_default().iter().take(3).enumerate() {
         if flat.field.name.as_str() == name {
             return Some(next + ahead);

@@ -125,7 +125,11 @@ fn drop_duplicates(entries: &mut Vec<(Key, Node)>, start: usize, mut found: impl
 }
 
 /// Sorts `entries[start..]` by key and keeps the last value of each.
-pub(super) fn sort_keeping_last(entries: &mut Vec<(Key, Node)>, start: usize, mut found: impl FnMut(&str)) {
+pub(in super::super) fn sort_keeping_last(
+    entries: &mut Vec<(Key, Node)>,
+    start: usize,
+    mut found: impl FnMut(&str),
+) {
     entries[start..].sort_by(|a, b| a.0.cmp(&b.0));
     let mut kept = start;
     for at in start + 1..entries.len() {

@@ -1,0 +1,65 @@
+//! Protobuf to trees and back, as the API's Go types read and write it.
+//!
+//! Keeps: a message gives the tree that the same object's JSON gives, and what Go always writes is written. Sizes
+//! and depth are bounded by the input, and no input panics.
+
+use ecow::EcoString;
+
+use super::DecodeError;
+use crate::schema::{Schema, StructId};
+use crate::tree::Map;
+
+mod decode;
+mod encode;
+mod wire;
+
+/// What every protobuf document begins with.
+pub const MAGIC: [u8; 4] = *b"k8s\0";
+
+/// The message around a document: `runtime.Unknown`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// `apps/v1`; may be empty.
+    pub api_version: EcoString,
+    /// `Deployment`; may be empty.
+    pub kind: EcoString,
+    /// The object's own message.
+    pub raw: &'a [u8],
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads the magic bytes and the message around an object.
+    pub fn decode(input: &'a [u8]) -> Result<Envelope<'a>, DecodeError> {
+        decode::envelope(input)
+    }
+
+    /// Writes the magic bytes and the message around an object.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        encode::envelope(self, out);
+    }
+}
+
+/// Decodes an object's message. `apiVersion` and `kind` are not part of it.
+pub fn decode(input: &[u8], schema: &Schema, id: StructId) -> Result<Map, DecodeError> {
+    decode::message(input, schema, id)
+}
+
+/// Writes an object's message, without an envelope.
+pub fn encode(map: &Map, schema: &Schema, id: StructId, out: &mut Vec<u8>) {
+    encode::message(map, schema, id, out);
+}
+
+/// Writes a whole document: magic bytes, envelope and the object's message.
+pub fn encode_document(
+    map: &Map,
+    schema: &Schema,
+    id: StructId,
+    api_version: &str,
+    kind: &str,
+    out: &mut Vec<u8>,
+) {
+    encode::document(map, schema, id, api_version, kind, out);
+}
+
+#[cfg(test)]
+mod tests;
