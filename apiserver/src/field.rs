@@ -214,11 +214,16 @@ impl FieldErrors {
         self.add(Cause::Duplicate, path, &value.into(), "");
     }
 
-    /// The value is not one of `supported`.
+    /// The value is not one of `supported`, which are listed sorted.
     pub fn not_supported(&mut self, path: &Path<'_>, value: impl Into<Node>, supported: &[&str]) {
         let mut sorted: Vec<&str> = supported.to_vec();
         sorted.sort_unstable();
-        let quoted: Vec<String> = sorted.iter().map(|value| format!("\"{value}\"")).collect();
+        self.not_supported_in_order(path, value, &sorted);
+    }
+
+    /// The value is not one of `supported`, which are listed as given: where upstream does not sort them.
+    pub fn not_supported_in_order(&mut self, path: &Path<'_>, value: impl Into<Node>, supported: &[&str]) {
+        let quoted: Vec<String> = supported.iter().map(|value| format!("\"{value}\"")).collect();
         let detail =
             if quoted.is_empty() { String::new() } else { format!("supported values: {}", quoted.join(", ")) };
         self.add(Cause::NotSupported, path, &value.into(), &detail);

@@ -7,6 +7,7 @@ pub mod dns;
 pub mod label;
 pub mod text;
 pub mod address;
+pub mod signer;
 
 use std::borrow::Cow;
 

@@ -2,7 +2,7 @@
 //!
 //! Keeps: a template is judged as a pod without a name, so that what a workload accepts its pods are accepted with.
 
-use super::defaults;
+use super::{annotations, defaults, spec};
 use crate::field::{FieldErrors, Path};
 use crate::metadata;
 use crate::tree::Map;
@@ -14,8 +14,17 @@ pub(in crate::kinds) fn set_template_defaults(template: &mut Map) {
 
 /// Reports what is wrong with a PodTemplateSpec.
 pub(in crate::kinds) fn validate_template(template: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    let labels = template.map_at(&["metadata", "labels"]);
-    metadata::validate_labels(labels, &path.child("labels"), errors);
-    let annotations = template.map_at(&["metadata", "annotations"]);
-    metadata::validate_annotations(annotations, &path.child("annotations"), errors);
+    let empty = Map::new();
+    let pod_spec = template.map("spec").unwrap_or(&empty);
+    let spec_path = path.child("spec");
+    metadata::validate_labels(template.map_at(&["metadata", "labels"]), &path.child("labels"), errors);
+    let template_annotations = template.map_at(&["metadata", "annotations"]);
+    let annotations_path = path.child("annotations");
+    metadata::validate_annotations(template_annotations, &annotations_path, errors);
+    annotations::validate(template_annotations, pod_spec, &annotations_path, errors);
+    spec::validate(pod_spec, None, &spec_path, errors);
+    annotations::validate_profiles_match(template_annotations, pod_spec, &spec_path, errors);
+    if !pod_spec.list("ephemeralContainers").is_empty() {
+        errors.forbidden(&spec_path.child("ephemeralContainers"), "ephemeral containers not allowed in pod template");
+    }
 }
