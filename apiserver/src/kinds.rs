@@ -23,6 +23,7 @@ mod storage;
 mod storagemigration;
 
 mod count;
+mod listing;
 mod selector;
 mod workload;
 

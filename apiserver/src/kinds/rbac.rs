@@ -4,3 +4,6 @@ pub(super) mod cluster_role;
 pub(super) mod cluster_role_binding;
 pub(super) mod role;
 pub(super) mod role_binding;
+
+mod rules;
+mod subjects;

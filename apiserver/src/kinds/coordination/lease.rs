@@ -1,6 +1,9 @@
-//! Lease: a lock or heartbeat with a holder. Keeps: durations and transitions make sense.
+//! Lease: a lock or heartbeat with a holder. Keeps: a lease lasts for some time; transitions are counted up.
 
-use crate::kind::{self, Kind, Names, Scope, Version};
+use crate::field::{FieldErrors, Path};
+use crate::kind::{self, Kind, Names, Scope, Version, column};
+use crate::kinds::count;
+use crate::tree::Map;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -13,8 +16,23 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         scope: Scope::Namespaced,
     },
     versions: &[Version::storage("coordination.k8s.io", "v1", "io.k8s.api.coordination.v1.Lease")],
-    columns: &[kind::NAME, kind::AGE],
+    columns: &[
+        kind::NAME,
+        column("Holder", "string", |it, _| it.str_at(&["spec", "holderIdentity"]).into()),
+        kind::AGE,
+    ],
     creates_on_update: true,
     unconditional_update: false,
+    validate,
     ..Kind::DEFAULT
 };
+
+fn validate(lease: &Map, errors: &mut FieldErrors) {
+    let Some(spec) = lease.map("spec") else { return };
+    let path = Path::new("spec");
+    count::at_least(spec, "leaseDurationSeconds", 1, "must be greater than 0", &path, errors);
+    count::non_negative(spec, &["leaseTransitions"], &path, errors);
+    if !spec.str("preferredHolder").is_empty() && spec.str("strategy").is_empty() {
+        errors.forbidden(&path.child("preferredHolder"), "may only be specified when `strategy` is defined");
+    }
+}
