@@ -8,8 +8,8 @@ use pintle_apiserver::codec::{json, proto, yaml};
 use pintle_apiserver::schema;
 use pintle_apiserver::tree::Map;
 
-const ROUNDS: usize = 15;
-const REPEATS: usize = 200;
+const ROUNDS: usize = 400;
+const REPEATS: usize = 5;
 
 /// A running pod as a kubelet leaves it: `containers` of them, each with probes, volumes and a status.
 fn pod(containers: usize) -> String {

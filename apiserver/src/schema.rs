@@ -9,9 +9,13 @@ use rustc_hash::FxHashMap;
 
 use crate::tree::{Key, Map, Node};
 
+mod defaults;
 mod table;
+mod validate;
 
+pub use defaults::apply_defaults;
 pub use table::{BuiltinKind, builtin, builtin_kinds, kind};
+pub use validate::{validate, validate_update};
 
 /// A set of struct types that refer to each other by [`StructId`].
 #[derive(Debug, Default)]

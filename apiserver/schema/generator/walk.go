@@ -290,8 +290,8 @@ func (w *walk) defaultValue(owner reflect.Type, found markers) string {
 // notChecks are `+k8s:` markers that say nothing about a value.
 var notChecks = []string{
 	"deepcopy-gen", "prerelease-lifecycle-gen", "conversion-gen", "openapi-gen", "supportsSubresource",
-	"isSubresource", "opaqueType", "deprecated", "customValidation", "optional", "required", "listType", "listMapKey", "enum",
-	"customUnique", "validation-gen", "defaulter-gen", "declarativeValidationNative",
+	"isSubresource", "opaqueType", "deprecated", "customValidation", "optional", "enum", "customUnique",
+	"validation-gen", "defaulter-gen", "declarativeValidationNative",
 }
 
 func validation(found markers) []string {

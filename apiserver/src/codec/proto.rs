@@ -49,6 +49,11 @@ pub fn encode(map: &Map, schema: &Schema, id: StructId, out: &mut Vec<u8>) {
     encode::message(map, schema, id, out);
 }
 
+/// Writes one field that holds bytes, a text or a message: for messages that no struct of the table describes.
+pub fn put_message(number: u32, message: &[u8], out: &mut Vec<u8>) {
+    encode::put_message(number, message, out);
+}
+
 /// Writes a whole document: magic bytes, envelope and the object's message.
 pub fn encode_document(
     map: &Map,

@@ -38,6 +38,19 @@ pub(super) fn document(
     out.extend_from_slice(encoder.writer.written());
 }
 
+pub(super) fn put_message(number: u32, message: &[u8], out: &mut Vec<u8>) {
+    let mut varint = |mut value: u64| {
+        while value >= 0x80 {
+            out.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        out.push(value as u8);
+    };
+    varint(u64::from(number) << 3 | u64::from(BYTES));
+    varint(message.len() as u64);
+    out.extend_from_slice(message);
+}
+
 pub(super) fn envelope(envelope: &Envelope<'_>, out: &mut Vec<u8>) {
     let mut writer = Writer::with_capacity(envelope.raw.len() + 128);
     after_raw(&mut writer);
