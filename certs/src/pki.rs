@@ -13,27 +13,31 @@ use crate::{
     leaf::{Leaf, Usage},
 };
 
+const KUBERNETES: &str = "ca";
+const FRONT_PROXY: &str = "front-proxy-ca";
 const SERVING: &str = "apiserver";
 
 /// The authorities of a cluster and where they are kept.
 pub struct Pki {
     directory: PathBuf,
     kubernetes: Authority,
+    front_proxy: Authority,
 }
 
 impl Pki {
     /// Opens the directory to sign with its authority; nothing is made or changed.
     pub fn open(directory: &Path, now: Timestamp) -> Result<Pki> {
-        Ok(Pki { directory: directory.to_owned(), kubernetes: Authority::open(directory, "ca", now)? })
+        let kubernetes = Authority::open(directory, KUBERNETES, now)?;
+        let front_proxy = Authority::open(directory, FRONT_PROXY, now)?;
+        Ok(Pki { directory: directory.to_owned(), kubernetes, front_proxy })
     }
 
     /// Opens the directory for a server; authorities, keys and leaves that are missing, no longer fit `names` or are
     /// about to expire are made.
     pub fn open_or_create(directory: &Path, names: &ServerNames, now: Timestamp) -> Result<(Pki, ServerTls)> {
         let mut batch = Batch::default();
-        let kubernetes = Authority::open_or_create(directory, "ca", "kubernetes-ca", now, &mut batch)?;
-        let front_proxy =
-            Authority::open_or_create(directory, "front-proxy-ca", "front-proxy-ca", now, &mut batch)?;
+        let kubernetes = Authority::open_or_create(directory, KUBERNETES, "kubernetes-ca", now, &mut batch)?;
+        let front_proxy = Authority::open_or_create(directory, FRONT_PROXY, "front-proxy-ca", now, &mut batch)?;
         Authority::open_or_create(&directory.join("etcd"), "ca", "etcd-ca", now, &mut batch)?;
         service_account_keys(directory, &mut batch)?;
 
@@ -46,7 +50,7 @@ impl Pki {
 
         let tls = ServerTls::new(&serving, &kubernetes)?;
         batch.commit()?;
-        Ok((Pki { directory: directory.to_owned(), kubernetes }, tls))
+        Ok((Pki { directory: directory.to_owned(), kubernetes, front_proxy }, tls))
     }
 
     /// Issues the serving certificate anew when it is about to expire, and lets `tls` use it from now on.
@@ -61,6 +65,11 @@ impl Pki {
     /// The certificate of the authority that signs servers and clients, in PEM form.
     pub fn authority_pem(&self) -> &str {
         self.kubernetes.pem()
+    }
+
+    /// The certificate of the authority that signs front proxies, in PEM form.
+    pub fn front_proxy_authority_pem(&self) -> &str {
+        self.front_proxy.pem()
     }
 
     /// A kubeconfig for `user`, member of `groups`, at the server `server` (`https://HOST:PORT`).
