@@ -47,15 +47,16 @@ fn a_watch_resumes_from_its_revision_across_a_kill() {
 }
 
 #[test]
-fn a_running_wait_goes_on_across_a_kill() {
+fn a_running_rollout_status_goes_on_across_a_kill() {
     let mut server = Server::start();
     let kubectl = server.kubectl();
-    kubectl.ok(&["create", "configmap", "settings", "--from-literal=ready=no"]);
-    let wait =
-        kubectl.start(&["wait", "configmap/settings", "--for=jsonpath={.data.ready}=yes", "--timeout=60s"]);
+    kubectl.ok(&["create", "deployment", "web", "--image=registry.example/web:1"]);
+    let rollout = kubectl.start(&["rollout", "status", "deployment/web", "--timeout=60s"]);
+    assert!(rollout.next_line().starts_with("Waiting for deployment"));
     server.kill();
     server.start_again();
-    kubectl.ok(&["patch", "configmap", "settings", "-p", r#"{"data":{"ready":"yes"}}"#]);
-    assert_eq!(wait.next_line(), "configmap/settings condition met");
-    assert!(wait.finished().success());
+    let status = r#"{"status":{"observedGeneration":1,"replicas":1,"updatedReplicas":1,"availableReplicas":1}}"#;
+    kubectl.ok(&["patch", "deployment", "web", "--subresource=status", "--type=merge", "-p", status]);
+    rollout.find(|line| line == "deployment \"web\" successfully rolled out");
+    assert!(rollout.finished().success());
 }

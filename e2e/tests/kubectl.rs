@@ -369,13 +369,13 @@ fn get_watch_follows_changes(version: &str) {
     assert_eq!(columns(&watch.next_line())[..2], ["second", "0/1"]);
     kubectl.ok(&["scale", "deployment", "second", "--replicas=4"]);
     assert_eq!(columns(&watch.next_line())[..2], ["second", "0/4"]);
-    kubectl.ok(&["delete", "deployment", "first", "--cascade=orphan"]);
+    kubectl.ok(&["delete", "deployment", "first"]);
     watch.find(|line| columns(line)[..2] == ["first", "0/1"]);
     let one = kubectl.start(&["get", "deployment", "second", "-w", "-o", "name"]);
     assert_eq!(one.next_line(), "deployment.apps/second");
     kubectl.ok(&["annotate", "deployment", "second", "a=b"]);
     assert_eq!(one.next_line(), "deployment.apps/second");
-    let events = kubectl.start(&["get", "configmaps", "--watch-only", "--output-watch-events", "-o", "name"]);
+    let events = kubectl.start(&["get", "configmaps", "--watch", "--output-watch-events", "-o", "name"]);
     kubectl.ok(&["create", "configmap", "settings", "--from-literal=a=b"]);
     let line = events.find(|line| line.contains("settings"));
     assert_eq!(columns(&line), ["ADDED", "configmap/settings"]);
@@ -476,7 +476,7 @@ fn permissions_are_asked_and_answered(version: &str) {
         "create",
         "role",
         "role-writer",
-        "--verb=*",
+        "--verb=get,create",
         "--resource=roles.rbac.authorization.k8s.io,rolebindings.rbac.authorization.k8s.io",
     ]);
     kubectl.ok(&["create", "rolebinding", "dev-writes-roles", "--role=role-writer", "--group=dev"]);
@@ -635,7 +635,7 @@ fn nodes_are_cordoned_tainted_and_drained(version: &str) {
         "run",
         "bound",
         "--image=registry.example/web:1",
-        r#"--overrides={"spec":{"nodeName":"n1","terminationGracePeriodSeconds":0}}"#,
+        r#"--overrides={"apiVersion":"v1","spec":{"nodeName":"n1","terminationGracePeriodSeconds":0}}"#,
     ]);
     assert!(kubectl.ok(&["describe", "node", "n1"]).contains("bound"));
     let drained = kubectl.ok(&["drain", "n1", "--force"]);

@@ -51,6 +51,7 @@ fn sigterm_and_ctrl_c_end_it_cleanly_and_the_next_start_goes_on() {
 #[test]
 fn a_shutdown_closes_watches_and_does_not_wait_for_them() {
     let mut server = Server::start();
+    server.kubectl().ok(&["create", "configmap", "seen", "--from-literal=a=b"]);
     let watch = server.curl().start(&["--no-buffer", &server.url("/api/v1/configmaps?watch=true")]);
     watch.next_line();
     assert_eq!(server.end("TERM").code(), Some(0));
@@ -149,9 +150,9 @@ fn version_and_help_need_no_directory() {
     let help = run(&["server", "--help"]);
     let text = String::from_utf8_lossy(&help.stdout).into_owned();
     for flag in ["--data-dir", "--listen", "--san", "--log-format", "--service-cidr", "--storage-quota"] {
-        let line = text.lines().position(|line| line.trim_start().starts_with(flag));
-        let described = line.and_then(|line| text.lines().nth(line + 1)).unwrap_or_default();
-        assert!(described.trim().len() > 20, "{flag} has a sentence: {described:?}");
+        let (_, after) = text.split_once(&format!("{flag} <")).unwrap_or_else(|| panic!("{flag}: {text}"));
+        let (_, sentence) = after.split_once('>').unwrap();
+        assert!(sentence.trim_start().starts_with(char::is_uppercase), "{flag} has a sentence: {text}");
     }
     assert!(!run(&["server", "--listen", "nonsense"]).status.success());
 }
