@@ -65,7 +65,7 @@ impl State {
         &'a self,
         prefix: &str,
         start_after: Option<&Key>,
-    ) -> impl Iterator<Item = &'a Arc<Entry>> + 'a {
+    ) -> impl Iterator<Item = &'a Arc<Entry>> + use<'a> {
         let bucket = self.bucket(bucket_of(prefix));
         let prefix = EcoString::from(prefix);
         let start_after = start_after.cloned();
@@ -73,7 +73,7 @@ impl State {
     }
 
     /// The entries of a bucket that have a term, in key order.
-    pub fn by_term<'a>(&'a self, bucket: &str, term: &Term) -> impl Iterator<Item = &'a Arc<Entry>> + 'a {
+    pub fn by_term<'a>(&'a self, bucket: &str, term: &Term) -> impl Iterator<Item = &'a Arc<Entry>> + use<'a> {
         let term = term.clone();
         self.bucket(bucket).into_iter().flat_map(move |bucket| bucket.by_term(term.clone()))
     }
