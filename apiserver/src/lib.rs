@@ -19,6 +19,8 @@ pub mod kinds;
 pub mod age;
 pub mod document;
 pub mod discovery;
+pub mod openapi;
+pub mod health;
 pub mod version;
 pub mod request;
 pub mod registry;
