@@ -53,6 +53,9 @@ pub struct Kind {
     pub validate: fn(&Map, &mut FieldErrors),
     /// Reports what may not change from `old`.
     pub validate_update: fn(&Map, old: &Map, &mut FieldErrors),
+    /// Reports what a served version demands beyond the kind, on create (no old object) and on update of the main
+    /// endpoint: events.k8s.io is stricter than core.
+    pub validate_version: fn(&Version, &Map, old: Option<&Map>, &mut FieldErrors),
     /// Advice for the writer, sent as Warning headers.
     pub warnings: fn(&Map, old: Option<&Map>, &mut Vec<String>),
 }
@@ -290,6 +293,7 @@ impl Kind {
         prepare_for_update: |_, _, _| {},
         validate: |_, _| {},
         validate_update: |_, _, _| {},
+        validate_version: |_, _, _, _| {},
         warnings: |_, _, _| {},
     };
 

@@ -2,4 +2,3 @@
 
 pub(super) mod cron_job;
 pub(super) mod job;
-mod schedule;
