@@ -5,10 +5,14 @@
 //! Two files in `OUT_DIR`: `descriptions.txt`, every distinct description one after the other, and
 //! `descriptions.index`, a line per type in ascending order with places in that text (`offset,length`):
 //! `name \t place-of-the-type \t field=place …`.
+//!
+//! The environment variable `OPENAPI_FINGERPRINT` is a hash of everything that OpenAPI documents are made from, so
+//! that their tags are known without building them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::hash::{DefaultHasher, Hasher as _};
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use k8s_openapi::schemars::SchemaGenerator;
@@ -58,7 +62,8 @@ fn add_kinds(generator: &mut SchemaGenerator) {
         k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1: CustomResourceDefinition;
         k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1: APIService;
         k8s_openapi::apimachinery::pkg::apis::meta::v1: APIGroup APIGroupList APIResourceList APIVersions
-            DeleteOptions ListMeta Status;
+            DeleteOptions ListMeta Patch Status;
+        k8s_openapi::apimachinery::pkg::version: Info;
     }
     // WatchEvent is generic over its object; its description does not depend on it.
     generator.subschema_for::<k8s_openapi::apimachinery::pkg::apis::meta::v1::WatchEvent<
@@ -94,8 +99,32 @@ fn line(name: &str, schema: &Value, texts: &mut Texts) -> String {
     line
 }
 
+/// What OpenAPI documents are made from, besides the descriptions.
+const SOURCES: &[&str] =
+    &["schema/table.txt", "src/kind.rs", "src/kinds", "src/discovery", "src/openapi", "build.rs"];
+
+/// Feeds the names and contents of files to a hasher, directories in the order of names.
+fn hash(path: &Path, hasher: &mut DefaultHasher) {
+    if path.is_dir() {
+        let entries = fs::read_dir(path).expect("a readable source directory");
+        let mut entries: Vec<PathBuf> =
+            entries.map(|entry| entry.expect("a readable entry").path()).collect();
+        entries.sort();
+        for entry in &entries {
+            hash(entry, hasher);
+        }
+    } else {
+        hasher.write(path.to_string_lossy().as_bytes());
+        hasher.write(&fs::read(path).expect("a readable source file"));
+    }
+}
+
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+    let mut hasher = DefaultHasher::new();
+    for source in SOURCES {
+        println!("cargo::rerun-if-changed={source}");
+        hash(Path::new(source), &mut hasher);
+    }
     let mut generator = SchemaGenerator::default();
     add_kinds(&mut generator);
     let schemas: BTreeMap<String, Value> = generator.take_definitions(true).into_iter().collect();
@@ -105,6 +134,9 @@ fn main() {
         index.push_str(&line(name, schema, &mut texts));
         index.push('\n');
     }
+    hasher.write(texts.all.as_bytes());
+    hasher.write(index.as_bytes());
+    println!("cargo::rustc-env=OPENAPI_FINGERPRINT={:016x}", hasher.finish());
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(out.join("descriptions.txt"), &texts.all).expect("OUT_DIR is writable");
     fs::write(out.join("descriptions.index"), &index).expect("OUT_DIR is writable");

@@ -3,11 +3,61 @@
 //! Keeps: plug-ins are synchronous and run inside the write loop, again on every retry, on a consistent view;
 //! what they reserve elsewhere (a cluster IP, a quota's usage) commits in the write's own transaction.
 
-use crate::registry::Resource;
+use crate::authorization::Authorizer;
+use crate::clock::Clock;
+use crate::cluster::Cluster;
+use crate::registry::{Registry, Resource};
 use crate::status::Error;
 use crate::storage::{self, Compare, Entry, Key, NewValue, Op, View};
 use crate::tree::Map;
 use crate::user::User;
+
+mod certificate_approval;
+mod certificate_subject_restriction;
+mod cluster_role_aggregation;
+mod default_ingress_class;
+mod default_storage_class;
+mod default_toleration_seconds;
+mod deny_service_external_ips;
+mod limit_ranger;
+mod namespace_contents;
+mod namespace_lifecycle;
+mod node_restriction;
+mod persistent_volume_claim_resize;
+mod pod_topology_labels;
+mod priority;
+mod role_escalation;
+mod runtime_class;
+mod service_account;
+mod service_allocation;
+mod taint_nodes_by_condition;
+
+pub(crate) use namespace_contents::contents as namespace_contents;
+pub(crate) use service_allocation::address_object;
+
+/// The plug-ins in the order in which they run. Upstream's come first, in upstream's order; then those for what
+/// upstream does in a kind's storage (escalation checks, allocation) or in a controller that would race.
+pub static PLUGINS: &[&dyn Plugin] = &[
+    &namespace_lifecycle::NamespaceLifecycle,
+    &limit_ranger::LimitRanger,
+    &service_account::ServiceAccount,
+    &node_restriction::NodeRestriction,
+    &taint_nodes_by_condition::TaintNodesByCondition,
+    &priority::Priority,
+    &default_toleration_seconds::DefaultTolerationSeconds,
+    &default_storage_class::DefaultStorageClass,
+    &persistent_volume_claim_resize::PersistentVolumeClaimResize,
+    &runtime_class::RuntimeClass,
+    &certificate_approval::CertificateApproval,
+    &certificate_subject_restriction::CertificateSubjectRestriction,
+    &default_ingress_class::DefaultIngressClass,
+    &deny_service_external_ips::DenyServiceExternalIps,
+    &pod_topology_labels::PodTopologyLabels,
+    &role_escalation::RoleEscalation,
+    &cluster_role_aggregation::ClusterRoleAggregation,
+    &namespace_contents::NamespaceContents,
+    &service_allocation::ServiceAllocation,
+];
 
 /// What a request does to its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +92,51 @@ pub struct Attributes<'a> {
     pub now: &'a str,
     /// The stored object, for updates and deletes.
     pub old: Option<&'a Map>,
+    /// The object is gone once this commits: a delete that waits for no finalizer, or the update that removes
+    /// the last one of an object that is being deleted. What the object holds elsewhere is released then.
+    pub removes: bool,
     /// Everything stored, at one revision.
     pub view: &'a View,
+    /// Who may do what, for plug-ins that ask for more than the request's own verb.
+    pub authorizer: &'a Authorizer,
+    /// The cluster's settings.
+    pub cluster: &'a Cluster,
+    /// Randomness; the time of the write is `now`.
+    pub clock: &'a dyn Clock,
     /// Warnings for the client.
     pub warnings: &'a mut Vec<String>,
     /// What else the transaction compares and writes.
     pub companions: &'a mut Companions,
+}
+
+impl Attributes<'_> {
+    /// Whether the request is for `subresource` (or for the object itself) of a resource like `deployments.apps`.
+    pub fn is_for(&self, group_resource: &str, subresource: &str) -> bool {
+        self.subresource == subresource && self.resource.group_resource == group_resource
+    }
+
+    /// Whether an object of such a resource is about to be created.
+    pub fn creates(&self, group_resource: &str) -> bool {
+        self.operation == Operation::Create && self.is_for(group_resource, "")
+    }
+
+    /// 403 about the object, which may not have its name yet.
+    pub fn forbidden(&self, object: Option<&Map>, cause: impl Into<String>) -> Error {
+        let generated = object.map_or("", |object| object.str_at(&["metadata", "generateName"]));
+        let own = object.map_or("", Map::name);
+        let name = [self.name, own, generated].into_iter().find(|name| !name.is_empty()).unwrap_or("Unknown");
+        Error::forbidden(self.resource.group_resource.as_str(), name, cause)
+    }
+}
+
+/// A built-in resource that a plug-in looks at, in its storage version.
+fn builtin(group: &str, plural: &str) -> &'static Resource {
+    Registry::builtin().storage_of(group, plural).expect("the plug-ins' resources are built in")
+}
+
+/// Whether stored bytes hold `text`: tells cheaply which entries are worth decoding.
+fn mentions(entry: &Entry, text: &str) -> bool {
+    entry.bytes().windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 /// A plug-in. `object` is the tree of the storage version; on delete and connect there is none.

@@ -8,7 +8,7 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use crate::request::Request;
 use crate::status::Error;
-use crate::{discovery, version};
+use crate::{discovery, openapi, version};
 
 pub mod accept;
 mod compressed;
@@ -116,6 +116,7 @@ pub fn find(ask: &Ask<'_>) -> Option<Result<Answer, Error>> {
     let path = ask.path.trim_end_matches('/');
     match path {
         "/version" => Some(Ok(Answer::Found(version::document()))),
+        _ if path.starts_with("/openapi/") => openapi::find(ask),
         _ => discovery::find(ask),
     }
 }

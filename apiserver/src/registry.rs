@@ -36,8 +36,8 @@ pub struct Resource {
 
 /// Every resource that is served.
 pub struct Registry {
-    resources: FxHashMap<(&'static str, &'static str, &'static str), Arc<Resource>>,
-    group_versions: FxHashMap<(&'static str, &'static str), ()>,
+    by_plural: FxHashMap<&'static str, Vec<Arc<Resource>>>,
+    group_versions: Vec<(&'static str, &'static str)>,
     ordered: Vec<Arc<Resource>>,
 }
 
@@ -106,8 +106,8 @@ impl Registry {
 
     fn new(kinds: &[&'static Kind]) -> Registry {
         let mut registry = Registry {
-            resources: FxHashMap::default(),
-            group_versions: FxHashMap::default(),
+            by_plural: FxHashMap::default(),
+            group_versions: Vec::new(),
             ordered: Vec::new(),
         };
         for kind in kinds {
@@ -117,8 +117,10 @@ impl Registry {
                     .unwrap_or_else(|| panic!("the schema table lacks {}", version.schema));
                 let resource = Arc::new(resource);
                 registry.ordered.push(resource.clone());
-                registry.group_versions.insert((version.group, version.version), ());
-                registry.resources.insert((version.group, version.version, kind.names.plural), resource);
+                if !registry.serves(version.group, version.version) {
+                    registry.group_versions.push((version.group, version.version));
+                }
+                registry.by_plural.entry(kind.names.plural).or_default().push(resource);
             }
         }
         registry
@@ -126,12 +128,13 @@ impl Registry {
 
     /// The resource at group, version and plural name.
     pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
-        self.resources.get(&(group, version, plural) as &(&str, &str, &str))
+        let same = |resource: &&Arc<Resource>| resource.version.group == group && resource.version.version == version;
+        self.by_plural.get(plural)?.iter().find(same)
     }
 
     /// Whether anything is served under group and version.
     pub fn serves(&self, group: &str, version: &str) -> bool {
-        self.group_versions.contains_key(&(group, version) as &(&str, &str))
+        self.group_versions.contains(&(group, version))
     }
 
     /// Every resource.

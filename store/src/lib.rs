@@ -1,1 +1,49 @@
 //! The replicated, versioned, watchable key-value store. Bytes in, bytes out.
+//!
+//! Invariant: a revision is assigned once and never reused; what was acknowledged survives.
+
+#![warn(missing_docs)]
+
+mod clock;
+mod entry;
+mod error;
+mod key;
+mod options;
+mod record;
+mod status;
+mod store;
+mod txn;
+mod view;
+mod watch;
+
+mod command;
+mod disk;
+pub mod engine;
+mod floor;
+mod machine;
+mod meta;
+mod open;
+mod past;
+mod raft;
+mod sessions;
+mod shared;
+mod threads;
+
+mod admission;
+mod codec;
+mod fatal;
+mod mailbox;
+mod milestone;
+
+pub use clock::{Clock, SystemClock};
+pub use codec::Malformed;
+pub use entry::{Entry, Revision, Term, Terms};
+pub use error::{AtError, CompactError, Compacted, DiskError, OpenError, TooNew, Unavailable};
+pub use key::{Key, Prefix, bucket_of};
+pub use options::Options;
+pub use record::Record;
+pub use status::{Health, Leadership, Status};
+pub use store::Store;
+pub use txn::{Compare, NewValue, Op, Outcome, TXN_BYTES_MAX, TXN_COMPARES_MAX, TXN_OPS_MAX, Txn, Why};
+pub use view::{Bucket, State};
+pub use watch::{Cursor, Event, Interest, Progress};

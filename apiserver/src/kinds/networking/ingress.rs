@@ -1,6 +1,10 @@
 //! Ingress: HTTP routes to services. Keeps: every path has a type and one backend.
 
-use crate::kind::{self, Generation, Kind, Names, Scope, Version};
+use crate::field::{FieldErrors, Path};
+use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
+use crate::kinds::listing;
+use crate::names::{self, address, dns, text};
+use crate::tree::{Map, Node};
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -14,8 +18,178 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     },
     versions: &[Version::storage("networking.k8s.io", "v1", "io.k8s.api.networking.v1.Ingress")],
     subresources: &[kind::STATUS],
-    columns: &[kind::NAME, kind::AGE],
+    columns: &[
+        kind::NAME,
+        column("Class", "string", |it, _| {
+            it.at(&["spec", "ingressClassName"]).cloned().unwrap_or("<none>".into())
+        }),
+        column("Hosts", "string", hosts),
+        column("Address", "string", address_cell),
+        column("Ports", "string", ports),
+        kind::AGE,
+    ],
     generation: Generation::Spec,
     prepare_for_create: kind::clear_status,
+    validate,
     ..Kind::DEFAULT
 };
+
+const SPEC: Path<'static> = Path::new("spec");
+const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
+/// What no path may hold, and how none may end.
+const PATH_PARTS_FORBIDDEN: [&str; 5] = ["//", "/./", "/../", "%2f", "%2F"];
+const PATH_ENDS_FORBIDDEN: [&str; 2] = ["/..", "/."];
+
+fn hosts(ingress: &Map, _: i64) -> Node {
+    let rules = ingress.map("spec").into_iter().flat_map(|spec| spec.maps("rules"));
+    let hosts = rules.map(|rule| rule.str("host").to_owned()).filter(|host| !host.is_empty());
+    match listing::first_three(hosts, ",").as_str() {
+        "<none>" => "*".into(),
+        hosts => hosts.into(),
+    }
+}
+
+fn address_cell(ingress: &Map, _: i64) -> Node {
+    let points = ingress.map_at(&["status", "loadBalancer"]).into_iter().flat_map(|it| it.maps("ingress"));
+    let mut addresses: Vec<&str> = points
+        .map(|point| if point.str("ip").is_empty() { point.str("hostname") } else { point.str("ip") })
+        .filter(|address| !address.is_empty())
+        .collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses.join(",").into()
+}
+
+fn ports(ingress: &Map, _: i64) -> Node {
+    let secure = ingress.map("spec").is_some_and(|spec| !spec.list("tls").is_empty());
+    if secure { "80, 443".into() } else { "80".into() }
+}
+
+fn validate(ingress: &Map, errors: &mut FieldErrors) {
+    let empty = Map::new();
+    let spec = ingress.map("spec").unwrap_or(&empty);
+    if spec.list("rules").is_empty() && !spec.contains("defaultBackend") {
+        let rules = spec.get("rules").cloned().unwrap_or_default();
+        errors.invalid(&SPEC, rules, "either `defaultBackend` or `rules` must be specified");
+    }
+    if let Some(backend) = spec.map("defaultBackend") {
+        validate_backend(backend, &SPEC.child("defaultBackend"), errors);
+    }
+    if let Some(class) = spec.get("ingressClassName").and_then(Node::as_str) {
+        names::report(errors, &SPEC.child("ingressClassName"), class, dns::subdomain(class));
+        if let Some(annotated) = ingress.annotation(CLASS_ANNOTATION).filter(|annotated| *annotated != class)
+        {
+            let metadata = Path::new("metadata");
+            let annotations = metadata.child("annotations");
+            let detail = "must match `ingressClassName` when both are specified";
+            errors.invalid(&annotations.child(CLASS_ANNOTATION), annotated, detail);
+        }
+    }
+    let rules = SPEC.child("rules");
+    for (i, rule) in spec.maps("rules").enumerate() {
+        validate_rule(rule, &rules.index(i), errors);
+    }
+    let tls = SPEC.child("tls");
+    for (i, entry) in spec.maps("tls").enumerate() {
+        let entry_path = tls.index(i);
+        let hosts = entry_path.child("hosts");
+        for (j, host) in entry.list("hosts").iter().filter_map(Node::as_str).enumerate() {
+            names::report(errors, &hosts.index(j), host, host_faults(host));
+        }
+    }
+}
+
+fn host_faults(host: &str) -> names::Faults {
+    if host.contains('*') { dns::wildcard_subdomain(host) } else { dns::subdomain(host) }
+}
+
+fn validate_rule(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    let host = rule.str("host");
+    if !host.is_empty() {
+        if address::parse_lenient(host).is_some() {
+            errors.invalid(&path.child("host"), host, "must be a DNS name, not an IP address");
+        } else {
+            names::report(errors, &path.child("host"), host, host_faults(host));
+        }
+    }
+    let Some(http) = rule.map("http") else { return };
+    let http_path = path.child("http");
+    let paths = http_path.child("paths");
+    if http.list("paths").is_empty() {
+        errors.required(&paths, "");
+    }
+    for (i, route) in http.maps("paths").enumerate() {
+        let path = paths.index(i);
+        validate_path(route, &path, errors);
+        let empty = Map::new();
+        validate_backend(route.map("backend").unwrap_or(&empty), &path.child("backend"), errors);
+    }
+}
+
+fn validate_path(route: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    let value = route.str("path");
+    let value_path = path.child("path");
+    match route.str("pathType") {
+        "" => errors.required(&path.child("pathType"), "pathType must be specified"),
+        "Exact" | "Prefix" => {
+            if !value.starts_with('/') {
+                errors.invalid(&value_path, value, "must be an absolute path");
+            }
+            for part in PATH_PARTS_FORBIDDEN.iter().filter(|part| value.contains(*part)) {
+                errors.invalid(&value_path, value, format!("must not contain '{part}'"));
+            }
+            for end in PATH_ENDS_FORBIDDEN.iter().filter(|end| value.ends_with(*end)) {
+                errors.invalid(&value_path, value, format!("cannot end with '{end}'"));
+            }
+        }
+        "ImplementationSpecific" => {
+            if !value.is_empty() && !value.starts_with('/') {
+                errors.invalid(&value_path, value, "must be an absolute path");
+            }
+        }
+        kind => {
+            errors.not_supported(
+                &path.child("pathType"),
+                kind,
+                &["Exact", "ImplementationSpecific", "Prefix"],
+            );
+        }
+    }
+}
+
+fn validate_backend(backend: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    match (backend.map("service"), backend.map("resource")) {
+        (Some(_), Some(_)) => errors.invalid(path, "", "cannot set both resource and service backends"),
+        (None, None) => errors.invalid(path, "", "resource or service backend is required"),
+        (None, Some(resource)) => {
+            let path = path.child("resource");
+            for field in ["kind", "name"] {
+                if resource.str(field).is_empty() {
+                    errors.required(&path.child(field), "");
+                }
+            }
+        }
+        (Some(service), None) => validate_service(service, &path.child("service"), errors),
+    }
+}
+
+fn validate_service(service: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    let name = service.str("name");
+    if name.is_empty() {
+        errors.required(&path.child("name"), "");
+    } else {
+        names::report(errors, &path.child("name"), name, dns::label(name));
+    }
+    let (port_name, number) = (service.str_at(&["port", "name"]), service.at(&["port", "number"]));
+    let port_path = path.child("port");
+    match (port_name, number.and_then(Node::as_int).unwrap_or(0)) {
+        ("", 0) => errors.required(path, "port name or number is required"),
+        ("", number) => {
+            for fault in names::port_number(number) {
+                errors.invalid(&port_path.child("number"), number, fault);
+            }
+        }
+        (name, 0) => names::report(errors, &port_path.child("name"), name, text::port_name(name)),
+        _ => errors.invalid(path, "", "cannot set both port name & port number"),
+    }
+}

@@ -1,6 +1,9 @@
-//! ServiceCIDR: a range for cluster IPs. Keeps: at most one range per family, and never another one.
+//! ServiceCIDR: a range for cluster IPs. Keeps: at most one range per family; a single one may get its twin, no more.
 
-use crate::kind::{self, Kind, Names, Scope, Version};
+use crate::field::{FieldErrors, Path};
+use crate::kind::{self, Kind, Names, Scope, Version, column};
+use crate::names::{self, address};
+use crate::tree::{Map, Node};
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -14,7 +17,49 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     },
     versions: &[Version::storage("networking.k8s.io", "v1", "io.k8s.api.networking.v1.ServiceCIDR")],
     subresources: &[kind::STATUS],
-    columns: &[kind::NAME, kind::AGE],
+    columns: &[kind::NAME, column("CIDRs", "string", |it, _| ranges(it).join(",").into()), kind::AGE],
     prepare_for_create: kind::clear_status,
+    validate,
+    validate_update,
     ..Kind::DEFAULT
 };
+
+fn ranges(cidr: &Map) -> Vec<&str> {
+    let spec = cidr.map("spec").into_iter();
+    spec.flat_map(|spec| spec.list("cidrs")).filter_map(Node::as_str).collect()
+}
+
+fn validate(cidr: &Map, errors: &mut FieldErrors) {
+    let spec = Path::new("spec");
+    let path = spec.child("cidrs");
+    let ranges = ranges(cidr);
+    let whole = || ranges.iter().copied().collect::<Node>();
+    match ranges[..] {
+        [] => errors.required(&path, "at least one CIDR required"),
+        [_] => {}
+        [first, second] => {
+            let is_v4 = |range: &str| !range.contains(':');
+            if is_v4(first) == is_v4(second) {
+                let detail = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/96";
+                errors.invalid(&path, whole(), detail);
+            }
+        }
+        _ => errors.invalid(&path, whole(), "may only hold up to 2 values"),
+    }
+    for (i, range) in ranges.iter().enumerate() {
+        names::report(errors, &path.index(i), range, address::canonical_cidr(range));
+    }
+}
+
+fn validate_update(cidr: &Map, old: &Map, errors: &mut FieldErrors) {
+    let spec = Path::new("spec");
+    let path = spec.child("cidrs");
+    let (ranges, before) = (ranges(cidr), ranges(old));
+    if before.len() == 1 && ranges.len() == 2 {
+        if ranges[0] != before[0] {
+            errors.invalid(&path.index(0), ranges[0], "field is immutable");
+        }
+    } else if ranges != before {
+        errors.invalid(&path, ranges.into_iter().collect::<Node>(), "field is immutable");
+    }
+}

@@ -1,0 +1,67 @@
+//! The clock and the source of randomness, so that tests can hold both still.
+
+use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Time and randomness as the server needs them.
+pub trait Clock: Send + Sync {
+    /// Nanoseconds since the Unix epoch.
+    fn unix_nanos(&self) -> i128;
+    /// Fills `bytes` with unpredictable values.
+    fn random(&self, bytes: &mut [u8]);
+}
+
+/// The machine's own.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "this is the clock")]
+    fn unix_nanos(&self) -> i128 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos() as i128)
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the kernel always has random numbers");
+    }
+}
+
+impl<'a> dyn Clock + 'a {
+    /// Seconds since the Unix epoch.
+    pub fn unix_seconds(&self) -> i64 {
+        (self.unix_nanos() / 1_000_000_000) as i64
+    }
+
+    /// Now as Kubernetes prints times.
+    pub fn now(&self) -> String {
+        timestamp(self.unix_seconds())
+    }
+
+    /// A random (version 4) UUID.
+    pub fn uuid(&self) -> String {
+        let mut bytes = [0; 16];
+        self.random(&mut bytes);
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let mut text = String::with_capacity(36);
+        for (at, byte) in bytes.iter().enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                text.push('-');
+            }
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+
+    /// `length` letters and digits of the alphabet that cannot spell words.
+    pub fn suffix(&self, length: usize) -> String {
+        const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+        let mut bytes = vec![0; length];
+        self.random(&mut bytes);
+        bytes.iter().map(|byte| ALPHABET[usize::from(*byte) % ALPHABET.len()] as char).collect()
+    }
+}
+
+/// Unix seconds as `2006-01-02T15:04:05Z`.
+pub fn timestamp(unix_seconds: i64) -> String {
+    jiff::Timestamp::from_second(unix_seconds).map_or_else(|_| String::new(), |time| time.to_string())
+}

@@ -1,0 +1,224 @@
+//! OpenAPI v3 and v2: what kubectl validates against, merges by and explains.
+//!
+//! Keeps: nothing is built before it is asked for; what was built is kept compressed. Tags follow from what the
+//! documents are made from, so the index costs no document.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, EXPIRES, HeaderValue, VARY};
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use sha2::{Digest as _, Sha512};
+
+use crate::codec;
+use crate::discovery::catalog;
+use crate::document::{self, Answer, Ask, Compressed, Document, accept};
+use crate::status::Error;
+use crate::tree::{Map, Node};
+
+mod definitions;
+mod descriptions;
+mod operations;
+mod parameters;
+mod protobuf;
+mod v2;
+mod v3;
+
+const V3: &str = "/openapi/v3";
+const SECONDS_PER_YEAR: i64 = 365 * 24 * 60 * 60;
+
+/// The encoding of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Form {
+    Json,
+    Protobuf,
+}
+
+/// A version of OpenAPI: how its documents are named on the wire.
+struct Dialect {
+    /// Subtypes that ask for protobuf; the first is the one that answers carry.
+    protobuf: [&'static str; 2],
+    /// Content-Type of the protobuf form.
+    content_type: &'static str,
+}
+
+static DIALECT_3: Dialect = Dialect {
+    protobuf: [
+        "com.github.proto-openapi.spec.v3.v1.0+protobuf",
+        "com.github.proto-openapi.spec.v3@v1.0+protobuf",
+    ],
+    content_type: "application/com.github.proto-openapi.spec.v3.v1.0+protobuf",
+};
+
+static DIALECT_2: Dialect = Dialect {
+    protobuf: [
+        "com.github.proto-openapi.spec.v2.v1.0+protobuf",
+        "com.github.proto-openapi.spec.v2@v1.0+protobuf",
+    ],
+    content_type: "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+};
+
+impl Dialect {
+    /// The form of the best clause that can be met.
+    fn form(&self, accept: &str) -> Result<Form, Error> {
+        let form = accept::clauses(accept).iter().find_map(|clause| {
+            if clause.takes("application", "json") {
+                return Some(Form::Json);
+            }
+            self.protobuf.iter().any(|subtype| clause.takes("application", subtype)).then_some(Form::Protobuf)
+        });
+        form.ok_or_else(|| Error::NotAcceptable(format!("application/json, {}", self.content_type)))
+    }
+
+    fn content_type(&self, form: Form) -> &'static str {
+        match form {
+            Form::Json => "application/json",
+            Form::Protobuf => self.content_type,
+        }
+    }
+}
+
+/// Finds the OpenAPI document at a path without its trailing slash.
+pub fn find(ask: &Ask<'_>) -> Option<Result<Answer, Error>> {
+    let path = ask.path.trim_end_matches('/');
+    match path {
+        V3 => Some(Ok(index(ask))),
+        "/openapi/v2" => Some(whole(ask)),
+        _ => {
+            let key = path.strip_prefix(V3)?.strip_prefix('/')?;
+            let (key, tag) = TAGS.iter().find(|(candidate, _)| candidate == key)?;
+            Some(part(ask, key, tag))
+        }
+    }
+}
+
+/// Every document of v3 with its tag, in order of keys.
+static TAGS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let mut keys: Vec<String> = ["api", "apis", "version"].map(str::to_owned).into();
+    keys.extend(catalog().named_groups().map(|group| format!("apis/{}", group.name)));
+    keys.extend(catalog().versions().map(|served| served.path()[1..].to_owned()));
+    keys.sort();
+    keys.into_iter()
+        .map(|key| {
+            let tag = tag(&key);
+            (key, tag)
+        })
+        .collect()
+});
+
+/// The tag of a document: upper-case hexadecimal, as long as upstream's.
+fn tag(key: &str) -> String {
+    let mut digest = Sha512::new();
+    digest.update(env!("OPENAPI_FINGERPRINT"));
+    digest.update(env!("CARGO_PKG_VERSION"));
+    digest.update(key);
+    let mut tag = String::with_capacity(128);
+    for byte in digest.finalize() {
+        write!(tag, "{byte:02X}").expect("a string takes every write");
+    }
+    tag
+}
+
+fn url(key: &str, tag: &str) -> String {
+    format!("{V3}/{key}?hash={tag}")
+}
+
+/// `/openapi/v3`: where each document is.
+fn index(ask: &Ask<'_>) -> Answer {
+    static INDEX: LazyLock<(Bytes, String)> = LazyLock::new(|| {
+        let paths: Map = TAGS
+            .iter()
+            .map(|(key, tag)| {
+                let entry = Map::from([("serverRelativeURL", Node::from(url(key, tag)))]);
+                (ecow::EcoString::from(key.as_str()), entry)
+            })
+            .collect();
+        let text = Node::from(Map::from([("paths", paths)])).to_string();
+        (text.into(), tag("/"))
+    });
+    let (body, tag) = &*INDEX;
+    let headers = vec![document::etag(tag)];
+    if ask.has(tag) {
+        return Answer::NotModified(headers);
+    }
+    Answer::Found(Document { headers, ..Document::json(body.clone()) })
+}
+
+/// `/openapi/v3/<key>`: one group version, or one of the other paths.
+fn part(ask: &Ask<'_>, key: &'static str, tag: &str) -> Result<Answer, Error> {
+    let form = DIALECT_3.form(ask.accept)?;
+    let mut headers = vec![document::etag(tag), (VARY, HeaderValue::from_static("Accept"))];
+    match ask.hash {
+        Some(hash) if hash != tag => return Ok(Answer::Moved(url(key, tag))),
+        Some(_) => {
+            // kubectl keeps the document for as long as these two say, and asks for it by its hash.
+            headers.push((CACHE_CONTROL, HeaderValue::from_static("public, immutable")));
+            headers.extend(http_date(ask.now + SECONDS_PER_YEAR).map(|date| (EXPIRES, date)));
+        }
+        None => {}
+    }
+    if ask.has(tag) {
+        return Ok(Answer::NotModified(headers));
+    }
+    let compressed = cached(key, form, || {
+        let document = v3::document(key);
+        match form {
+            Form::Json => json(document),
+            Form::Protobuf => protobuf::v3(&document),
+        }
+    });
+    Ok(Answer::Found(send(ask, &compressed, DIALECT_3.content_type(form), headers)))
+}
+
+/// `/openapi/v2`: everything in one document.
+fn whole(ask: &Ask<'_>) -> Result<Answer, Error> {
+    static TAG: LazyLock<String> = LazyLock::new(|| tag("v2"));
+    let form = DIALECT_2.form(ask.accept)?;
+    let headers = vec![document::etag(&TAG), (VARY, HeaderValue::from_static("Accept"))];
+    if ask.has(&TAG) {
+        return Ok(Answer::NotModified(headers));
+    }
+    let compressed = cached("v2", form, || {
+        let document = v2::document();
+        match form {
+            Form::Json => json(document),
+            Form::Protobuf => protobuf::v2(&document),
+        }
+    });
+    Ok(Answer::Found(send(ask, &compressed, DIALECT_2.content_type(form), headers)))
+}
+
+fn json(document: Map) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1 << 20);
+    codec::json::encode_untyped(&Node::Map(document), &mut out);
+    out
+}
+
+fn send(
+    ask: &Ask<'_>,
+    compressed: &Compressed,
+    content_type: &'static str,
+    headers: document::Headers,
+) -> Document {
+    let body = if ask.gzip { compressed.gzip() } else { compressed.plain() };
+    Document { content_type, body, gzipped: ask.gzip, headers }
+}
+
+/// The document of a key in a form, built by the first who asks; others wait for it.
+fn cached(key: &'static str, form: Form, build: impl FnOnce() -> Vec<u8>) -> Compressed {
+    type Cell = Arc<OnceLock<Compressed>>;
+    static BUILT: LazyLock<Mutex<FxHashMap<(&'static str, Form), Cell>>> = LazyLock::new(Mutex::default);
+    let cell = BUILT.lock().entry((key, form)).or_default().clone();
+    cell.get_or_init(|| Compressed::new(&build())).clone()
+}
+
+/// A time as HTTP prints it; `None` beyond what a calendar holds.
+fn http_date(seconds: i64) -> Option<HeaderValue> {
+    let time = jiff::Timestamp::from_second(seconds).ok()?.to_zoned(jiff::tz::TimeZone::UTC);
+    HeaderValue::try_from(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! OpenAPI v3 documents: one per group version and one per other path.
+//!
+//! Keeps: a document is complete: every `$ref` in it points into it.
+
+use super::definitions::{self, Definitions, Flavor};
+use super::operations::{self, Operation, Path};
+use super::parameters::Parameter;
+use crate::discovery::catalog;
+use crate::tree::{List, Map, Node};
+use crate::version;
+
+/// The document of a key of the index (`api/v1`, `apis/apps`, `version`).
+pub(super) fn document(key: &str) -> Map {
+    let mut segments = key.split('/');
+    let served = match (segments.next(), segments.next(), segments.next()) {
+        (Some("api"), Some(version), None) => catalog().find("", version),
+        (Some("apis"), Some(group), Some(version)) => catalog().find(group, version),
+        _ => None,
+    };
+    let paths = match served {
+        Some(served) => operations::paths(served),
+        None => vec![operations::discovery(key)],
+    };
+    let mut writer = Writer {
+        definitions: Definitions::new(Flavor::V3, served.map(|served| (served.group, served.version))),
+    };
+    let paths: Map =
+        paths.iter().map(|path| (ecow::EcoString::from(path.path.as_str()), writer.path(path))).collect();
+    let components = Map::from([
+        ("schemas", Node::from(writer.definitions.finish())),
+        ("securitySchemes", Map::from([("BearerToken", bearer())]).into()),
+    ]);
+    Map::from([
+        ("openapi", Node::from("3.0.0")),
+        ("info", info().into()),
+        ("paths", paths.into()),
+        ("components", components.into()),
+    ])
+}
+
+/// `info` of every document.
+pub(super) fn info() -> Map {
+    Map::from([("title", Node::from("Kubernetes")), ("version", version::GIT_VERSION.into())])
+}
+
+/// How clients may authenticate besides certificates.
+pub(super) fn bearer() -> Map {
+    Map::from(
+        [
+            ("type", "apiKey"),
+            ("name", "authorization"),
+            ("in", "header"),
+            ("description", "Bearer Token authentication"),
+        ]
+        .map(|(key, text)| (key, Node::from(text))),
+    )
+}
+
+struct Writer {
+    definitions: Definitions,
+}
+
+impl Writer {
+    fn path(&mut self, path: &Path) -> Map {
+        let mut map = Map::with_capacity(path.operations.len() + 1);
+        for operation in &path.operations {
+            map.set(operation.method, self.operation(operation));
+        }
+        if !path.parameters.is_empty() {
+            map.set("parameters", parameters(&path.parameters));
+        }
+        map
+    }
+
+    fn operation(&mut self, operation: &Operation) -> Map {
+        let mut map = Map::from([
+            ("description", Node::from(operation.description.as_str())),
+            ("operationId", operation.id.as_str().into()),
+            ("tags", Node::from_iter([operation.tag.as_str()])),
+        ]);
+        if !operation.parameters.is_empty() {
+            map.set("parameters", parameters(&operation.parameters));
+        }
+        if let Some(body) = &operation.body {
+            let schema = self.definitions.reference(body.schema);
+            let mut request = Map::from([("content", content(&schema, body.consumes))]);
+            if body.required {
+                request.set("required", true);
+            }
+            map.set("requestBody", request);
+        }
+        map.set("responses", self.responses(operation));
+        extensions(operation, &mut map);
+        map
+    }
+
+    fn responses(&mut self, operation: &Operation) -> Map {
+        let schema = match operation.answer {
+            Some(name) => self.definitions.reference(name),
+            None => Map::from([("type", "string")]),
+        };
+        let content = content(&schema, operation.produces);
+        let mut map = Map::new();
+        for (code, words) in operation.successes {
+            let response = [("description", Node::from(*words)), ("content", content.clone().into())];
+            map.set(*code, Map::from(response));
+        }
+        map.set("401", Map::from([("description", "Unauthorized")]));
+        map
+    }
+}
+
+/// `x-kubernetes-action` and `x-kubernetes-group-version-kind`, by which kubectl finds an operation.
+pub(super) fn extensions(operation: &Operation, map: &mut Map) {
+    if !operation.action.is_empty() {
+        map.set("x-kubernetes-action", operation.action);
+    }
+    if let Some(kind) = &operation.kind {
+        map.set("x-kubernetes-group-version-kind", definitions::of_body(kind));
+    }
+}
+
+fn content(schema: &Map, media: &'static [&'static str]) -> Map {
+    let entry = Map::from([("schema", schema.clone())]);
+    media.iter().map(|media| (*media, entry.clone())).collect()
+}
+
+fn parameters(parameters: &[Parameter]) -> List {
+    parameters.iter().map(|it| Node::from(parameter(it))).collect()
+}
+
+fn parameter(parameter: &Parameter) -> Map {
+    let schema = Map::from([("type", Node::from(parameter.ty)), ("uniqueItems", true.into())]);
+    let mut map = Map::from([
+        ("name", Node::from(&*parameter.name)),
+        ("in", if parameter.in_path { "path" } else { "query" }.into()),
+        ("schema", schema.into()),
+    ]);
+    if !parameter.description.is_empty() {
+        map.set("description", &*parameter.description);
+    }
+    if parameter.in_path {
+        map.set("required", true);
+    }
+    map
+}

@@ -1,0 +1,88 @@
+//! Engines: where log and state reach a disk. RocksDB is named only here and in `engine/rocks.rs`.
+//!
+//! The two stores are separate on purpose: the log is synced with every batch and never waits for the state; the
+//! state is never synced on its own account, because the log rebuilds it.
+
+use std::fmt::Debug;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::codec::Malformed;
+use crate::entry::Revision;
+use crate::error::DiskError;
+
+mod rocks;
+
+pub use rocks::RocksEngine;
+
+/// Opens the two stores of a node.
+pub trait Engine: Debug + Send + Sync {
+    /// Opens or creates the log store in a directory of its own.
+    fn open_log(&self, directory: &Path) -> Result<Box<dyn LogStore>, DiskError>;
+    /// Opens or creates the state store in a directory of its own.
+    fn open_state(&self, directory: &Path) -> Result<Arc<dyn StateStore>, DiskError>;
+}
+
+/// One atomic write to the log store. Its parts happen in the order of the fields.
+#[derive(Debug, Default)]
+pub struct LogWrite {
+    /// Erase all entries up to and including this index.
+    pub erase_through: Option<u64>,
+    /// Erase all entries from this index on.
+    pub erase_from: Option<u64>,
+    /// New entries by index.
+    pub entries: Vec<(u64, Vec<u8>)>,
+    /// Named values: hard state, truncation point, boot number.
+    pub named: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// A visitor of log entries in index order.
+pub type LogVisitor<'a> = dyn FnMut(u64, &[u8]) -> Result<(), Malformed> + 'a;
+
+/// The Raft log and what must be as durable as it.
+pub trait LogStore: Debug + Send {
+    /// Writes a batch atomically; with `sync` it is durable on return.
+    fn write(&mut self, write: LogWrite, sync: bool) -> Result<(), DiskError>;
+    /// Visits all entries in index order.
+    fn visit(&mut self, visitor: &mut LogVisitor<'_>) -> Result<(), DiskError>;
+    /// One entry.
+    fn entry(&mut self, index: u64) -> Result<Option<Vec<u8>>, DiskError>;
+    /// A named value.
+    fn named(&mut self, name: &'static str) -> Result<Option<Vec<u8>>, DiskError>;
+}
+
+/// One atomic write to the state store.
+#[derive(Debug, Default)]
+pub struct StateWrite {
+    /// New records by revision, ascending.
+    pub records: Vec<(Revision, Vec<u8>)>,
+    /// Records to erase.
+    pub erase: Vec<Revision>,
+    /// The meta that belongs to these records.
+    pub meta: Vec<u8>,
+    /// The newest revision after this write.
+    pub revision: Revision,
+}
+
+/// A visitor of records in revision order.
+pub type RecordVisitor<'a> = dyn FnMut(Revision, &[u8]) -> Result<ControlFlow<()>, Malformed> + 'a;
+
+/// The records and their meta. Writes are atomic and ordered, and durable only after a flush.
+pub trait StateStore: Debug + Send + Sync {
+    /// Writes a batch atomically.
+    fn write(&self, write: StateWrite) -> Result<(), DiskError>;
+    /// Makes everything written before durable.
+    fn flush(&self) -> Result<(), DiskError>;
+    /// The meta of the newest write.
+    fn meta(&self) -> Result<Option<Vec<u8>>, DiskError>;
+    /// One record.
+    fn record(&self, revision: Revision) -> Result<Option<Vec<u8>>, DiskError>;
+    /// Visits the records with `above < revision <= through` in order.
+    fn visit(
+        &self,
+        above: Revision,
+        through: Revision,
+        visitor: &mut RecordVisitor<'_>,
+    ) -> Result<(), DiskError>;
+}

@@ -1,0 +1,269 @@
+//! The RocksDB engine.
+//!
+//! Log instance: write-ahead log on, one synced write per batch. State instance: write-ahead log off; a batch lies
+//! in one memtable, so after a crash the state is that of some batch boundary, meta included.
+//!
+//! Meta is stored in the record sequence, right behind the revision at which its memtable began: files of
+//! different flushes then never overlap, and RocksDB moves them between levels instead of rewriting them.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rocksdb::{
+    BlockBasedOptions, Cache, DB, DBCompressionType, DBRawIterator, DBRecoveryMode, FlushOptions, LogLevel,
+    Options, ReadOptions, WriteBatch, WriteOptions,
+};
+
+use crate::codec::Malformed;
+use crate::engine::{Engine, LogStore, LogVisitor, LogWrite, RecordVisitor, StateStore, StateWrite};
+use crate::entry::Revision;
+use crate::error::DiskError;
+
+const LOG_MEMTABLE_BYTES: usize = 16 << 20;
+const STATE_MEMTABLE_BYTES: usize = 16 << 20;
+const BLOCK_CACHE_BYTES: usize = 8 << 20;
+const BLOCK_BYTES: usize = 32 << 10;
+
+const ENTRY: u8 = b'e';
+const NAMED: u8 = b'n';
+const RECORD: u8 = b'r';
+const META: u8 = b'm';
+
+/// Log and state in two RocksDB instances that share one block cache.
+pub struct RocksEngine {
+    cache: Cache,
+}
+
+impl std::fmt::Debug for RocksEngine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("RocksEngine")
+    }
+}
+
+impl Default for RocksEngine {
+    fn default() -> RocksEngine {
+        RocksEngine { cache: Cache::new_lru_cache(BLOCK_CACHE_BYTES) }
+    }
+}
+
+impl RocksEngine {
+    fn options(&self) -> Options {
+        let mut blocks = BlockBasedOptions::default();
+        blocks.set_block_cache(&self.cache);
+        blocks.set_block_size(BLOCK_BYTES);
+        blocks.set_format_version(6);
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.set_block_based_table_factory(&blocks);
+        options.set_compression_type(DBCompressionType::None);
+        options.set_paranoid_checks(true);
+        options.set_max_background_jobs(2);
+        options.set_log_level(LogLevel::Warn);
+        options.set_keep_log_file_num(2);
+        options.set_stats_dump_period_sec(0);
+        options.set_stats_persist_period_sec(0);
+        options.set_bytes_per_sync(1 << 20);
+        options
+    }
+}
+
+impl Engine for RocksEngine {
+    fn open_log(&self, directory: &Path) -> Result<Box<dyn LogStore>, DiskError> {
+        let mut options = self.options();
+        options.set_write_buffer_size(LOG_MEMTABLE_BYTES);
+        options.set_max_write_buffer_number(2);
+        // A torn tail ends the log; whether it may end there is decided by the watermark.
+        options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+        options.set_track_and_verify_wals_in_manifest(true);
+        let options = options.get_options_from_string("avoid_flush_during_recovery=true").map_err(engine)?;
+        let db = DB::open(&options, directory).map_err(engine)?;
+        Ok(Box::new(RocksLog { db }))
+    }
+
+    fn open_state(&self, directory: &Path) -> Result<Arc<dyn StateStore>, DiskError> {
+        let mut options = self.options();
+        options.set_write_buffer_size(STATE_MEMTABLE_BYTES);
+        options.set_max_write_buffer_number(3);
+        options.set_target_file_size_base(32 << 20);
+        options.set_level_zero_slowdown_writes_trigger(40);
+        options.set_level_zero_stop_writes_trigger(60);
+        let db = DB::open(&options, directory).map_err(engine)?;
+        Ok(Arc::new(RocksState { db, markers: Mutex::new(Markers::default()) }))
+    }
+}
+
+fn engine(error: rocksdb::Error) -> DiskError {
+    DiskError::Engine(error.into_string())
+}
+
+#[derive(Debug)]
+struct RocksLog {
+    db: DB,
+}
+
+fn entry_key(index: u64) -> [u8; 9] {
+    numbered_key(ENTRY, index)
+}
+
+fn numbered_key(kind: u8, number: u64) -> [u8; 9] {
+    let mut key = [kind; 9];
+    key[1..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+fn number_of(key: &[u8]) -> Result<u64, Malformed> {
+    let bytes = key.get(1..9).and_then(|bytes| bytes.try_into().ok()).ok_or(Malformed("stored key"))?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+fn named_key(name: &str) -> Vec<u8> {
+    [&[NAMED], name.as_bytes()].concat()
+}
+
+impl LogStore for RocksLog {
+    fn write(&mut self, write: LogWrite, sync: bool) -> Result<(), DiskError> {
+        let size: usize = write.entries.iter().map(|(_, value)| value.len() + 32).sum();
+        let mut batch = WriteBatch::with_capacity_bytes(size + 256);
+        if let Some(index) = write.erase_through {
+            batch.delete_range(entry_key(0), entry_key(index + 1));
+        }
+        if let Some(index) = write.erase_from {
+            batch.delete_range(entry_key(index), entry_key(u64::MAX));
+        }
+        for (index, value) in &write.entries {
+            batch.put(entry_key(*index), value);
+        }
+        for (name, value) in &write.named {
+            batch.put(named_key(name), value);
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(sync);
+        self.db.write_opt(batch, &options).map_err(engine)
+    }
+
+    fn visit(&mut self, visitor: &mut LogVisitor<'_>) -> Result<(), DiskError> {
+        let mut options = ReadOptions::default();
+        options.fill_cache(false);
+        options.set_iterate_upper_bound(vec![ENTRY + 1]);
+        let mut iterator = self.db.raw_iterator_opt(options);
+        iterator.seek(entry_key(0));
+        while let Some((key, value)) = iterator.item() {
+            visitor(number_of(key)?, value)?;
+            iterator.next();
+        }
+        iterator.status().map_err(engine)
+    }
+
+    fn entry(&mut self, index: u64) -> Result<Option<Vec<u8>>, DiskError> {
+        self.db.get(entry_key(index)).map_err(engine)
+    }
+
+    fn named(&mut self, name: &'static str) -> Result<Option<Vec<u8>>, DiskError> {
+        self.db.get(named_key(name)).map_err(engine)
+    }
+}
+
+#[derive(Debug)]
+struct RocksState {
+    db: DB,
+    markers: Mutex<Markers>,
+}
+
+/// Where meta is stored: the marker in use, and older ones that wait to be erased with other garbage.
+#[derive(Debug, Default)]
+struct Markers {
+    current: Option<Revision>,
+    stale: Vec<Revision>,
+}
+
+fn record_key(revision: Revision) -> [u8; 9] {
+    numbered_key(RECORD, revision)
+}
+
+fn meta_key(revision: Revision) -> [u8; 10] {
+    let mut key = [META; 10];
+    key[..9].copy_from_slice(&record_key(revision));
+    key
+}
+
+impl RocksState {
+    fn iterator(&self, through: Revision) -> DBRawIterator<'_> {
+        let mut options = ReadOptions::default();
+        options.fill_cache(false);
+        options.set_readahead_size(1 << 20);
+        options.set_iterate_upper_bound(record_key(through.saturating_add(1)).to_vec());
+        self.db.raw_iterator_opt(options)
+    }
+}
+
+impl StateStore for RocksState {
+    fn write(&self, write: StateWrite) -> Result<(), DiskError> {
+        let size: usize = write.records.iter().map(|(_, value)| value.len() + 32).sum();
+        let mut batch = WriteBatch::with_capacity_bytes(size + write.meta.len() + 64);
+        for (revision, value) in &write.records {
+            batch.put(record_key(*revision), value);
+        }
+        for revision in &write.erase {
+            batch.delete(record_key(*revision));
+        }
+        let mut markers = self.markers.lock();
+        if !write.erase.is_empty() {
+            for revision in markers.stale.drain(..) {
+                batch.delete(meta_key(revision));
+            }
+        }
+        let marker = *markers.current.get_or_insert(write.revision);
+        batch.put(meta_key(marker), &write.meta);
+        self.db.write_without_wal(batch).map_err(engine)
+    }
+
+    fn flush(&self) -> Result<(), DiskError> {
+        let mut options = FlushOptions::default();
+        options.set_wait(true);
+        self.db.flush_opt(&options).map_err(engine)?;
+        let mut markers = self.markers.lock();
+        let stale = markers.current.take();
+        markers.stale.extend(stale);
+        Ok(())
+    }
+
+    fn meta(&self) -> Result<Option<Vec<u8>>, DiskError> {
+        let mut iterator = self.db.raw_iterator();
+        iterator.seek_to_last();
+        let mut newest = None;
+        while let Some((key, value)) = iterator.item() {
+            if key.len() == 10 {
+                newest = Some((number_of(key)?, value.to_vec()));
+                break;
+            }
+            iterator.prev();
+        }
+        iterator.status().map_err(engine)?;
+        let Some((marker, meta)) = newest else { return Ok(None) };
+        self.markers.lock().stale.push(marker);
+        Ok(Some(meta))
+    }
+
+    fn record(&self, revision: Revision) -> Result<Option<Vec<u8>>, DiskError> {
+        self.db.get(record_key(revision)).map_err(engine)
+    }
+
+    fn visit(
+        &self,
+        above: Revision,
+        through: Revision,
+        visitor: &mut RecordVisitor<'_>,
+    ) -> Result<(), DiskError> {
+        let mut iterator = self.iterator(through);
+        iterator.seek(record_key(above.saturating_add(1)));
+        while let Some((key, value)) = iterator.item() {
+            if key.len() == 9 && visitor(number_of(key)?, value)? == ControlFlow::Break(()) {
+                break;
+            }
+            iterator.next();
+        }
+        iterator.status().map_err(engine)
+    }
+}

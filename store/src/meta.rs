@@ -1,0 +1,99 @@
+//! Meta: the small replicated state beside the records. It is written with every batch of records, so that a
+//! record and the log index that made it can never part.
+
+use raft::eraftpb::ConfState;
+
+use crate::codec::{Malformed, Reader, put_varint};
+use crate::entry::Revision;
+use crate::sessions::Sessions;
+
+const VERSION: u8 = 1;
+
+/// What the state machine knows beside its entries.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Meta {
+    /// The newest log index that was applied, and its term.
+    pub(crate) applied: u64,
+    pub(crate) term: u64,
+    /// The newest revision that was handed out.
+    pub(crate) revision: Revision,
+    /// The oldest revision from which history is complete.
+    pub(crate) floor: Revision,
+    /// Which commands and formats all members may use.
+    pub(crate) cluster_level: u64,
+    pub(crate) sessions: Sessions,
+    pub(crate) conf: ConfState,
+}
+
+impl Meta {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut buffer = Vec::with_capacity(96);
+        buffer.push(VERSION);
+        for number in [self.applied, self.term, self.revision, self.floor, self.cluster_level] {
+            put_varint(&mut buffer, number);
+        }
+        self.sessions.encode(&mut buffer);
+        let conf = &self.conf;
+        for nodes in [&conf.voters, &conf.learners, &conf.voters_outgoing, &conf.learners_next] {
+            put_varint(&mut buffer, nodes.len() as u64);
+            for node in nodes {
+                put_varint(&mut buffer, *node);
+            }
+        }
+        buffer.push(u8::from(conf.auto_leave));
+        buffer
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Meta, Malformed> {
+        let mut reader = Reader::new(bytes);
+        if reader.u8()? != VERSION {
+            return Err(Malformed("meta version"));
+        }
+        let meta = Meta {
+            applied: reader.varint()?,
+            term: reader.varint()?,
+            revision: reader.varint()?,
+            floor: reader.varint()?,
+            cluster_level: reader.varint()?,
+            sessions: Sessions::decode(&mut reader)?,
+            conf: ConfState {
+                voters: read_nodes(&mut reader)?,
+                learners: read_nodes(&mut reader)?,
+                voters_outgoing: read_nodes(&mut reader)?,
+                learners_next: read_nodes(&mut reader)?,
+                auto_leave: reader.u8()? != 0,
+            },
+        };
+        if !reader.is_empty() {
+            return Err(Malformed("meta tail"));
+        }
+        Ok(meta)
+    }
+}
+
+fn read_nodes(reader: &mut Reader<'_>) -> Result<Vec<u64>, Malformed> {
+    let mut nodes = Vec::new();
+    for _ in 0..reader.varint()? {
+        nodes.push(reader.varint()?);
+    }
+    Ok(nodes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Session;
+
+    #[test]
+    fn meta_round_trips() {
+        let mut meta = Meta { applied: 9, term: 2, revision: 33, floor: 4, ..Meta::default() };
+        meta.sessions.admit(Session { node: 1, boot: 1, sequence: 4 });
+        meta.conf.voters = vec![1, 2];
+        meta.conf.learners = vec![3];
+        assert_eq!(Meta::decode(&meta.encode()), Ok(meta.clone()));
+        let bytes = meta.encode();
+        for length in 0..bytes.len() {
+            assert!(Meta::decode(&bytes[..length]).is_err());
+        }
+    }
+}

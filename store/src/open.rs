@@ -1,0 +1,320 @@
+//! Opening a store: the first start, and every later one.
+//!
+//! Keeps: a log that ends below its watermark, has a gap or a broken chain, or does not hold the state's applied
+//! index is never served from. Records are replayed in order through the code that applies them live.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use raft::eraftpb::HardState;
+
+use crate::codec::{Malformed, Reader};
+use crate::disk::{
+    DataDir, HardStateValue, Identity, LogEntry, Truncation, Watermark, WatermarkFile, chain_of,
+};
+use crate::engine::{Engine, LogStore, LogWrite, StateStore, StateWrite};
+use crate::error::{DiskError, OpenError};
+use crate::machine::Machine;
+use crate::meta::Meta;
+use crate::options::Options;
+use crate::raft::{Tail, TailEntry};
+use crate::record::Record;
+use crate::threads::event_of;
+use crate::watch::{Hubs, Publisher};
+
+const BOOT: &str = "boot";
+const STATE_DIRECTORY: &str = "state-directory";
+const FIRST_STATE_DIRECTORY: &str = "1";
+
+/// The log begins behind this entry, which exists nowhere: a node that joins therefore always starts from a
+/// snapshot, which tells it the membership.
+const FIRST_INDEX: u64 = 1;
+const FIRST_TERM: u64 = 1;
+
+/// Memory for applied log entries that followers may still ask for.
+const TAIL_BYTES_MAX: usize = 16 << 20;
+/// The same, when there is nobody to ask.
+const LONE_TAIL_BYTES_MAX: usize = 1 << 20;
+/// Events that a replay pushes at once.
+const REPLAY_EVENTS: usize = 512;
+
+/// Everything a store runs on.
+pub(crate) struct Recovered {
+    pub(crate) data_dir: DataDir,
+    pub(crate) identity: Identity,
+    pub(crate) boot: u64,
+    pub(crate) log: Box<dyn LogStore>,
+    pub(crate) tail: Tail,
+    pub(crate) log_bytes: usize,
+    pub(crate) watermark: WatermarkFile,
+    pub(crate) records: Arc<dyn StateStore>,
+    pub(crate) machine: Machine,
+    pub(crate) hubs: Arc<Hubs>,
+    pub(crate) publisher: Publisher,
+}
+
+/// Opens or creates what is on disk.
+pub(crate) fn recover(options: &Options, engine: &dyn Engine) -> Result<Recovered, OpenError> {
+    let mut data_dir = DataDir::claim(&options.data_dir, &options.companions)?;
+    if data_dir.identity().is_none() {
+        create(&mut data_dir, engine)?;
+    }
+    let identity = data_dir.identity().ok_or_else(|| data_dir.damaged("it has no identity"))?;
+    let loaded = load(&data_dir, options, engine)?;
+    let Loaded { log, state } = loaded;
+    check_watermark(&data_dir, &log)?;
+    let hard_state = check_applied(&data_dir, &log, &state.machine.meta)?;
+    let meta = &state.machine.meta;
+    let lone = meta.conf.voters.len() + meta.conf.learners.len() <= 1;
+    let bytes_max = if lone { LONE_TAIL_BYTES_MAX } else { TAIL_BYTES_MAX };
+    let before = (log.truncation.index, log.truncation.term, log.truncation.chain);
+    let mut tail = Tail::new(before, bytes_max, hard_state, meta.conf.clone());
+    let log_bytes = log.entries.iter().map(|entry| entry.entry.data.len()).sum();
+    tail.append(log.entries);
+    tail.trim(meta.applied);
+    let mut store = log.store;
+    let boot = raise_boot(&mut *store).map_err(|error| data_dir.disk(error))?;
+    Ok(Recovered {
+        identity,
+        boot,
+        log: store,
+        tail,
+        log_bytes,
+        watermark: log.watermark_file,
+        records: state.records,
+        machine: state.machine,
+        hubs: state.hubs,
+        publisher: state.publisher,
+        data_dir,
+    })
+}
+
+/// Makes a new store with this node as the only voter.
+fn create(data_dir: &mut DataDir, engine: &dyn Engine) -> Result<(), OpenError> {
+    let identity = Identity { cluster: random_id(data_dir)?, node: random_id(data_dir)? };
+    data_dir.begin()?;
+    let fill = || -> Result<(), DiskError> {
+        let mut log = engine.open_log(&data_dir.log_directory())?;
+        let truncation = Truncation { index: FIRST_INDEX, term: FIRST_TERM, chain: 0 };
+        let hard_state = HardState { term: FIRST_TERM, vote: 0, commit: FIRST_INDEX };
+        let named = vec![
+            (Truncation::NAME, truncation.encode()),
+            (HardStateValue::NAME, HardStateValue::encode(&hard_state)),
+            (STATE_DIRECTORY, FIRST_STATE_DIRECTORY.as_bytes().to_vec()),
+        ];
+        log.write(LogWrite { named, ..LogWrite::default() }, true)?;
+        let records = engine.open_state(&data_dir.state_directory(FIRST_STATE_DIRECTORY))?;
+        let mut meta = Meta { applied: FIRST_INDEX, term: FIRST_TERM, ..Meta::default() };
+        meta.conf.voters = vec![identity.node];
+        records.write(StateWrite { meta: meta.encode(), ..StateWrite::default() })?;
+        records.flush()?;
+        let opened = WatermarkFile::open(&data_dir.watermark_file());
+        let (mut watermark, _) = opened.map_err(DiskError::io("create the watermark"))?;
+        let first =
+            Watermark { index: FIRST_INDEX, term: FIRST_TERM, chain: 0, current_term: FIRST_TERM, vote: 0 };
+        watermark.write(first).and_then(|()| watermark.sync()).map_err(DiskError::io("write the watermark"))
+    };
+    fill().map_err(|error| data_dir.disk(error))?;
+    data_dir.finish(identity)
+}
+
+/// Random ids are below 2^63 and never 0, which Raft reserves.
+fn random_id(data_dir: &DataDir) -> Result<u64, OpenError> {
+    let number = getrandom::u64().map_err(|error| {
+        let source = std::io::Error::other(error.to_string());
+        data_dir.disk(DiskError::io("get random bytes")(source))
+    })?;
+    Ok((number >> 1).max(1))
+}
+
+struct Loaded {
+    log: LoadedLog,
+    state: LoadedState,
+}
+
+struct LoadedLog {
+    store: Box<dyn LogStore>,
+    truncation: Truncation,
+    hard_state: HardState,
+    entries: Vec<TailEntry>,
+    watermark_file: WatermarkFile,
+    watermark: Option<Watermark>,
+}
+
+struct LoadedState {
+    records: Arc<dyn StateStore>,
+    machine: Machine,
+    hubs: Arc<Hubs>,
+    publisher: Publisher,
+}
+
+/// Reads log and state at the same time.
+fn load(data_dir: &DataDir, options: &Options, engine: &dyn Engine) -> Result<Loaded, OpenError> {
+    let (names, name) = std::sync::mpsc::sync_channel(1);
+    std::thread::scope(|scope| {
+        let log = scope.spawn(move || load_log(data_dir, engine, names));
+        // Without a name the log has failed, which is reported below.
+        let state = name.recv().ok().map(|name: String| load_state(data_dir, options, engine, &name));
+        let log = log.join().map_err(|_| data_dir.damaged("reading the log panicked"))??;
+        let state = state.ok_or_else(|| data_dir.damaged("the log names no state"))??;
+        Ok(Loaded { log, state })
+    })
+}
+
+/// What went wrong while reading: the disk, or what it holds.
+fn load_error(data_dir: &DataDir, what: &str, error: DiskError) -> OpenError {
+    match error {
+        DiskError::Malformed(Malformed(part)) => data_dir.damaged(format!("{what} holds a malformed {part}")),
+        DiskError::Engine(message) if message.starts_with("Corruption") => {
+            data_dir.damaged(format!("{what}: {message}"))
+        }
+        other => data_dir.disk(other),
+    }
+}
+
+fn load_log(
+    data_dir: &DataDir,
+    engine: &dyn Engine,
+    state_directory: std::sync::mpsc::SyncSender<String>,
+) -> Result<LoadedLog, OpenError> {
+    let fail = |error| load_error(data_dir, "the log", error);
+    let directory = data_dir.log_directory();
+    if !directory.exists() {
+        return Err(data_dir.damaged("the log is missing"));
+    }
+    let mut store = engine.open_log(&directory).map_err(fail)?;
+    let mut named = |name: &'static str| {
+        let value = store.named(name).map_err(fail)?;
+        value.ok_or_else(|| data_dir.damaged(format!("the log has no {name}")))
+    };
+    let state =
+        String::from_utf8(named(STATE_DIRECTORY)?).map_err(|_| data_dir.damaged("the log names no state"))?;
+    // The receiver is gone only when the other side failed, which is reported there.
+    let _ = state_directory.send(state);
+    let malformed = |error: Malformed| fail(DiskError::from(error));
+    let truncation = Truncation::decode(&named(Truncation::NAME)?).map_err(malformed)?;
+    let hard_state = HardStateValue::decode(&named(HardStateValue::NAME)?).map_err(malformed)?;
+    let mut entries: Vec<TailEntry> = Vec::new();
+    let mut last = (truncation.index, truncation.chain);
+    store
+        .visit(&mut |index, value| {
+            let LogEntry { entry, chain } = LogEntry::decode(index, value)?;
+            if index != last.0 + 1 {
+                return Err(Malformed("sequence: an entry is missing"));
+            }
+            if chain_of(last.1, &entry) != chain {
+                return Err(Malformed("entry: the chain is broken"));
+            }
+            last = (index, chain);
+            entries.push(TailEntry { entry, chain });
+            Ok(())
+        })
+        .map_err(fail)?;
+    let opened = WatermarkFile::open(&data_dir.watermark_file());
+    let (watermark_file, watermark) =
+        opened.map_err(|error| data_dir.disk(DiskError::io("open the watermark")(error)))?;
+    Ok(LoadedLog { store, truncation, hard_state, entries, watermark_file, watermark })
+}
+
+fn load_state(
+    data_dir: &DataDir,
+    options: &Options,
+    engine: &dyn Engine,
+    name: &str,
+) -> Result<LoadedState, OpenError> {
+    let fail = |error| load_error(data_dir, "the state", error);
+    let directory = data_dir.state_directory(name);
+    if !directory.exists() {
+        return Err(data_dir.damaged("the state is missing"));
+    }
+    let records = engine.open_state(&directory).map_err(fail)?;
+    let meta = records.meta().map_err(fail)?.ok_or_else(|| data_dir.damaged("the state has no meta"))?;
+    let meta = Meta::decode(&meta).map_err(|error| fail(error.into()))?;
+    let mut machine = Machine::new(meta);
+    let floor = machine.state.floor;
+    let hubs = Arc::new(Hubs::new(floor));
+    let mut publisher = Publisher::new(hubs.clone(), options.ring_bytes);
+    let mut events = Vec::with_capacity(REPLAY_EVENTS);
+    records
+        .visit(0, u64::MAX - 1, &mut |revision, value| {
+            let change = machine.replay(Record::decode(revision, value)?)?;
+            if revision > floor {
+                events.push(event_of(&change));
+            }
+            if events.len() == REPLAY_EVENTS {
+                publisher.publish(std::mem::take(&mut events), revision);
+                publisher.evict();
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+        .map_err(fail)?;
+    machine.replayed();
+    publisher.publish(events, machine.state.revision);
+    publisher.evict();
+    Ok(LoadedState { records, machine, hubs, publisher })
+}
+
+/// The log must reach what was last known to be synced, and the vote must not be older.
+fn check_watermark(data_dir: &DataDir, log: &LoadedLog) -> Result<(), OpenError> {
+    let Some(watermark) = log.watermark else {
+        return Err(data_dir.damaged("the watermark is missing or not valid"));
+    };
+    let truncation = log.truncation;
+    let before = (truncation.term, truncation.index);
+    let last = log.entries.last().map_or(before, |last| (last.entry.term, last.entry.index));
+    if last < (watermark.term, watermark.index) {
+        return Err(data_dir.damaged(format!(
+            "the log ends at entry {} of term {}, but entry {} of term {} was synced",
+            last.1, last.0, watermark.index, watermark.term
+        )));
+    }
+    let at_watermark = log.entries.iter().find(|entry| entry.entry.index == watermark.index);
+    if at_watermark.is_some_and(|entry| entry.entry.term == watermark.term && entry.chain != watermark.chain)
+    {
+        return Err(data_dir.damaged(format!("log entry {} is not the one that was synced", watermark.index)));
+    }
+    let (term, vote) = (log.hard_state.term, log.hard_state.vote);
+    let same_vote = vote == watermark.vote || watermark.vote == 0;
+    if term < watermark.current_term || (term == watermark.current_term && !same_vote) {
+        return Err(data_dir.damaged(format!("the vote of term {} was lost", watermark.current_term)));
+    }
+    Ok(())
+}
+
+/// The log must hold the applied entry with the same term, or begin right after it. Then what was applied counts
+/// as committed.
+fn check_applied(data_dir: &DataDir, log: &LoadedLog, meta: &Meta) -> Result<HardState, OpenError> {
+    let truncation = log.truncation;
+    let term = if meta.applied == truncation.index {
+        Some(truncation.term)
+    } else {
+        log.entries.iter().find(|entry| entry.entry.index == meta.applied).map(|entry| entry.entry.term)
+    };
+    if term != Some(meta.term) {
+        return Err(data_dir.damaged(format!(
+            "the state has applied log entry {} of term {}, which the log does not hold",
+            meta.applied, meta.term
+        )));
+    }
+    let last = log.entries.last().map_or(truncation.index, |last| last.entry.index);
+    if log.hard_state.commit > last {
+        return Err(data_dir.damaged(format!(
+            "log entry {} was committed, but the log ends at {last}",
+            log.hard_state.commit
+        )));
+    }
+    let commit = log.hard_state.commit.max(meta.applied);
+    Ok(HardState { commit, ..log.hard_state.clone() })
+}
+
+/// Counts this start, durably, so that no sequence of an earlier one is mistaken for one of this.
+fn raise_boot(log: &mut dyn LogStore) -> Result<u64, DiskError> {
+    let boot = match log.named(BOOT)? {
+        Some(value) => Reader::new(&value).u64()?,
+        None => 0,
+    };
+    let boot = boot + 1;
+    let named = vec![(BOOT, boot.to_le_bytes().to_vec())];
+    log.write(LogWrite { named, ..LogWrite::default() }, true)?;
+    Ok(boot)
+}

@@ -1,0 +1,59 @@
+//! What a store can be told when it is opened. Every limit has a name here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Clock, SystemClock};
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The directory that belongs to the store.
+    pub data_dir: PathBuf,
+    /// Names that others keep in the same directory; they do not make it foreign.
+    pub companions: Vec<String>,
+    /// Stored bytes (history included) above which growth is refused.
+    pub quota_bytes: u64,
+    /// Bytes that the rings of all buckets may hold together.
+    pub ring_bytes: usize,
+    /// How long history is kept.
+    pub history: Duration,
+    /// Bytes of superseded records above which history is cut before its time.
+    pub history_bytes: u64,
+    /// Proposals in flight above which writes are refused, by number.
+    pub proposals_max: usize,
+    /// Proposals in flight above which writes are refused, by bytes.
+    pub proposal_bytes_max: usize,
+    /// How long a proposal or read barrier may take before its outcome is unknown.
+    pub request_timeout: Duration,
+    /// The unit of Raft's timers.
+    pub tick: Duration,
+    /// Heartbeats are this many ticks apart.
+    pub heartbeat_ticks: usize,
+    /// A follower waits at least this many ticks for its leader.
+    pub election_ticks: usize,
+    /// The source of time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Options {
+    /// The defaults for a directory.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Options {
+        Options {
+            data_dir: data_dir.into(),
+            companions: ["pki", "admin.kubeconfig"].map(String::from).to_vec(),
+            quota_bytes: 8 << 30,
+            ring_bytes: 32 << 20,
+            history: Duration::from_secs(5 * 60),
+            history_bytes: 256 << 20,
+            proposals_max: 4_096,
+            proposal_bytes_max: 64 << 20,
+            request_timeout: Duration::from_secs(10),
+            tick: Duration::from_millis(50),
+            heartbeat_ticks: 1,
+            election_ticks: 10,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The core: raft-rs's `RawNode` with its rules kept in one place.
+//!
+//! Inputs are ticks, peer messages, proposals, reads and the reports "persisted" and "applied"; [`Core::output`]
+//! gives what is to be done. Keeps:
+//! - messages that promise durability leave only after the batch they rest on was persisted;
+//! - an entry is handed out for applying only after it was synced here;
+//! - batches are persisted in order, and a change of the commit index alone never costs a sync.
+
+use std::collections::VecDeque;
+
+use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType, HardState, Message};
+use raft::{Config, RawNode, ReadOnlyOption, StateRole};
+
+use crate::codec::Malformed;
+use crate::disk::{LogEntry, chain_of};
+use crate::raft::reads::Reads;
+use crate::raft::tail::{Tail, TailEntry};
+
+const MESSAGE_BYTES_MAX: u64 = 1 << 20;
+const INFLIGHT_MESSAGES_MAX: usize = 256;
+const COMMITTED_BYTES_PER_OUTPUT_MAX: u64 = 8 << 20;
+
+/// What a core needs to know at its start.
+#[derive(Clone, Debug)]
+pub(crate) struct CoreOptions {
+    pub(crate) node: u64,
+    pub(crate) boot: u64,
+    pub(crate) applied: u64,
+    pub(crate) heartbeat_ticks: usize,
+    pub(crate) election_ticks: usize,
+    pub(crate) uncommitted_bytes_max: u64,
+}
+
+/// What this node is in its cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Leader,
+    Follower,
+    Candidate,
+}
+
+/// A batch for the log: to be written and synced as one, then reported by its number.
+#[derive(Debug)]
+pub(crate) struct LogBatch {
+    pub(crate) number: u64,
+    /// The encoded entries; they replace whatever the log holds from the first one on.
+    pub(crate) entries: Vec<(u64, Vec<u8>)>,
+    /// Whether the log may hold other entries at these indexes.
+    pub(crate) replaces: bool,
+    /// Index, term and chain value of the log's last entry after this batch.
+    pub(crate) last: (u64, u64, u64),
+    pub(crate) hard_state: HardState,
+}
+
+/// A committed entry.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    pub(crate) index: u64,
+    pub(crate) term: u64,
+    pub(crate) data: Vec<u8>,
+    /// The membership after this entry, when it changed it.
+    pub(crate) conf: Option<ConfState>,
+}
+
+/// What the core wants done, in this order.
+#[derive(Debug)]
+pub(crate) struct Output<T> {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) log: Option<LogBatch>,
+    pub(crate) committed: Vec<Committed>,
+    /// Confirmed reads, each with the index that must be applied first.
+    pub(crate) reads: Vec<(u64, Vec<T>)>,
+}
+
+/// The replica of one node.
+pub(crate) struct Core<T> {
+    raw: RawNode<Tail>,
+    reads: Reads<T>,
+    election_ticks: usize,
+    /// Batches handed out and not yet persisted, with the messages that wait for them.
+    persisting: VecDeque<(u64, Vec<Message>)>,
+    /// The number of the newest batch, also when it had nothing to persist.
+    newest: u64,
+    /// Messages that may leave with the next output.
+    released: Vec<Message>,
+    hard_state: HardState,
+    applied: u64,
+}
+
+impl<T> Core<T> {
+    pub(crate) fn new(options: &CoreOptions, tail: Tail) -> raft::Result<Core<T>> {
+        let config = Config {
+            id: options.node,
+            election_tick: options.election_ticks,
+            heartbeat_tick: options.heartbeat_ticks,
+            applied: options.applied,
+            max_size_per_msg: MESSAGE_BYTES_MAX,
+            max_inflight_msgs: INFLIGHT_MESSAGES_MAX,
+            check_quorum: true,
+            pre_vote: true,
+            read_only_option: ReadOnlyOption::Safe,
+            max_uncommitted_size: options.uncommitted_bytes_max,
+            max_committed_size_per_ready: COMMITTED_BYTES_PER_OUTPUT_MAX,
+            ..Config::default()
+        };
+        config.validate()?;
+        let raw = RawNode::new(&config, tail, &crate::raft::logger())?;
+        let hard_state = raw.raft.hard_state();
+        Ok(Core {
+            raw,
+            reads: Reads::new(options.boot),
+            election_ticks: options.election_ticks,
+            persisting: VecDeque::new(),
+            newest: 0,
+            released: Vec::new(),
+            hard_state,
+            applied: options.applied,
+        })
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        match self.raw.raft.state {
+            StateRole::Leader => Role::Leader,
+            StateRole::Follower => Role::Follower,
+            StateRole::Candidate | StateRole::PreCandidate => Role::Candidate,
+        }
+    }
+
+    pub(crate) fn term(&self) -> u64 {
+        self.raw.raft.term
+    }
+
+    /// The leader known to this node, 0 for none.
+    pub(crate) fn leader(&self) -> u64 {
+        self.raw.raft.leader_id
+    }
+
+    pub(crate) fn commit(&self) -> u64 {
+        self.raw.raft.raft_log.committed
+    }
+
+    /// Whether this node is the leader and an entry of its own term is committed: before that a leader does not
+    /// know what is committed, and answers no read.
+    pub(crate) fn leads_its_term(&self) -> bool {
+        self.role() == Role::Leader && self.raw.raft.commit_to_current_term()
+    }
+
+    /// Whether no other node has a vote.
+    pub(crate) fn is_sole_voter(&self) -> bool {
+        let conf = self.raw.raft.prs().conf().to_conf_state();
+        conf.voters == [self.raw.raft.id] && conf.voters_outgoing.is_empty()
+    }
+
+    /// Whether a batch is on its way to the log.
+    pub(crate) fn is_persisting(&self) -> bool {
+        !self.persisting.is_empty()
+    }
+
+    pub(crate) fn campaign(&mut self) -> raft::Result<()> {
+        self.raw.campaign()
+    }
+
+    pub(crate) fn tick(&mut self) {
+        self.raw.tick();
+        self.reads.tick(self.raw.raft.term, self.election_ticks);
+    }
+
+    #[cfg_attr(not(test), expect(dead_code, reason = "peers arrive with the transport"))]
+    pub(crate) fn step(&mut self, message: Message) -> raft::Result<()> {
+        self.raw.step(message)
+    }
+
+    /// Appends entries to the leader's log, all or none.
+    pub(crate) fn propose(&mut self, data: Vec<Vec<u8>>) -> raft::Result<()> {
+        let entries = data.into_iter().map(|data| Entry { data, ..Entry::default() }).collect();
+        let mut message = Message { from: self.raw.raft.id, entries, ..Message::default() };
+        message.set_msg_type(raft::eraftpb::MessageType::MsgPropose);
+        self.raw.raft.step(message)
+    }
+
+    #[cfg_attr(not(test), expect(dead_code, reason = "membership arrives with the transport"))]
+    pub(crate) fn propose_membership(&mut self, change: ConfChangeV2) -> raft::Result<()> {
+        self.raw.propose_conf_change(Vec::new(), change)
+    }
+
+    /// Asks for a read barrier on behalf of `reader`.
+    pub(crate) fn read(&mut self, reader: T) {
+        self.reads.push(reader);
+    }
+
+    /// Drops the readers for whom nobody waits any more.
+    pub(crate) fn retain_readers(&mut self, keep: impl Fn(&T) -> bool) {
+        self.reads.retain(keep);
+    }
+
+    /// Reports that the batch of this number, and all before it, are synced.
+    pub(crate) fn persisted(&mut self, number: u64) {
+        while self.persisting.front().is_some_and(|(first, _)| *first <= number) {
+            let (_, messages) = self.persisting.pop_front().expect("there is a first batch");
+            self.released.extend(messages);
+        }
+        // Batches without content count as persisted with the one before them.
+        let through = self.persisting.front().map_or(self.newest, |(next, _)| next - 1);
+        self.raw.on_persist_ready(through);
+    }
+
+    /// Reports that all entries up to `index` are applied.
+    pub(crate) fn applied(&mut self, index: u64) {
+        if index > self.applied {
+            self.applied = index;
+            self.raw.advance_apply_to(index);
+            self.raw.mut_store().trim(index);
+        }
+    }
+
+    /// Whether [`Core::output`] has something to say.
+    pub(crate) fn has_output(&mut self) -> bool {
+        self.begin_read();
+        !self.released.is_empty() || self.raw.has_ready()
+    }
+
+    fn begin_read(&mut self) {
+        // Without a leader raft-rs drops the request; waiting costs nothing.
+        if self.raw.raft.leader_id == 0 || (self.role() == Role::Leader && !self.leads_its_term()) {
+            return;
+        }
+        if let Some(context) = self.reads.begin(self.raw.raft.term) {
+            self.raw.read_index(context);
+        }
+    }
+
+    /// Takes what is to be done now.
+    pub(crate) fn output(&mut self) -> Result<Output<T>, Malformed> {
+        let mut ready = self.raw.ready();
+        self.newest = ready.number();
+        let mut messages = std::mem::take(&mut self.released);
+        messages.extend(ready.take_messages());
+        if let Some(hard_state) = ready.hs() {
+            self.hard_state = hard_state.clone();
+        }
+        let log = self.log_batch(&mut ready);
+        let persisted_messages = ready.take_persisted_messages();
+        match &log {
+            Some(batch) => self.persisting.push_back((batch.number, persisted_messages)),
+            None => match self.persisting.back_mut() {
+                Some((_, waiting)) => waiting.extend(persisted_messages),
+                None => messages.extend(persisted_messages),
+            },
+        }
+        let term = self.raw.raft.term;
+        let read_states = ready.take_read_states();
+        let reads = read_states.into_iter().filter_map(|state| self.reads.answer(state, term)).collect();
+        let entries = ready.take_committed_entries();
+        self.raw.advance_append_async(ready);
+        if self.persisting.is_empty() {
+            self.raw.on_persist_ready(self.newest);
+        }
+        let committed =
+            entries.into_iter().map(|entry| self.commit_entry(entry)).collect::<Result<_, _>>()?;
+        Ok(Output { messages, log, committed, reads })
+    }
+
+    /// Moves new entries into the tail, where raft-rs reads them, and encodes them for the disk.
+    fn log_batch(&mut self, ready: &mut raft::Ready) -> Option<LogBatch> {
+        let number = ready.number();
+        let must_sync = ready.must_sync();
+        let entries = ready.take_entries();
+        if entries.is_empty() && !must_sync {
+            return None;
+        }
+        let tail = self.raw.mut_store();
+        let first = entries.first().map(|entry| entry.index);
+        let replaces = first.is_some_and(|first| first <= tail.last().0);
+        let mut chain =
+            first.map_or(0, |first| tail.chain(first - 1).expect("entries join the log in memory"));
+        let mut encoded = Vec::with_capacity(entries.len());
+        for entry in entries {
+            chain = chain_of(chain, &entry);
+            encoded.push((entry.index, LogEntry::encode(&entry, chain)));
+            tail.append([TailEntry { entry, chain }]);
+        }
+        let last = tail.last();
+        Some(LogBatch { number, entries: encoded, replaces, last, hard_state: self.hard_state.clone() })
+    }
+
+    fn commit_entry(&mut self, entry: Entry) -> Result<Committed, Malformed> {
+        let conf = match entry.get_entry_type() {
+            EntryType::EntryNormal => None,
+            EntryType::EntryConfChange => {
+                let change: ConfChange = decode_message(&entry.data)?;
+                Some(self.raw.apply_conf_change(&change).map_err(unfit)?)
+            }
+            EntryType::EntryConfChangeV2 => {
+                let change: ConfChangeV2 = decode_message(&entry.data)?;
+                Some(self.raw.apply_conf_change(&change).map_err(unfit)?)
+            }
+        };
+        let data = if conf.is_some() { Vec::new() } else { entry.data };
+        Ok(Committed { index: entry.index, term: entry.term, data, conf })
+    }
+}
+
+fn unfit(_: raft::Error) -> Malformed {
+    Malformed("membership change")
+}
+
+fn decode_message<M: prost::Message + Default>(data: &[u8]) -> Result<M, Malformed> {
+    M::decode(data).map_err(|_| Malformed("membership change"))
+}
+
+#[cfg(test)]
+mod tests;

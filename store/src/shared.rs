@@ -1,0 +1,146 @@
+//! What the store's threads and its callers share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::{oneshot, watch};
+
+use crate::admission::{Admission, Permit};
+use crate::command::Encoded;
+use crate::disk::Identity;
+use crate::engine::StateStore;
+use crate::mailbox::Mailbox;
+use crate::milestone::Milestone;
+use crate::options::Options;
+use crate::past::Roots;
+use crate::status::Leadership;
+use crate::txn::{Outcome, Why};
+use crate::view::State;
+use crate::watch::Hubs;
+
+/// What the owner thread is told.
+#[derive(Debug)]
+pub(crate) enum OwnerEvent {
+    /// A proposal of a caller, or of the store's own floor policy.
+    Propose(Proposal),
+    /// A read barrier; answered with the index that must be applied first.
+    Read(ReadReply),
+    /// The log thread has synced this batch and all before it.
+    Persisted(u64),
+    /// The applied index has reached what the owner waits for.
+    Applied,
+    /// Finish what is in flight, then stop.
+    Stop,
+}
+
+/// A command on its way into the log.
+#[derive(Debug)]
+pub(crate) struct Proposal {
+    pub(crate) command: Encoded,
+    pub(crate) fence: Option<u64>,
+    pub(crate) reply: Reply,
+}
+
+/// Where an outcome is sent, and the permit that ends with it.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    sender: oneshot::Sender<Outcome>,
+    permit: Permit,
+}
+
+pub(crate) type ReadReply = oneshot::Sender<u64>;
+
+impl Reply {
+    pub(crate) fn new(sender: oneshot::Sender<Outcome>, permit: Permit) -> Reply {
+        Reply { sender, permit }
+    }
+
+    pub(crate) fn send(self, outcome: Outcome) {
+        drop(self.permit);
+        // A caller that went away needs no answer.
+        let _ = self.sender.send(outcome);
+    }
+
+    pub(crate) fn refuse(self, why: Why) {
+        self.send(Outcome::NotProposed(why));
+    }
+}
+
+/// What the owner thread publishes about the replica.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Replica {
+    pub(crate) leader: u64,
+    pub(crate) term: u64,
+    pub(crate) commit: u64,
+    pub(crate) leads: bool,
+    /// Whether it leads and has applied everything before its term.
+    pub(crate) complete: bool,
+}
+
+/// Figures that the threads keep for status and metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) retained_bytes: AtomicU64,
+    pub(crate) superseded_bytes: AtomicU64,
+    pub(crate) ring_bytes: AtomicU64,
+    pub(crate) log_syncs: AtomicU64,
+    pub(crate) applied_entries: AtomicU64,
+}
+
+/// An index that is never reached.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// The shared part of a store.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) identity: Identity,
+    pub(crate) boot: u64,
+    /// The newest published state.
+    pub(crate) state: ArcSwap<State>,
+    pub(crate) hubs: Arc<Hubs>,
+    pub(crate) records: Arc<dyn StateStore>,
+    /// The newest applied log index whose state is published.
+    pub(crate) applied: Milestone,
+    /// The newest published revision.
+    pub(crate) published: Milestone,
+    /// The newest revision whose record can be read from the state store.
+    pub(crate) recorded: Milestone,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) owner: Mailbox<OwnerEvent>,
+    /// The applied index at which the owner wants to be told, [`NEVER`] for none.
+    pub(crate) owner_waits_for: AtomicU64,
+    pub(crate) replica: Mutex<Replica>,
+    pub(crate) replica_changed: Condvar,
+    /// While this node is the sole voter and leads its term: the applied index from which its published state
+    /// holds every acknowledged write. Otherwise [`NEVER`].
+    pub(crate) fast_reads: AtomicU64,
+    pub(crate) leadership: watch::Sender<Leadership>,
+    pub(crate) stopping: AtomicBool,
+    pub(crate) figures: Figures,
+    pub(crate) roots: Mutex<Roots>,
+}
+
+impl Shared {
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Takes a command in, or says why not.
+    pub(crate) fn propose(
+        &self,
+        command: Encoded,
+        fence: Option<u64>,
+    ) -> Result<oneshot::Receiver<Outcome>, Why> {
+        if self.is_stopping() {
+            return Err(Why::Stopping);
+        }
+        let permit = self.admission.admit(command.len()).ok_or(Why::Overloaded)?;
+        let (sender, receiver) = oneshot::channel();
+        let reply = Reply::new(sender, permit);
+        self.owner.push(OwnerEvent::Propose(Proposal { command, fence, reply }));
+        Ok(receiver)
+    }
+}

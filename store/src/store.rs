@@ -1,0 +1,479 @@
+//! The handle by which everybody else uses the store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::{oneshot, watch};
+
+use crate::admission::Admission;
+use crate::command::Encoded;
+use crate::disk::DataDir;
+use crate::engine::{Engine, RocksEngine, StateStore};
+use crate::entry::Revision;
+use crate::error::{AtError, CompactError, Compacted, DiskError, OpenError, TooNew, Unavailable};
+use crate::fatal::{fatal, spawn};
+use crate::key::{Key, Prefix};
+use crate::mailbox::Mailbox;
+use crate::milestone::Milestone;
+use crate::open::{Recovered, recover};
+use crate::options::Options;
+use crate::past::{self, Roots};
+use crate::raft::{Core, CoreOptions};
+use crate::record::Record;
+use crate::shared::{Figures, NEVER, OwnerEvent, Replica, Shared};
+use crate::status::{Health, Leadership, Status};
+use crate::threads::{
+    FlushEvent, LogEvent, LogThread, Owner, OwnerParts, SinceFlush, StateThread, Wake, run_flush, run_wake,
+};
+use crate::txn::{Op, Outcome, TXN_BYTES_MAX, TXN_COMPARES_MAX, TXN_OPS_MAX, Txn, Why};
+use crate::view::State;
+use crate::watch::{Cursor, Interest, Place};
+
+/// How long opening waits for leadership; a sole voter needs one sync.
+const OPEN_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A store. Clones are handles to the same one.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    threads: Mutex<Option<Threads>>,
+    /// Holds the directory's lock until everything else is closed.
+    _data_dir: DataDir,
+}
+
+/// The running threads and the mailboxes that stop them.
+#[derive(Debug)]
+struct Threads {
+    shared: Arc<Shared>,
+    /// These end by themselves, in this order, after the owner was told to stop.
+    chain: Vec<JoinHandle<()>>,
+    flush: (Arc<Mailbox<FlushEvent>>, JoinHandle<()>),
+    wake: (Arc<Mailbox<Wake>>, JoinHandle<()>),
+}
+
+impl Store {
+    /// Opens or creates the store of a directory. Blocks until the records are replayed and, for a sole voter, until
+    /// it leads and has applied everything committed before.
+    pub fn open(options: Options) -> Result<Store, OpenError> {
+        Store::open_with(options, &RocksEngine::default())
+    }
+
+    /// Like [`Store::open`], on another engine.
+    pub fn open_with(options: Options, engine: &dyn Engine) -> Result<Store, OpenError> {
+        let recovered = recover(&options, engine)?;
+        let store = start(options, recovered)?;
+        store.wait_until_complete();
+        Ok(store)
+    }
+
+    fn wait_until_complete(&self) {
+        let shared = &self.inner.shared;
+        let mut replica = shared.replica.lock();
+        shared.replica_changed.wait_while_for(&mut replica, |replica| !replica.complete, OPEN_PATIENCE);
+    }
+
+    /// Applies a transaction.
+    pub async fn txn(&self, txn: Txn) -> Outcome {
+        if txn.ops.len() > TXN_OPS_MAX || txn.compares.len() > TXN_COMPARES_MAX {
+            return Outcome::NotProposed(Why::TooLarge);
+        }
+        if self.exceeds_quota(&txn) {
+            return Outcome::NotProposed(Why::QuotaExceeded);
+        }
+        let command = Encoded::txn(&txn);
+        if command.len() > TXN_BYTES_MAX {
+            return Outcome::NotProposed(Why::TooLarge);
+        }
+        // The values are in the command now; the caller's buffers need not live until the answer.
+        let fence = txn.fence;
+        drop(txn);
+        match self.inner.shared.propose(command, fence) {
+            Ok(receiver) => receiver.await.unwrap_or(Outcome::Unknown),
+            Err(why) => Outcome::NotProposed(why),
+        }
+    }
+
+    /// Above the quota only deletes and puts that do not grow their entry pass, so that a full store can be
+    /// cleaned up and its nodes' leases go on.
+    fn exceeds_quota(&self, txn: &Txn) -> bool {
+        let shared = &self.inner.shared;
+        if shared.figures.retained_bytes.load(Ordering::Relaxed) < shared.options.quota_bytes {
+            return false;
+        }
+        let state = shared.state.load();
+        txn.ops.iter().any(|op| match op {
+            Op::Delete { .. } => false,
+            Op::Put { key, value } => {
+                let size = value.bytes.len() + value.facts.len();
+                // The stored bytes have a revision spliced in, the new ones not yet.
+                state.get(key).is_none_or(|entry| {
+                    let spliced = entry.splice().map_or(0, |(_, length)| length);
+                    size > entry.bytes().len() - spliced + entry.facts().len()
+                })
+            }
+        })
+    }
+
+    /// The newest published state. O(1).
+    pub fn state(&self) -> Arc<State> {
+        self.inner.shared.state.load_full()
+    }
+
+    /// A state that holds every write that was acknowledged, by any node, before this call.
+    pub async fn read_barrier(&self) -> Result<Arc<State>, Unavailable> {
+        let shared = &self.inner.shared;
+        // A sole voter that leads its term acknowledged every write itself, after publishing it. The gate is read
+        // before the state: whatever happens in between, the state is at least as new as the gate's moment.
+        let from = shared.fast_reads.load(Ordering::SeqCst);
+        if from != NEVER && shared.applied.reached() >= from {
+            return Ok(self.state());
+        }
+        let (sender, receiver) = oneshot::channel();
+        shared.owner.push(OwnerEvent::Read(sender));
+        let confirmed = async {
+            let index = receiver.await.map_err(|_| Unavailable)?;
+            shared.applied.wait(index).await;
+            Ok(self.state())
+        };
+        tokio::time::timeout(shared.options.request_timeout, confirmed).await.unwrap_or(Err(Unavailable))
+    }
+
+    /// A state that is not older than `revision`, waiting for it at most `deadline`.
+    pub async fn state_at_least(&self, revision: Revision, deadline: Duration) -> Result<Arc<State>, TooNew> {
+        let shared = &self.inner.shared;
+        let state = self.state();
+        if state.revision >= revision {
+            return Ok(state);
+        }
+        match tokio::time::timeout(deadline, shared.published.wait(revision)).await {
+            Ok(()) => Ok(self.state()),
+            Err(_) => Err(TooNew { current: shared.published.reached() }),
+        }
+    }
+
+    /// The state of one bucket at exactly `revision`; it holds no other bucket.
+    pub async fn state_at(&self, bucket: &str, revision: Revision) -> Result<Arc<State>, AtError> {
+        let shared = &self.inner.shared;
+        let current = self.state();
+        if revision > current.revision {
+            return Err(TooNew { current: current.revision }.into());
+        }
+        check_floor(&current, revision)?;
+        if current.bucket_modified(bucket) <= revision {
+            return Ok(Arc::new(current.only(bucket, revision)));
+        }
+        if let Some(root) = shared.roots.lock().find(bucket, revision) {
+            return Ok(root);
+        }
+        let mut state = current.only(bucket, current.revision);
+        // The state is published a moment before its events.
+        shared.published.wait(current.revision).await;
+        let events = shared.hubs.hub(bucket).since(revision);
+        let bytes = match events {
+            Some(mut events) => {
+                events.retain(|event| event.revision <= current.revision);
+                past::undo_events(&mut state, &events, revision)
+            }
+            None => {
+                shared.recorded.wait(current.revision).await;
+                let undone = self.undo_records(state, bucket, revision).await;
+                // Records may have been erased while they were read; then the result is not complete.
+                check_floor(&self.state(), revision)?;
+                let (undone, bytes) = undone.unwrap_or_else(|error| fatal(format_args!("records: {error}")));
+                state = undone;
+                bytes
+            }
+        };
+        let state = Arc::new(state);
+        shared.roots.lock().keep(bucket, state.clone(), bytes, self.state().floor);
+        Ok(state)
+    }
+
+    async fn undo_records(
+        &self,
+        mut state: State,
+        bucket: &str,
+        revision: Revision,
+    ) -> Result<(State, usize), DiskError> {
+        let bucket = bucket.to_owned();
+        self.with_records(move |records| {
+            let bytes = past::undo_records(records, &mut state, &bucket, revision)?;
+            Ok((state, bytes))
+        })
+        .await
+    }
+
+    /// Runs a read of records where it may block.
+    async fn with_records<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn StateStore) -> Result<T, DiskError> + Send + 'static,
+    ) -> Result<T, DiskError> {
+        let records = self.inner.shared.records.clone();
+        let task = tokio::task::spawn_blocking(move || read(&*records));
+        task.await.unwrap_or_else(|_| Err(DiskError::Engine("the read was cancelled".to_owned())))
+    }
+
+    /// A cursor over the events of `range` above `from`, which lies in `bucket`.
+    pub fn watch(
+        &self,
+        bucket: &str,
+        range: Prefix,
+        from: Revision,
+        interest: Interest,
+    ) -> Result<Cursor, Compacted> {
+        let shared = &self.inner.shared;
+        let floor = shared.state.load().floor;
+        if from < floor {
+            return Err(Compacted { floor });
+        }
+        let hub = shared.hubs.hub(bucket);
+        Ok(Cursor::new(shared.clone(), hub, Place::new(range, interest, from)))
+    }
+
+    /// The changes of a key that are still recorded, newest first.
+    pub async fn history(&self, key: &Key, limit: usize) -> Vec<Record> {
+        let shared = &self.inner.shared;
+        let state = self.state();
+        shared.recorded.wait(state.revision).await;
+        let (key, floor, through) = (key.clone(), state.floor, state.revision);
+        let current = state.get(&key).map(|entry| entry.modified);
+        let read = self.with_records(move |records| {
+            let newest = match current {
+                Some(newest) => newest,
+                None => past::newest_change(records, &key, floor, through)?,
+            };
+            past::versions(records, newest, floor, limit)
+        });
+        match read.await {
+            Ok(records) => records,
+            // Compaction overtook the read; what is left of the history is the current entry.
+            Err(error) => {
+                tracing::debug!(%error, "history was compacted while it was read");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Raises the floor: history at or below it is given up.
+    pub async fn compact(&self, floor: Revision) -> Result<Revision, CompactError> {
+        let current = self.state().revision;
+        if floor > current {
+            return Err(TooNew { current }.into());
+        }
+        let receiver = self.inner.shared.propose(Encoded::compact(floor), None)?;
+        match receiver.await.unwrap_or(Outcome::Unknown) {
+            Outcome::Applied { .. } => Ok(self.state().floor),
+            Outcome::NotProposed(why) => Err(why.into()),
+            Outcome::Failed { .. } | Outcome::Unknown => Err(CompactError::Unknown),
+        }
+    }
+
+    /// The store's condition.
+    pub fn status(&self) -> Status {
+        let shared = &self.inner.shared;
+        let replica = *shared.replica.lock();
+        let state = shared.state.load();
+        let figures = &shared.figures;
+        let stored_bytes = figures.retained_bytes.load(Ordering::Relaxed);
+        let health = if shared.is_stopping() {
+            Health::Stopping
+        } else if replica.leader == 0 {
+            Health::NoLeader
+        } else if stored_bytes >= shared.options.quota_bytes {
+            Health::QuotaExceeded
+        } else {
+            Health::Good
+        };
+        Status {
+            cluster: shared.identity.cluster,
+            node: shared.identity.node,
+            leader: replica.leader,
+            term: replica.term,
+            commit_index: replica.commit,
+            applied_index: shared.applied.reached(),
+            revision: state.revision,
+            floor: state.floor,
+            stored_bytes,
+            quota_bytes: shared.options.quota_bytes,
+            ring_bytes: figures.ring_bytes.load(Ordering::Relaxed),
+            proposals_in_flight: shared.admission.in_flight(),
+            log_syncs: figures.log_syncs.load(Ordering::Relaxed),
+            applied_entries: figures.applied_entries.load(Ordering::Relaxed),
+            health,
+        }
+    }
+
+    /// Tells when this node begins and ceases to lead.
+    pub fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.inner.shared.leadership.subscribe()
+    }
+
+    /// Finishes what is in flight, flushes, and ends the threads. Reads by other handles go on working.
+    pub async fn shutdown(self) {
+        let Some(threads) = self.inner.stop() else { return };
+        let stopped = tokio::task::spawn_blocking(move || threads.join()).await;
+        if stopped.is_err() {
+            tracing::warn!("the store's threads were not joined");
+        }
+    }
+}
+
+fn check_floor(state: &State, revision: Revision) -> Result<(), Compacted> {
+    if revision < state.floor { Err(Compacted { floor: state.floor }) } else { Ok(()) }
+}
+
+impl Inner {
+    fn stop(&self) -> Option<Threads> {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.threads.lock().take()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(threads) = self.stop() {
+            threads.join();
+        }
+    }
+}
+
+impl Threads {
+    fn join(self) {
+        self.shared.owner.push(OwnerEvent::Stop);
+        for thread in self.chain {
+            join(thread);
+        }
+        let (mailbox, thread) = self.flush;
+        mailbox.push(FlushEvent::Stop);
+        join(thread);
+        let (mailbox, thread) = self.wake;
+        mailbox.push(Wake::Stop);
+        join(thread);
+        // The next start then replays no log.
+        if let Err(error) = self.shared.records.flush() {
+            tracing::error!(%error, "the state could not be flushed; the next start replays the log");
+        }
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        fatal("a thread of the store panicked");
+    }
+}
+
+fn start(options: Options, recovered: Recovered) -> Result<Store, OpenError> {
+    let Recovered {
+        data_dir,
+        identity,
+        boot,
+        log,
+        tail,
+        log_bytes,
+        watermark,
+        records,
+        machine,
+        hubs,
+        publisher,
+    } = recovered;
+    let core_options = CoreOptions {
+        node: identity.node,
+        boot,
+        applied: machine.meta.applied,
+        heartbeat_ticks: options.heartbeat_ticks,
+        election_ticks: options.election_ticks,
+        uncommitted_bytes_max: options.proposal_bytes_max as u64 * 2,
+    };
+    let core = Core::new(&core_options, tail).map_err(|error| data_dir.damaged(format!("Raft: {error}")))?;
+    let admission = Arc::new(Admission::new(options.proposals_max, options.proposal_bytes_max));
+    let now = options.clock.now();
+    let shared = Arc::new(Shared {
+        options,
+        identity,
+        boot,
+        state: ArcSwap::from_pointee(machine.state.clone()),
+        hubs,
+        records: records.clone(),
+        applied: Milestone::default(),
+        published: Milestone::default(),
+        recorded: Milestone::default(),
+        admission,
+        owner: Mailbox::new(),
+        owner_waits_for: AtomicU64::new(NEVER),
+        replica: Mutex::new(Replica::default()),
+        replica_changed: Condvar::new(),
+        fast_reads: AtomicU64::new(NEVER),
+        leadership: watch::Sender::new(Leadership::default()),
+        stopping: AtomicBool::new(false),
+        figures: Figures::default(),
+        roots: Mutex::new(Roots::default()),
+    });
+    shared.applied.reach(machine.meta.applied);
+    shared.published.reach(machine.state.revision);
+    shared.recorded.reach(machine.state.revision);
+
+    let log_mailbox: Arc<Mailbox<LogEvent>> = Arc::new(Mailbox::new());
+    let state_mailbox = Arc::new(Mailbox::new());
+    let flush_mailbox = Arc::new(Mailbox::new());
+    let wake_mailbox = Arc::new(Mailbox::new());
+    let flush_busy = Arc::new(AtomicBool::new(false));
+    let owner = Owner::new(OwnerParts {
+        shared: shared.clone(),
+        core,
+        log: log_mailbox.clone(),
+        state: state_mailbox.clone(),
+    });
+    let log_thread = LogThread {
+        shared: shared.clone(),
+        mailbox: log_mailbox.clone(),
+        log,
+        watermark,
+        watermark_synced: now,
+        watermark_dirty: false,
+    };
+    let state_thread = StateThread {
+        shared: shared.clone(),
+        mailbox: state_mailbox,
+        machine,
+        publisher,
+        flush: flush_mailbox.clone(),
+        flush_busy: flush_busy.clone(),
+        wake: wake_mailbox.clone(),
+        since_flush: SinceFlush { bytes: log_bytes, entries: 0 },
+        erasing: false,
+    };
+    state_thread.keep_figures();
+    let failed = |error| data_dir.disk(DiskError::io("start a thread")(error));
+    let chain = vec![
+        spawn("store-owner", move || owner.run()).map_err(failed)?,
+        spawn("store-log", move || log_thread.run()).map_err(failed)?,
+        spawn("store-state", move || state_thread.run()).map_err(failed)?,
+    ];
+    let flush_thread = spawn("store-flush", {
+        let mailbox = flush_mailbox.clone();
+        move || run_flush(&mailbox, &records, &log_mailbox, &flush_busy)
+    });
+    let flush_thread = flush_thread.map_err(failed)?;
+    let wake_thread = spawn("store-wake", {
+        let mailbox = wake_mailbox.clone();
+        move || run_wake(&mailbox)
+    });
+    let wake_thread = wake_thread.map_err(failed)?;
+    let threads = Threads {
+        shared: shared.clone(),
+        chain,
+        flush: (flush_mailbox, flush_thread),
+        wake: (wake_mailbox, wake_thread),
+    };
+    let inner = Inner { shared, threads: Mutex::new(Some(threads)), _data_dir: data_dir };
+    Ok(Store { inner: Arc::new(inner) })
+}

@@ -1,0 +1,115 @@
+//! The log thread: writes batches, syncs them, and only then says so.
+//!
+//! Keeps: batches are written in order and reported after their sync; the watermark never runs ahead of the log;
+//! any failure ends the process.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::disk::{HardStateValue, LogEntry, Truncation, Watermark, WatermarkFile};
+use crate::engine::{LogStore, LogWrite};
+use crate::error::DiskError;
+use crate::fatal::fatal;
+use crate::mailbox::Mailbox;
+use crate::raft::LogBatch;
+use crate::shared::{OwnerEvent, Shared};
+
+/// How often the watermark itself is synced.
+const WATERMARK_SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What the log thread is told.
+#[derive(Debug)]
+pub(crate) enum LogEvent {
+    /// Write and sync this batch.
+    Append(LogBatch),
+    /// The state up to this index is durable: the log up to it may go.
+    EraseThrough(u64),
+    Stop,
+}
+
+/// The log thread's own things.
+pub(crate) struct LogThread {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) mailbox: Arc<Mailbox<LogEvent>>,
+    pub(crate) log: Box<dyn LogStore>,
+    pub(crate) watermark: WatermarkFile,
+    pub(crate) watermark_synced: Duration,
+    pub(crate) watermark_dirty: bool,
+}
+
+impl LogThread {
+    pub(crate) fn run(mut self) {
+        let mut events = Vec::new();
+        loop {
+            let patience = self.watermark_dirty.then_some(WATERMARK_SYNC_INTERVAL);
+            self.mailbox.take(&mut events, patience);
+            let mut batches = Vec::new();
+            let mut erase_through = None;
+            let mut stop = false;
+            for event in events.drain(..) {
+                match event {
+                    LogEvent::Append(batch) => batches.push(batch),
+                    LogEvent::EraseThrough(index) => erase_through = Some(index),
+                    LogEvent::Stop => stop = true,
+                }
+            }
+            if let Err(error) = self.write(batches).and_then(|()| self.erase(erase_through)) {
+                fatal(format_args!("the log could not be written: {error}"));
+            }
+            if let Err(error) = self.sync_watermark(stop) {
+                fatal(format_args!("the watermark could not be synced: {error}"));
+            }
+            if stop {
+                return;
+            }
+        }
+    }
+
+    /// Writes all waiting batches with one sync.
+    fn write(&mut self, batches: Vec<LogBatch>) -> Result<(), DiskError> {
+        let Some(newest) = batches.last() else { return Ok(()) };
+        let (number, last, hard_state) = (newest.number, newest.last, newest.hard_state.clone());
+        let mut write = LogWrite::default();
+        for batch in batches {
+            if let (true, Some((first, _))) = (batch.replaces, batch.entries.first()) {
+                // Erasing and writing the same indexes in one write would leave the order to the engine.
+                write.entries.retain(|(index, _)| index < first);
+                write.erase_from = Some(write.erase_from.map_or(*first, |from: u64| from.min(*first)));
+            }
+            write.entries.extend(batch.entries);
+        }
+        write.named.push((HardStateValue::NAME, HardStateValue::encode(&hard_state)));
+        self.log.write(write, true)?;
+        self.shared.figures.log_syncs.fetch_add(1, Ordering::Relaxed);
+        let (index, term, chain) = last;
+        let watermark =
+            Watermark { index, term, chain, current_term: hard_state.term, vote: hard_state.vote };
+        self.watermark.write(watermark).map_err(DiskError::io("write the watermark"))?;
+        self.watermark_dirty = true;
+        self.shared.owner.push(OwnerEvent::Persisted(number));
+        Ok(())
+    }
+
+    fn erase(&mut self, through: Option<u64>) -> Result<(), DiskError> {
+        let Some(index) = through else { return Ok(()) };
+        let Some(value) = self.log.entry(index)? else { return Ok(()) };
+        let LogEntry { entry, chain } = LogEntry::decode(index, &value)?;
+        let truncation = Truncation { index, term: entry.term, chain };
+        let named = vec![(Truncation::NAME, truncation.encode())];
+        let write = LogWrite { erase_through: Some(index), named, ..LogWrite::default() };
+        // Without a sync: if this is lost, the log is merely longer.
+        self.log.write(write, false)
+    }
+
+    fn sync_watermark(&mut self, now: bool) -> Result<(), DiskError> {
+        let time = self.shared.options.clock.now();
+        let due = now || time >= self.watermark_synced + WATERMARK_SYNC_INTERVAL;
+        if self.watermark_dirty && due {
+            self.watermark.sync().map_err(DiskError::io("sync the watermark"))?;
+            self.watermark_synced = time;
+            self.watermark_dirty = false;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! The state thread: applies committed entries, publishes one state per batch, answers the writers, then records.
+//!
+//! Order per batch: apply everything that waits; swap the published state; push the events; raise `published` and
+//! `applied`; answer; write the records behind it. Records carry the applied index in the same atomic write.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::engine::StateWrite;
+use crate::entry::Revision;
+use crate::fatal::fatal;
+use crate::machine::{Change, Machine};
+use crate::mailbox::Mailbox;
+use crate::raft::Committed;
+use crate::shared::{NEVER, OwnerEvent, Reply, Shared};
+use crate::threads::{FlushEvent, Wake};
+use crate::txn::Outcome;
+use crate::watch::{Event, Publisher};
+
+/// Log bytes applied since the last flush that ask for the next one.
+const FLUSH_LOG_BYTES: usize = 8 << 20;
+/// Log entries applied since the last flush that ask for the next one.
+const FLUSH_LOG_ENTRIES: u64 = 50_000;
+/// Garbage is erased in rounds, so that most files hold nothing but new records and are never rewritten.
+const GARBAGE_ROUND_BYTES: u64 = 32 << 20;
+/// Records erased with one write during a round.
+const GARBAGE_PER_WRITE: usize = 2_000;
+
+/// What the state thread is told.
+#[derive(Debug)]
+pub(crate) enum StateEvent {
+    Apply(ApplyBatch),
+    Stop,
+}
+
+/// Committed entries, each with the reply of the caller that waits for it here.
+pub(crate) type ApplyBatch = Vec<(Committed, Option<Reply>)>;
+
+/// The state thread's own things.
+pub(crate) struct StateThread {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) mailbox: Arc<Mailbox<StateEvent>>,
+    pub(crate) machine: Machine,
+    pub(crate) publisher: Publisher,
+    pub(crate) flush: Arc<Mailbox<FlushEvent>>,
+    pub(crate) flush_busy: Arc<AtomicBool>,
+    pub(crate) wake: Arc<Mailbox<Wake>>,
+    pub(crate) since_flush: SinceFlush,
+    pub(crate) erasing: bool,
+}
+
+/// What the log holds beyond the flushed state.
+#[derive(Debug, Default)]
+pub(crate) struct SinceFlush {
+    pub(crate) bytes: usize,
+    pub(crate) entries: u64,
+}
+
+impl StateThread {
+    pub(crate) fn run(mut self) {
+        let mut events = Vec::new();
+        loop {
+            self.mailbox.take(&mut events, None);
+            let mut batch = Vec::new();
+            let mut stop = false;
+            for event in events.drain(..) {
+                match event {
+                    StateEvent::Apply(entries) => batch.extend(entries),
+                    StateEvent::Stop => stop = true,
+                }
+            }
+            if !batch.is_empty() {
+                self.apply(batch);
+            }
+            if stop {
+                return;
+            }
+        }
+    }
+
+    fn apply(&mut self, batch: ApplyBatch) {
+        let mut changes = Vec::new();
+        let mut answers = Vec::with_capacity(batch.len());
+        for (entry, reply) in batch {
+            let outcome = self.apply_entry(entry, &mut changes);
+            if let Some(reply) = reply {
+                // An entry without an outcome was applied before under the same sequence; what came of it then
+                // was answered then, or nobody knows.
+                answers.push((reply, outcome.unwrap_or(Outcome::Unknown)));
+            }
+        }
+        self.publish(&changes);
+        for (reply, outcome) in answers {
+            reply.send(outcome);
+        }
+        self.record(&changes);
+        self.publisher.evict();
+        self.request_flush();
+        self.keep_figures();
+    }
+
+    fn apply_entry(&mut self, entry: Committed, changes: &mut Vec<Change>) -> Option<Outcome> {
+        self.since_flush.bytes += entry.data.len() + 64;
+        self.since_flush.entries += 1;
+        let outcome =
+            self.machine.apply(entry.index, entry.term, &entry.data, changes).unwrap_or_else(|error| {
+                // To skip what others apply would be to diverge from them.
+                fatal(format_args!("log entry {} cannot be applied: {error}", entry.index))
+            });
+        if let Some(conf) = entry.conf {
+            self.machine.meta.conf = conf;
+        }
+        outcome
+    }
+
+    fn publish(&mut self, changes: &[Change]) {
+        let shared = &self.shared;
+        let state = Arc::new(self.machine.state.clone());
+        let revision = state.revision;
+        shared.state.store(state);
+        let wakers = self.publisher.publish(changes.iter().map(event_of).collect(), revision);
+        shared.published.reach(revision);
+        let applied = self.machine.meta.applied;
+        shared.applied.reach(applied);
+        if applied >= shared.owner_waits_for.load(Ordering::SeqCst) {
+            shared.owner_waits_for.store(NEVER, Ordering::SeqCst);
+            shared.owner.push(OwnerEvent::Applied);
+        }
+        Wake::send(wakers, &self.wake);
+    }
+
+    fn record(&mut self, changes: &[Change]) {
+        let write = StateWrite {
+            records: changes.iter().map(|change| (change.record.revision, change.record.encode())).collect(),
+            erase: self.garbage(),
+            meta: self.machine.meta.encode(),
+            revision: self.machine.state.revision,
+        };
+        if let Err(error) = self.shared.records.write(write) {
+            fatal(format_args!("records could not be written: {error}"));
+        }
+        self.shared.recorded.reach(self.machine.state.revision);
+    }
+
+    fn garbage(&mut self) -> Vec<Revision> {
+        let bytes = self.machine.bytes();
+        let threshold = GARBAGE_ROUND_BYTES.max(bytes.retained / 4);
+        let crowded = bytes.retained + bytes.garbage >= self.shared.options.quota_bytes;
+        if !self.erasing && bytes.garbage < threshold && !crowded {
+            return Vec::new();
+        }
+        let garbage = self.machine.take_garbage(GARBAGE_PER_WRITE);
+        self.erasing = !garbage.is_empty();
+        garbage
+    }
+
+    fn request_flush(&mut self) {
+        let due = self.since_flush.bytes >= FLUSH_LOG_BYTES || self.since_flush.entries >= FLUSH_LOG_ENTRIES;
+        if due && !self.flush_busy.swap(true, Ordering::AcqRel) {
+            self.since_flush = SinceFlush::default();
+            self.flush.push(FlushEvent::Flush(self.machine.meta.applied));
+        }
+    }
+
+    pub(crate) fn keep_figures(&self) {
+        let figures = &self.shared.figures;
+        let bytes = self.machine.bytes();
+        figures.retained_bytes.store(bytes.retained, Ordering::Relaxed);
+        figures.superseded_bytes.store(bytes.superseded, Ordering::Relaxed);
+        figures.ring_bytes.store(self.publisher.ring_bytes() as u64, Ordering::Relaxed);
+        figures.applied_entries.store(self.machine.meta.applied, Ordering::Relaxed);
+    }
+}
+
+/// The event that watchers get for a change.
+pub(crate) fn event_of(change: &Change) -> Arc<Event> {
+    let record = &change.record;
+    Arc::new(Event::new(record.revision, record.key.clone(), change.old.clone(), record.entry.clone()))
+}
