@@ -2,7 +2,8 @@
 //!
 //! Keeps: computed once by the node that proposes the write; the encoding is the store's opaque `facts`.
 //! Layout: version byte, flags byte, then length-prefixed strings: labels (count, key, value …), selectable
-//! fields in the kind's order (count, value …), owner uids (count, uid …).
+//! fields in the kind's order (count, value …), owner uids (count, uid …); last, for kinds that expire, the time in
+//! Unix seconds.
 
 use bytes::Bytes;
 use ecow::EcoString;
@@ -24,6 +25,7 @@ pub struct Facts {
     fields: Vec<EcoString>,
     owners: Vec<EcoString>,
     deleting: bool,
+    expires: Option<i64>,
 }
 
 impl Facts {
@@ -40,6 +42,7 @@ impl Facts {
             fields: kind.selectable.iter().map(|field| (field.value)(object)).collect(),
             owners: owners.unwrap_or_default(),
             deleting: metadata.is_some_and(|metadata| metadata.contains("deletionTimestamp")),
+            expires: kind.expires.and_then(|expires| expires(object)),
         }
     }
 
@@ -66,6 +69,9 @@ impl Facts {
         for list in [&self.fields, &self.owners] {
             put_count(list.len(), &mut out);
             list.iter().for_each(|text| put_text(text, &mut out));
+        }
+        if let Some(expires) = self.expires {
+            out.extend_from_slice(&expires.to_le_bytes());
         }
         Bytes::from(out)
     }
@@ -136,6 +142,21 @@ impl<'a> FactsView<'a> {
 
     /// The uids of the owners.
     pub fn owners(&self) -> Vec<&'a str> {
+        let mut reader = self.owner_section();
+        let count = reader.count();
+        (0..count).map(|_| reader.text()).collect()
+    }
+
+    /// When the object expires, in Unix seconds.
+    pub fn expires(&self) -> Option<i64> {
+        let mut reader = self.owner_section();
+        for _ in 0..reader.count() {
+            reader.text();
+        }
+        reader.rest.first_chunk().map(|bytes| i64::from_le_bytes(*bytes))
+    }
+
+    fn owner_section(&self) -> Reader<'a> {
         let mut reader = self.sections();
         for _ in 0..reader.count() * 2 {
             reader.text();
@@ -143,8 +164,7 @@ impl<'a> FactsView<'a> {
         for _ in 0..reader.count() {
             reader.text();
         }
-        let count = reader.count();
-        (0..count).map(|_| reader.text()).collect()
+        reader
     }
 }
 
@@ -172,5 +192,55 @@ impl<'a> Reader<'a> {
         let (text, rest) = self.rest.split_at(length);
         self.rest = rest;
         std::str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Node;
+
+    fn object() -> Map {
+        let labels = Map::from([("app", Node::from("web")), ("tier", Node::from(""))]);
+        let owner = Map::from([("uid", Node::from("u1"))]);
+        let metadata = Map::from([
+            ("labels", Node::Map(labels)),
+            ("ownerReferences", [Node::Map(owner)].into_iter().collect()),
+            ("deletionTimestamp", Node::from("2026-01-01T00:00:00Z")),
+        ]);
+        Map::from([("metadata", Node::Map(metadata)), ("spec", Node::Map(Map::from([("node", "n1")])))])
+    }
+
+    #[test]
+    fn facts_are_read_back_in_place() {
+        const KIND: Kind = Kind {
+            selectable: &[crate::kind::Selectable {
+                name: "spec.node",
+                value: |object| object.str_at(&["spec", "node"]).into(),
+                indexed: true,
+            }],
+            expires: Some(|_| Some(7)),
+            ..Kind::DEFAULT
+        };
+        let facts = Facts::of(&KIND, &object());
+        assert_eq!(facts.terms(&KIND).to_vec(), vec![Term { tag: 1, value: "n1".into() }]);
+        let bytes = facts.encode();
+        let view = FactsView::new(&bytes);
+        assert!(view.deleting());
+        assert_eq!(view.label("app"), Some("web"));
+        assert_eq!(view.label("tier"), Some(""));
+        assert_eq!(view.label("other"), None);
+        assert_eq!((view.field(0), view.field(1)), ("n1", ""));
+        assert_eq!(view.owners(), vec!["u1"]);
+        assert_eq!(view.expires(), Some(7));
+    }
+
+    #[test]
+    fn damaged_facts_read_as_empty() {
+        let bytes = Facts::of(&Kind::DEFAULT, &object()).encode();
+        for length in 0..bytes.len() {
+            let view = FactsView::new(&bytes[..length]);
+            let _ = (view.label("app"), view.field(0), view.owners(), view.expires());
+        }
     }
 }

@@ -42,6 +42,10 @@ pub struct Kind {
     pub ignores_propagation: bool,
     /// Graceful deletion: the grace period in seconds for this object given the requested one (pods).
     pub grace_period: Option<fn(&Map, requested: Option<i64>) -> i64>,
+    /// When an object of a kind that does not last is deleted by the server, in Unix seconds (events).
+    pub expires: Option<fn(&Map) -> Option<i64>>,
+    /// What else changes when deletion begins (a namespace's phase).
+    pub begin_deletion: fn(&mut Map),
     /// Fills in what an absent field means, on the typed tree, after the schema's declared defaults.
     pub set_defaults: fn(&mut Map),
     /// Clears and sets what the server owns on create (status, generated fields). Not generation, not metadata.
@@ -53,9 +57,6 @@ pub struct Kind {
     pub validate: fn(&Map, &mut FieldErrors),
     /// Reports what may not change from `old`.
     pub validate_update: fn(&Map, old: &Map, &mut FieldErrors),
-    /// Reports what a served version demands beyond the kind, on create (no old object) and on update of the main
-    /// endpoint: events.k8s.io is stricter than core.
-    pub validate_version: fn(&Version, &Map, old: Option<&Map>, &mut FieldErrors),
     /// Advice for the writer, sent as Warning headers.
     pub warnings: fn(&Map, old: Option<&Map>, &mut Vec<String>),
 }
@@ -288,12 +289,13 @@ impl Kind {
         deprecation: "",
         ignores_propagation: false,
         grace_period: None,
+        expires: None,
+        begin_deletion: |_| {},
         set_defaults: |_| {},
         prepare_for_create: |_, _| {},
         prepare_for_update: |_, _, _| {},
         validate: |_, _| {},
         validate_update: |_, _, _| {},
-        validate_version: |_, _, _, _| {},
         warnings: |_, _, _| {},
     };
 

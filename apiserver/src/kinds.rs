@@ -6,8 +6,6 @@ mod admissionregistration;
 mod apiextensions;
 mod apiregistration;
 mod apps;
-mod authentication;
-mod authorization;
 mod autoscaling;
 mod batch;
 mod certificates;
@@ -31,22 +29,7 @@ mod workload;
 
 /// Every built-in kind, in no particular order; discovery sorts by group.
 pub static ALL: &[&Kind] = &[
-    &core::namespace::KIND,
-    &core::node::KIND,
     &core::config_map::KIND,
-    &core::secret::KIND,
-    &core::service_account::KIND,
-    &core::service::KIND,
-    &core::endpoints::KIND,
-    &core::event::KIND,
-    &core::persistent_volume::KIND,
-    &core::persistent_volume_claim::KIND,
-    &core::replication_controller::KIND,
-    &core::pod_template::KIND,
-    &core::limit_range::KIND,
-    &core::resource_quota::KIND,
-    &core::component_status::KIND,
-    &core::binding::KIND,
     &apps::controller_revision::KIND,
     &apps::daemon_set::KIND,
     &apps::deployment::KIND,
@@ -94,12 +77,6 @@ pub static ALL: &[&Kind] = &[
     &resource::resource_claim_template::KIND,
     &resource::resource_slice::KIND,
     &storagemigration::storage_version_migration::KIND,
-    &authentication::self_subject_review::KIND,
-    &authentication::token_review::KIND,
-    &authorization::local_subject_access_review::KIND,
-    &authorization::self_subject_access_review::KIND,
-    &authorization::self_subject_rules_review::KIND,
-    &authorization::subject_access_review::KIND,
 ];
 
 #[cfg(test)]

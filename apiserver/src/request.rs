@@ -6,8 +6,6 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::status::Error;
-
 /// What the path and method ask for (upstream's RequestInfo).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
@@ -224,20 +222,19 @@ impl Request {
     }
 
     /// The field manager: the query's, else the User-Agent up to its first slash.
-    pub fn field_manager(&self) -> Result<String, Error> {
-        match self.query.non_empty("fieldManager") {
-            Some(manager) if manager.len() > 128 => {
-                Err(Error::BadRequest("fieldManager may not be longer than 128".to_owned()))
-            }
-            Some(manager) => Ok(manager.to_owned()),
-            None => {
-                let agent = self.header(http::header::USER_AGENT).unwrap_or("");
-                let manager: String = agent.split('/').next().unwrap_or("").chars().take(128).collect();
-                Ok(if manager.is_empty() { "unknown".to_owned() } else { manager })
-            }
+    pub fn field_manager(&self) -> String {
+        if let Some(manager) = self.query.non_empty("fieldManager") {
+            return manager.to_owned();
         }
+        let agent = self.header(http::header::USER_AGENT).unwrap_or("");
+        let manager: String =
+            agent.split('/').next().unwrap_or("").chars().filter(|c| !c.is_control()).take(FIELD_MANAGER_LENGTH_MAX).collect();
+        if manager.is_empty() { "unknown".to_owned() } else { manager }
     }
 }
+
+/// Longest name of a field manager.
+pub const FIELD_MANAGER_LENGTH_MAX: usize = 128;
 
 #[cfg(test)]
 mod tests {

@@ -53,8 +53,9 @@ impl View {
     }
 
     /// The entries of a namespace, or of all when it is empty, in key order.
-    pub fn entries(&self, resource: &Resource, namespace: &str) -> impl Iterator<Item = &Arc<Entry>> {
-        self.state.range(&resource.prefix(namespace), None)
+    pub fn entries<'a>(&'a self, resource: &Resource, namespace: &str) -> impl Iterator<Item = &'a Arc<Entry>> + use<'a> {
+        let prefix = resource.prefix(namespace);
+        self.state.range(&prefix, None)
     }
 
     /// The revision of the newest change to any object of the resource.
@@ -65,11 +66,12 @@ impl View {
 
 /// The tree of a stored object (storage version), `metadata.resourceVersion` included.
 pub fn decode(resource: &Resource, entry: &Entry) -> Map {
-    let bytes = entry.bytes();
-    let mut document = Vec::with_capacity(bytes.len() + 1);
-    document.push(b'{');
-    document.extend_from_slice(bytes);
-    codec::json::decode(&document, schema::builtin(), resource.storage_schema, None)
+    decode_bytes(resource, entry.bytes())
+}
+
+/// The tree of stored bytes.
+pub fn decode_bytes(resource: &Resource, bytes: &[u8]) -> Map {
+    codec::json::decode_stored(bytes, schema::builtin(), resource.storage_schema)
         .expect("stored bytes were encoded by this schema")
 }
 
@@ -109,3 +111,17 @@ const TXN_BYTES_MAX: usize = 4 << 20;
 
 /// How long a read waits for a revision that is not here yet.
 pub const FUTURE_REVISION_WAIT: Duration = Duration::from_secs(3);
+
+/// Whether a stored entry and a value about to be stored are the same object, resourceVersion aside.
+pub fn same_bytes(entry: &Entry, value: &NewValue) -> bool {
+    let stored = entry.bytes();
+    match (entry.splice(), value.splice_at) {
+        (Some((at, length)), Some(position)) => {
+            at == position as usize
+                && stored.len() == value.bytes.len() + length
+                && stored[..at] == value.bytes[..at]
+                && stored[at + length..] == value.bytes[at..]
+        }
+        _ => stored == &value.bytes,
+    }
+}

@@ -68,6 +68,11 @@ pub fn typed(
     typed::convert(map, Context::new(schema, findings), id)
 }
 
+/// Writes a string in its quotes, as Go escapes it.
+pub fn encode_string(text: &str, out: &mut Vec<u8>) {
+    write::string(text, out);
+}
+
 /// A raw leaf from JSON text, in its canonical form; `null` is [`Node::Null`].
 pub fn raw(text: &str) -> Result<Node, DecodeError> {
     let mut reader = read::Reader::new(text);

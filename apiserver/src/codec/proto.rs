@@ -11,7 +11,10 @@ use crate::tree::Map;
 
 mod decode;
 mod encode;
+mod frame;
 mod wire;
+
+pub use frame::{DOCUMENT_TAIL, document, document_head};
 
 /// What every protobuf document begins with.
 pub const MAGIC: [u8; 4] = *b"k8s\0";

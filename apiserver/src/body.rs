@@ -1,0 +1,136 @@
+//! Bodies: documents that clients send, decoded into typed trees of the endpoint's version.
+//!
+//! Keeps: apiVersion and kind may be absent (the endpoint says them) but never contradict it; every refusal
+//! names what was expected in upstream's words.
+
+use crate::codec::proto::Envelope;
+use crate::codec::{self, Findings};
+use crate::negotiation::{self, Media};
+use crate::options::FieldValidation;
+use crate::request::Request;
+use crate::schema::{self, StructId};
+use crate::status::Error;
+use crate::tree::Map;
+
+/// What an endpoint expects to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// `apps/v1`
+    pub api_version: &'a str,
+    /// `Deployment`
+    pub kind: &'a str,
+    /// Its struct.
+    pub schema: StructId,
+}
+
+/// Decodes the body of a create, update or subresource write.
+pub fn decode(
+    request: &Request,
+    expected: Expected<'_>,
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> Result<Map, Error> {
+    let media = negotiation::content_type(request.header(http::header::CONTENT_TYPE))?;
+    let mut findings = Findings::default();
+    let wanted = (validation != FieldValidation::Ignore).then_some(&mut findings);
+    let object = decode_as(&request.body, media, expected, wanted)?;
+    report(&findings, expected, validation, warnings)?;
+    Ok(object)
+}
+
+/// Decodes bytes of a media type and checks that they are of the expected kind; the result has no apiVersion or kind.
+pub fn decode_as(
+    bytes: &[u8],
+    media: Media,
+    expected: Expected<'_>,
+    mut findings: Option<&mut Findings>,
+) -> Result<Map, Error> {
+    let schema = schema::builtin();
+    let cannot = |cause: &dyn std::fmt::Display| {
+        let version = expected.api_version.rsplit('/').next().unwrap_or("");
+        Error::BadRequest(format!(
+            "{} in version \"{version}\" cannot be handled as a {}: {cause}",
+            expected.kind, expected.kind
+        ))
+    };
+    let mut object = match media {
+        Media::Protobuf => {
+            let envelope = Envelope::decode(bytes).map_err(|error| cannot(&error))?;
+            check_kind(expected, &envelope.api_version, &envelope.kind, bytes)?;
+            return codec::proto::decode(&envelope.raw, schema, expected.schema).map_err(|error| cannot(&error));
+        }
+        Media::Yaml => {
+            let json = codec::yaml::to_json(bytes, findings.as_deref_mut()).map_err(|error| unreadable(expected, &error, bytes))?;
+            codec::json::decode(&json, schema, expected.schema, findings).map_err(|error| cannot(&error))?
+        }
+        Media::Json => codec::json::decode(bytes, schema, expected.schema, findings).map_err(|error| cannot(&error))?,
+    };
+    check_kind(expected, object.str("apiVersion"), object.str("kind"), bytes)?;
+    object.remove("apiVersion");
+    object.remove("kind");
+    Ok(object)
+}
+
+fn check_kind(expected: Expected<'_>, api_version: &str, kind: &str, bytes: &[u8]) -> Result<(), Error> {
+    if !api_version.is_empty() && api_version != expected.api_version {
+        return Err(Error::BadRequest(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({})",
+            expected.api_version
+        )));
+    }
+    if !kind.is_empty() && kind != expected.kind {
+        let _ = bytes;
+        let version = expected.api_version.rsplit('/').next().unwrap_or("");
+        return Err(Error::BadRequest(format!(
+            "{kind} in version \"{version}\" cannot be handled as a {}: converting ({kind}) to ({}): unknown conversion",
+            expected.kind, expected.kind
+        )));
+    }
+    Ok(())
+}
+
+fn unreadable(expected: Expected<'_>, cause: &dyn std::fmt::Display, bytes: &[u8]) -> Error {
+    let start = &bytes[..bytes.len().min(30)];
+    let start = if bytes.first() == Some(&b'{') {
+        format!("{:?}", String::from_utf8_lossy(start))
+    } else {
+        start.iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    Error::BadRequest(format!(
+        "the object provided is unrecognized (must be of type {}): {cause} ({start})",
+        expected.kind
+    ))
+}
+
+/// Unknown and duplicate fields: warnings, or a refusal in strict mode.
+pub fn report(
+    findings: &Findings,
+    expected: Expected<'_>,
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
+    let all = sentences(findings);
+    match validation {
+        FieldValidation::Strict if !all.is_empty() => {
+            let version = expected.api_version.rsplit('/').next().unwrap_or("");
+            Err(Error::BadRequest(format!(
+                "{} in version \"{version}\" cannot be handled as a {}: strict decoding error: {}",
+                expected.kind,
+                expected.kind,
+                all.join(", ")
+            )))
+        }
+        FieldValidation::Warn => {
+            warnings.extend(all);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `unknown field "spec.foo"`, `duplicate field "spec.x"`.
+pub fn sentences(findings: &Findings) -> Vec<String> {
+    let unknown = findings.unknown.iter().map(|path| format!("unknown field \"{path}\""));
+    let duplicate = findings.duplicate.iter().map(|path| format!("duplicate field \"{path}\""));
+    unknown.chain(duplicate).collect()
+}

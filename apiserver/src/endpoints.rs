@@ -1,0 +1,9 @@
+//! The writing endpoints: create, update, patch and their views, each an attempt for the write loop.
+
+mod create;
+mod delete;
+mod delete_options;
+mod patch;
+mod scale;
+mod special;
+mod update;

@@ -1,0 +1,199 @@
+//! DELETE: removal, or its start when finalizers or a grace period hold the object.
+
+use std::sync::Arc;
+
+use crate::admission::{Companions, Operation};
+use crate::endpoints::delete_options::{DeleteOptions, Propagation};
+use crate::options::ListOptions;
+use crate::reply::{ListReply, Reply};
+use crate::scope::Scope;
+use crate::status::{Error, Status, StatusDetails};
+use crate::storage::{self, Compare, Entry, Op, View};
+use crate::tree::{List, Map, Node};
+use crate::write::{Intent, Stage, Written, finished, spec_finalizers, transaction};
+
+const ORPHAN: &str = "orphan";
+const FOREGROUND: &str = "foregroundDeletion";
+
+impl Scope<'_> {
+    /// Deletes one object.
+    pub async fn delete(&mut self) -> Result<Reply, Error> {
+        let options = DeleteOptions::read(self.request)?;
+        let written = self.delete_named(&options, self.name()).await?;
+        Ok(self.deleted(written))
+    }
+
+    /// Deletes the object `name` of the request's namespace.
+    pub async fn delete_named(&mut self, options: &DeleteOptions, name: &str) -> Result<Written, Error> {
+        let name = name.to_owned();
+        self.commit(options.dry_run, |scope, view| {
+            let key = storage::Key::new(scope.resource.key(scope.namespace(), &name));
+            let entry = view
+                .state()
+                .get(&key)
+                .cloned()
+                .ok_or_else(|| Error::not_found(scope.resource.group_resource.as_str(), name.as_str()))?;
+            scope.prepare_delete(&entry, options, view)
+        })
+        .await
+    }
+
+    fn prepare_delete(&mut self, entry: &Arc<Entry>, options: &DeleteOptions, view: &View) -> Result<Intent, Error> {
+        let old = storage::decode(&self.resource, entry);
+        self.delete_from(entry, old, options, view, Companions::default())
+    }
+
+    /// Deletes an object as it would be just before its deletion; `companions` go along.
+    pub(super) fn delete_from(
+        &mut self,
+        entry: &Arc<Entry>,
+        old: Map,
+        options: &DeleteOptions,
+        view: &View,
+        mut companions: Companions,
+    ) -> Result<Intent, Error> {
+        let resource = self.resource.clone();
+        self.delete_preconditions(options, &old, entry)?;
+        let mut object = old.clone();
+        self.propagation_finalizers(&mut object, options.propagation);
+        self.start_deletion(&mut object, &old, options);
+        let graceful = resource.kind.grace_period.is_some();
+        let removed = finished(&object, graceful);
+        let stage = Stage {
+            operation: Operation::Delete,
+            subresource: "",
+            view,
+            old: Some(&old),
+            dry_run: options.dry_run,
+            removes: removed,
+        };
+        self.validate_admission(&stage, None, &mut companions)?;
+        let compare = Compare::Modified(entry.key.clone(), entry.modified);
+        if !removed {
+            object.metadata_mut().remove("resourceVersion");
+            let value = storage::encode(&resource, &object);
+            if storage::same_bytes(entry, &value) {
+                return Ok(Intent::Unchanged(entry.clone()));
+            }
+            let op = Op::Put { key: entry.key.clone(), value };
+            object.metadata_mut().set("resourceVersion", entry.modified.to_string());
+            let txn = transaction(compare, op, companions);
+            return Ok(Intent::Commit { txn, object, created: false, removed: false, exact: false });
+        }
+        let txn = transaction(compare, Op::Delete { key: entry.key.clone() }, companions);
+        Ok(Intent::Commit { txn, object: old, created: false, removed: true, exact: false })
+    }
+
+    fn delete_preconditions(&self, options: &DeleteOptions, old: &Map, entry: &Entry) -> Result<(), Error> {
+        let conflict = |cause: String| Error::Conflict {
+            resource: self.resource.group_resource.clone(),
+            name: old.name().to_owned(),
+            cause,
+        };
+        let uid = old.str_at(&["metadata", "uid"]);
+        if let Some(wanted) = options.uid.as_deref().filter(|wanted| *wanted != uid) {
+            return Err(conflict(format!(
+                "the UID in the precondition ({wanted}) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
+            )));
+        }
+        let version = entry.modified.to_string();
+        if let Some(wanted) = options.resource_version.as_deref().filter(|wanted| *wanted != version) {
+            return Err(conflict(format!(
+                "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({version}). The object might have been modified"
+            )));
+        }
+        Ok(())
+    }
+
+    /// `orphan` and `foregroundDeletion` as the policy asks; without one they stay as they are.
+    fn propagation_finalizers(&self, object: &mut Map, propagation: Option<Propagation>) {
+        let Some(propagation) = propagation else { return };
+        if self.resource.kind.ignores_propagation {
+            return;
+        }
+        let wanted = match propagation {
+            Propagation::Orphan => Some(ORPHAN),
+            Propagation::Foreground => Some(FOREGROUND),
+            Propagation::Background => None,
+        };
+        let metadata = object.metadata_mut();
+        let mut finalizers: List = metadata
+            .list("finalizers")
+            .iter()
+            .filter(|node| !matches!(node.as_str(), Some(ORPHAN | FOREGROUND)))
+            .cloned()
+            .collect();
+        finalizers.extend(wanted.map(Node::from));
+        if finalizers.is_empty() {
+            metadata.remove("finalizers");
+        } else {
+            metadata.set("finalizers", finalizers);
+        }
+    }
+
+    /// Sets deletionTimestamp and the grace period; a second delete may only shorten it.
+    fn start_deletion(&self, object: &mut Map, old: &Map, options: &DeleteOptions) {
+        let grace = match self.resource.kind.grace_period {
+            Some(grace_period) => grace_period(old, options.grace_period),
+            None => 0,
+        };
+        let deleting = old.metadata().is_some_and(|metadata| metadata.contains("deletionTimestamp"));
+        let before = old.metadata().and_then(|metadata| metadata.int("deletionGracePeriodSeconds"));
+        let held = grace > 0 || !object.metadata_mut().list("finalizers").is_empty() || spec_finalizers(old) > 0;
+        let metadata = object.metadata_mut();
+        if deleting {
+            if let Some(before) = before.filter(|before| *before > grace && self.resource.kind.grace_period.is_some()) {
+                let start = crate::time::seconds_of(metadata.str("deletionTimestamp")).unwrap_or_default() - before;
+                metadata.set("deletionTimestamp", crate::clock::timestamp(start + grace));
+                metadata.set("deletionGracePeriodSeconds", grace);
+            }
+            return;
+        }
+        let now = crate::time::seconds_of(&self.now).unwrap_or_default();
+        metadata.set("deletionTimestamp", crate::clock::timestamp(now + grace));
+        metadata.set("deletionGracePeriodSeconds", grace);
+        if let Some(generation) = metadata.int("generation").filter(|generation| held && *generation > 0) {
+            metadata.set("generation", generation + 1);
+        }
+        (self.resource.kind.begin_deletion)(object);
+    }
+
+    /// The answer of a delete: the object, or a Status about it.
+    fn deleted(&self, written: Written) -> Reply {
+        let removed = matches!(written, Written::Stored { removed: true, .. } | Written::Dry { removed: true, .. });
+        if !removed || self.resource.kind.delete_returns_object {
+            return self.written(written);
+        }
+        let uid = match &written {
+            Written::Stored { entry, .. } => storage::decode(&self.resource, entry).str_at(&["metadata", "uid"]).to_owned(),
+            Written::Dry { object, .. } => object.str_at(&["metadata", "uid"]).to_owned(),
+        };
+        Reply::Status(Status::success(
+            Some(StatusDetails {
+                name: self.name().to_owned(),
+                group: self.resource.version.group.to_owned(),
+                kind: self.resource.kind.names.plural.to_owned(),
+                uid,
+                ..StatusDetails::default()
+            }),
+            0,
+        ))
+    }
+
+    /// Deletes every selected object, each in a transaction of its own.
+    pub async fn delete_collection(&mut self) -> Result<Reply, Error> {
+        let options = DeleteOptions::read(self.request)?;
+        let list_options = ListOptions::parse(&self.request.query, false)?;
+        let selection = self.selection(&list_options)?;
+        let list = self.server.reader().list(&self.resource, &selection, &list_options).await?;
+        for entry in &list.entries {
+            let (_, name) = crate::selector::split_key(&entry.key);
+            match self.delete_named(&options, name).await {
+                // Somebody else was faster.
+                Ok(_) | Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Reply::List(ListReply { continue_token: String::new(), remaining: None, ..list }))
+    }
+}

@@ -1,0 +1,268 @@
+//! PATCH: JSON patch, merge patch, strategic merge patch and server-side apply.
+//!
+//! Keeps: a patch without a resourceVersion is applied again when the object changed meanwhile; the result is
+//! decoded as strictly as a body.
+
+use crate::apply;
+use crate::body;
+use crate::codec::{self, Findings};
+use crate::field::{FieldErrors, Path};
+use crate::forms::Stored;
+use crate::kind::View as SubresourceView;
+use crate::negotiation;
+use crate::options::{FieldValidation, WriteOptions, invalid};
+use crate::patch;
+use crate::reply::Reply;
+use crate::schema;
+use crate::scope::Scope;
+use crate::status::Error;
+use crate::storage::{Entry, View};
+use crate::tree::{Map, Node};
+use crate::write::{Endpoint, Intent};
+
+/// A patch, read once.
+pub enum Patch {
+    /// RFC 6902.
+    Json(Node),
+    /// RFC 7386.
+    Merge(Node),
+    /// Strategic merge.
+    Strategic(Map),
+    /// Server-side apply: the body as it was written, without apiVersion and kind.
+    Apply(Map),
+}
+
+const JSON_PATCH: &str = "application/json-patch+json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+const STRATEGIC_PATCH: &str = "application/strategic-merge-patch+json";
+const APPLY_PATCH: &str = "application/apply-patch+yaml";
+
+impl Scope<'_> {
+    /// Patches an object; apply creates one that is absent.
+    pub async fn patch(&mut self) -> Result<Reply, Error> {
+        self.patch_endpoint("", None).await
+    }
+
+    /// Patches what a view of an object writes.
+    pub async fn patch_view(&mut self, name: &'static str, rules: &SubresourceView) -> Result<Reply, Error> {
+        self.patch_endpoint(name, Some(rules)).await
+    }
+
+    async fn patch_endpoint(&mut self, name: &'static str, rules: Option<&SubresourceView>) -> Result<Reply, Error> {
+        let options = WriteOptions::parse(&self.request.query, "PatchOptions")?;
+        let patch = self.read_patch(&options)?;
+        let written = self
+            .commit(options.dry_run, |scope, view| {
+                let endpoint = Endpoint { name, view: rules, owns: !matches!(patch, Patch::Apply(_)) };
+                scope.attempt_patch(&patch, endpoint, &options, view)
+            })
+            .await?;
+        Ok(self.written(written))
+    }
+
+    fn attempt_patch(
+        &mut self,
+        patch: &Patch,
+        endpoint: Endpoint<'_>,
+        options: &WriteOptions,
+        view: &View,
+    ) -> Result<Intent, Error> {
+        let entry = self.find(view);
+        let live = entry.as_ref().map(|entry| self.live(entry));
+        match (patch, entry) {
+            (Patch::Apply(applied), entry) => {
+                if entry.is_none() && (endpoint.view.is_some() || !self.may_apply_create(applied)?) {
+                    return Err(self.not_found());
+                }
+                let context = self.ownership(endpoint.name);
+                let force = options.force.unwrap_or(false);
+                let request = apply::Request { context, kind: self.resource.kind.names.kind, force };
+                let new = apply::apply(live.as_ref(), applied, schema::builtin(), self.resource.schema, &request)?;
+                match entry {
+                    Some(entry) => self.prepare_update(&entry, new, endpoint, view, options.dry_run),
+                    None => {
+                        self.authorize_create(view)?;
+                        self.skip_ownership = true;
+                        self.prepare_create(&new, view, options.dry_run)
+                    }
+                }
+            }
+            (patch, Some(entry)) => {
+                let live = live.unwrap_or_default();
+                let new = self.patched(patch, live, options.field_validation)?;
+                self.check_name(&new)?;
+                self.check_namespace(&new)?;
+                self.prepare_update(&entry, new, endpoint, view, options.dry_run)
+            }
+            (_, None) => Err(self.not_found()),
+        }
+    }
+
+    /// The stored object in the version of the request.
+    pub fn live(&self, entry: &Entry) -> Map {
+        crate::forms::served_tree(&self.resource, &Stored::from(entry))
+    }
+
+    fn may_apply_create(&self, applied: &Map) -> Result<bool, Error> {
+        let uid = applied.str_at(&["metadata", "uid"]);
+        if uid.is_empty() {
+            return Ok(true);
+        }
+        Err(Error::Conflict {
+            resource: self.resource.group_resource.clone(),
+            name: self.name().to_owned(),
+            cause: format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found"),
+        })
+    }
+
+    fn read_patch(&mut self, options: &WriteOptions) -> Result<Patch, Error> {
+        let header = self.request.header(http::header::CONTENT_TYPE).unwrap_or("");
+        let media = header.split(';').next().unwrap_or("").trim().to_owned();
+        let is_apply = media == APPLY_PATCH;
+        let mut errors = FieldErrors::new();
+        if options.force.is_some() && !is_apply {
+            errors.forbidden(&Path::new("force"), "may not be specified for non-apply patch");
+        }
+        if is_apply && self.request.query.non_empty("fieldManager").is_none() {
+            errors.required(&Path::new("fieldManager"), "is required for apply patch");
+        }
+        if !errors.is_empty() {
+            return Err(invalid("PatchOptions", errors));
+        }
+        let untyped = |body: &[u8]| {
+            codec::json::decode_untyped(body).map_err(|error| Error::BadRequest(error.to_string()))
+        };
+        match media.as_str() {
+            JSON_PATCH => Ok(Patch::Json(untyped(&self.request.body)?)),
+            MERGE_PATCH => Ok(Patch::Merge(untyped(&self.request.body)?)),
+            STRATEGIC_PATCH => match untyped(&self.request.body)? {
+                Node::Map(map) => Ok(Patch::Strategic(map)),
+                other => Err(Error::BadRequest(format!(
+                    "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+                    other.type_name()
+                ))),
+            },
+            APPLY_PATCH => self.read_apply(options).map(Patch::Apply),
+            _ => Err(negotiation::unsupported(&[JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH])),
+        }
+    }
+
+    /// The body of an apply: JSON or YAML of exactly the endpoint's version.
+    fn read_apply(&mut self, options: &WriteOptions) -> Result<Map, Error> {
+        let body = &self.request.body;
+        let mut duplicates = Findings::default();
+        let json = codec::yaml::to_json(body, Some(&mut duplicates))
+            .map_err(|error| Error::BadRequest(format!("error decoding YAML: {error}")))?;
+        let expected = self.expected();
+        if options.field_validation == FieldValidation::Strict && !duplicates.is_empty() {
+            let sentences = body::sentences(&duplicates).join(", ");
+            return Err(Error::BadRequest(format!("error strict decoding patch: {sentences}")));
+        }
+        let mut object = match codec::json::decode_untyped(&json) {
+            Ok(Node::Map(map)) => map,
+            Ok(other) => return Err(Error::BadRequest(format!("an apply patch must be an object, not {}", other.type_name()))),
+            Err(error) => return Err(Error::BadRequest(format!("error decoding patch: {error}"))),
+        };
+        let stated = object.str("apiVersion");
+        if stated.is_empty() || object.str("kind").is_empty() {
+            return Err(Error::BadRequest("apiVersion and kind must be set in an apply patch".to_owned()));
+        }
+        if stated != expected.api_version {
+            return Err(Error::BadRequest(format!(
+                "Incorrect version specified in apply patch. Specified patch version: {stated}, expected: {}",
+                expected.api_version
+            )));
+        }
+        if object.str("kind") != expected.kind {
+            return Err(Error::BadRequest(format!(
+                "the kind in the data ({}) does not match the expected kind ({})",
+                object.str("kind"),
+                expected.kind
+            )));
+        }
+        object.remove("apiVersion");
+        object.remove("kind");
+        if object.metadata().is_some_and(|metadata| metadata.contains("managedFields")) {
+            return Err(Error::BadRequest("metadata.managedFields must be nil".to_owned()));
+        }
+        self.check_name(&object)?;
+        self.check_namespace(&object)?;
+        let (name, namespace) = (self.name().to_owned(), self.namespace().to_owned());
+        let metadata = object.metadata_mut();
+        metadata.set("name", name);
+        if !namespace.is_empty() {
+            metadata.set("namespace", namespace);
+        }
+        Ok(object)
+    }
+
+    /// Applies a patch to the live object and makes the result typed again.
+    fn patched(&mut self, patch: &Patch, live: Map, validation: FieldValidation) -> Result<Map, Error> {
+        let (schema, id) = (schema::builtin(), self.resource.schema);
+        let mut document = live;
+        document.set("apiVersion", self.resource.api_version.as_str());
+        document.set("kind", self.resource.kind.names.kind);
+        let document = match patch {
+            Patch::Strategic(patch) => {
+                let _ = (patch, schema, id);
+                return Err(negotiation::unsupported(&[JSON_PATCH, MERGE_PATCH, APPLY_PATCH]));
+                #[allow(unreachable_code)]
+                document
+            }
+            Patch::Json(patch) => self.untyped_patch(document, |node| patch::json::apply(patch, node))?,
+            Patch::Merge(patch) => self.untyped_patch(document, |node| {
+                patch::merge::apply(patch, node);
+                Ok(())
+            })?,
+            Patch::Apply(_) => document,
+        };
+        let mut findings = Findings::default();
+        let wanted = (validation != FieldValidation::Ignore).then_some(&mut findings);
+        let mut object = codec::json::typed(document.clone(), schema, id, wanted)
+            .map_err(|error| unusable_result(&document, &error.to_string()))?;
+        let sentences = body::sentences(&findings);
+        match validation {
+            FieldValidation::Strict if !sentences.is_empty() => {
+                return Err(unusable_result(&document, &format!("strict decoding error: {}", sentences.join(", "))));
+            }
+            FieldValidation::Warn => self.warnings.extend(sentences),
+            _ => {}
+        }
+        for (field, expected) in
+            [("apiVersion", self.resource.api_version.as_str()), ("kind", self.resource.kind.names.kind)]
+        {
+            let stated = object.str(field);
+            if stated != expected {
+                return Err(Error::BadRequest(format!(
+                    "{field} of the patched object ({stated}) does not match the expected one ({expected})"
+                )));
+            }
+            object.remove(field);
+        }
+        Ok(object)
+    }
+
+    /// A patch in terms of plain JSON, on a tree that shows what clients see.
+    fn untyped_patch(
+        &self,
+        document: Map,
+        apply: impl FnOnce(&mut Node) -> Result<(), patch::PatchError>,
+    ) -> Result<Map, Error> {
+        let mut bytes = Vec::new();
+        codec::json::encode(&document, schema::builtin(), self.resource.schema, &mut bytes);
+        let mut node = codec::json::decode_untyped(&bytes).map_err(|error| Error::Internal(error.to_string()))?;
+        apply(&mut node)?;
+        match node {
+            Node::Map(map) => Ok(map),
+            other => Err(unusable_result(&Map::new(), &format!("the patch leaves {} instead of an object", other.type_name()))),
+        }
+    }
+}
+
+/// 422 for a patched object that cannot be decoded.
+fn unusable_result(document: &Map, cause: &str) -> Error {
+    let mut errors = FieldErrors::new();
+    errors.invalid(&Path::new("patch"), document.to_string(), cause);
+    Error::Invalid { group: String::new(), kind: String::new(), name: String::new(), errors }
+}
+

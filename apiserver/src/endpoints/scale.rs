@@ -1,0 +1,176 @@
+//! The scale subresource: autoscaling/v1 Scale as a view of `spec.replicas`.
+//!
+//! Keeps: a write locks on the parent's version; ownership of replicas is recorded on the parent.
+
+use crate::body::Expected;
+use crate::codec;
+use crate::field::{FieldErrors, Path};
+use crate::kind::ScalePaths;
+use crate::options::WriteOptions;
+use crate::patch as patches;
+use crate::reply::{Reply, TreeReply};
+use crate::schema::{self, StructId};
+use crate::scope::Scope;
+use crate::status::Error;
+use crate::storage::{self, Entry, View};
+use crate::tree::{Map, Node};
+use crate::write::{Endpoint, Intent, Written};
+
+const SCALE: &str = "io.k8s.api.autoscaling.v1.Scale";
+const API_VERSION: &str = "autoscaling/v1";
+
+impl Scope<'_> {
+    /// get, update or patch of a Scale.
+    pub async fn scale(&mut self, paths: &ScalePaths, verb: &str) -> Result<Reply, Error> {
+        if verb == "get" {
+            let view = View::new(self.server.reader().latest().await?);
+            let object = storage::decode(&self.resource, &*self.current(&view)?);
+            return Ok(self.scale_reply(&object, paths));
+        }
+        let options = WriteOptions::parse(&self.request.query, "UpdateOptions")?;
+        let wanted = if verb == "update" { Some(self.scale_body(&options)?) } else { None };
+        let patch = if verb == "patch" { Some(self.scale_patch()?) } else { None };
+        let written = self
+            .commit(options.dry_run, |scope, view| {
+                let entry = scope.current(view)?;
+                let current = scale_of(&storage::decode(&scope.resource, &entry), paths);
+                let scale = match (&wanted, &patch) {
+                    (Some(scale), _) => scale.clone(),
+                    (None, Some(patch)) => patch.apply(current.clone())?,
+                    (None, None) => current.clone(),
+                };
+                scope.scaled(&entry, &scale, view, options.dry_run)
+            })
+            .await?;
+        let object = match written {
+            Written::Stored { entry, .. } => storage::decode(&self.resource, &entry),
+            Written::Dry { object, .. } => object,
+        };
+        Ok(self.scale_reply(&object, paths))
+    }
+
+    fn scale_body(&mut self, options: &WriteOptions) -> Result<Map, Error> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        let body = crate::body::decode(self.request, scale_expected(), options.field_validation, &mut warnings);
+        self.warnings = warnings;
+        let body = body?;
+        self.check_name(&body)?;
+        Ok(body)
+    }
+
+    fn scale_patch(&self) -> Result<ScalePatch, Error> {
+        let header = self.request.header(http::header::CONTENT_TYPE).unwrap_or("");
+        let media = header.split(';').next().unwrap_or("").trim();
+        let node = codec::json::decode_untyped(&self.request.body)
+            .or_else(|error| match media {
+                "application/apply-patch+yaml" => codec::yaml::to_json(&self.request.body, None)
+                    .and_then(|json| codec::json::decode_untyped(&json)),
+                _ => Err(error),
+            })
+            .map_err(|error| Error::BadRequest(error.to_string()))?;
+        match media {
+            "application/json-patch+json" => Ok(ScalePatch::Json(node)),
+            "application/merge-patch+json"
+            | "application/strategic-merge-patch+json"
+            | "application/apply-patch+yaml" => Ok(ScalePatch::Merge(node)),
+            _ => Err(crate::negotiation::unsupported(&[
+                "application/json-patch+json",
+                "application/merge-patch+json",
+                "application/strategic-merge-patch+json",
+                "application/apply-patch+yaml",
+            ])),
+        }
+    }
+
+    fn scaled(
+        &mut self,
+        entry: &std::sync::Arc<Entry>,
+        scale: &Map,
+        view: &View,
+        dry_run: bool,
+    ) -> Result<Intent, Error> {
+        let replicas = scale.map("spec").and_then(|spec| spec.int("replicas")).unwrap_or(0);
+        if replicas < 0 {
+            let mut errors = FieldErrors::new();
+            errors.invalid(
+                &Path::new("spec").child("replicas"),
+                replicas,
+                "must be greater than or equal to 0",
+            );
+            return Err(Error::Invalid {
+                group: "autoscaling".to_owned(),
+                kind: "Scale".to_owned(),
+                name: self.name().to_owned(),
+                errors,
+            });
+        }
+        let mut object = self.live(entry);
+        let version = scale.str_at(&["metadata", "resourceVersion"]).to_owned();
+        let uid = scale.str_at(&["metadata", "uid"]).to_owned();
+        let metadata = object.metadata_mut();
+        metadata.set("resourceVersion", version);
+        metadata.set("uid", uid);
+        object.map_mut("spec").set("replicas", replicas);
+        self.prepare_update(entry, object, Endpoint { name: "scale", view: None, owns: true }, view, dry_run)
+    }
+
+    fn scale_reply(&self, object: &Map, paths: &ScalePaths) -> Reply {
+        Reply::Tree(TreeReply {
+            resource: None,
+            api_version: API_VERSION.to_owned(),
+            kind: "Scale".to_owned(),
+            schema: scale_schema(),
+            object: scale_of(object, paths),
+            created: false,
+        })
+    }
+}
+
+enum ScalePatch {
+    Json(Node),
+    Merge(Node),
+}
+
+impl ScalePatch {
+    fn apply(&self, current: Map) -> Result<Map, Error> {
+        let mut document = Node::Map(current);
+        match self {
+            ScalePatch::Json(patch) => patches::json::apply(patch, &mut document)?,
+            ScalePatch::Merge(patch) => patches::merge::apply(patch, &mut document),
+        }
+        let bad = |cause: String| Error::BadRequest(cause);
+        let Node::Map(mut map) = document else { return Err(bad("the patch leaves no object".to_owned())) };
+        map.remove("apiVersion");
+        map.remove("kind");
+        codec::json::typed(map, schema::builtin(), scale_schema(), None).map_err(|error| bad(error.to_string()))
+    }
+}
+
+fn scale_schema() -> StructId {
+    schema::builtin().find(SCALE).expect("the table has Scale")
+}
+
+fn scale_expected() -> Expected<'static> {
+    Expected { api_version: API_VERSION, kind: "Scale", schema: scale_schema() }
+}
+
+/// The Scale of an object of the storage version.
+fn scale_of(object: &Map, paths: &ScalePaths) -> Map {
+    let mut metadata = Map::new();
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = object.metadata().and_then(|metadata| metadata.get(field)) {
+            metadata.set(field, value.clone());
+        }
+    }
+    let mut spec = Map::new();
+    if let Some(replicas) = object.map("spec").and_then(|spec| spec.int("replicas")).filter(|replicas| *replicas != 0) {
+        spec.set("replicas", replicas);
+    }
+    let replicas = object.map("status").and_then(|status| status.int("replicas")).unwrap_or(0);
+    let mut status = Map::from([("replicas", Node::Int(replicas))]);
+    let selector = (paths.selector)(object);
+    if !selector.is_empty() {
+        status.set("selector", selector);
+    }
+    Map::from([("metadata", Node::Map(metadata)), ("spec", Node::Map(spec)), ("status", Node::Map(status))])
+}

@@ -1,0 +1,177 @@
+//! Subresources that change an object by a body of their own (binding, eviction) or connect to it.
+
+use crate::admission::{Companions, Operation};
+use crate::body::{self, Expected};
+use crate::endpoints::delete_options::DeleteOptions;
+use crate::eviction;
+use crate::kind::{Context, Subresource};
+use crate::options::WriteOptions;
+use crate::reply::Reply;
+use crate::reviews;
+use crate::schema;
+use crate::scope::Scope;
+use crate::status::{Error, Status};
+use crate::storage::{self, Compare, Op, View};
+use crate::tree::Map;
+use crate::write::{Intent, Stage, transaction};
+
+/// A body that changes an object.
+type Change = fn(&mut Map, &Map, &Context<'_>) -> Result<(), Error>;
+
+impl Scope<'_> {
+    /// POST of a body that changes the object: answers a Status.
+    pub async fn change(&mut self, subresource: &Subresource, change: Change) -> Result<Reply, Error> {
+        let name = self.name().to_owned();
+        let body = self.special_body(subresource)?;
+        if !body.name().is_empty() && body.name() != name {
+            return Err(Error::BadRequest(format!(
+                "the name of the object ({}) does not match the name on the URL ({name})",
+                body.name()
+            )));
+        }
+        self.change_named(subresource.name, &name, &body, change).await
+    }
+
+    /// POST of a Binding to the collection: the pod is the one that the body names.
+    pub async fn bind_by_body(&mut self) -> Result<Reply, Error> {
+        let pods = self
+            .server
+            .registry
+            .storage_of("", "pods")
+            .cloned()
+            .ok_or(Error::NoResource)?;
+        let body = self.decode_body()?;
+        self.check_namespace(&body)?;
+        let binding = pods.kind.subresource("binding").ok_or(Error::NoResource)?;
+        let crate::kind::Action::Change(change) = binding.action else { return Err(Error::NoResource) };
+        self.resource = pods;
+        let name = body.name().to_owned();
+        self.change_named("binding", &name, &body, change).await
+    }
+
+    async fn change_named(
+        &mut self,
+        subresource: &str,
+        name: &str,
+        body: &Map,
+        change: Change,
+    ) -> Result<Reply, Error> {
+        let options = WriteOptions::parse(&self.request.query, "CreateOptions")?;
+        self.commit(options.dry_run, |scope, view| {
+            let resource = scope.resource.clone();
+            let key = storage::Key::new(resource.key(scope.namespace(), name));
+            let entry = view
+                .state()
+                .get(&key)
+                .cloned()
+                .ok_or_else(|| Error::not_found(resource.group_resource.as_str(), name))?;
+            let old = storage::decode(&resource, &entry);
+            let mut object = old.clone();
+            let context = Context { now: &scope.now, user: scope.user };
+            change(&mut object, body, &context)?;
+            object.metadata_mut().remove("resourceVersion");
+            let mut companions = Companions::default();
+            let stage = Stage {
+                operation: Operation::Create,
+                subresource,
+                view,
+                old: Some(&old),
+                dry_run: options.dry_run,
+                removes: false,
+            };
+            scope.admit(&stage, &mut object, &mut companions)?;
+            scope.validate_admission(&stage, Some(&object), &mut companions)?;
+            let op = Op::Put { key, value: storage::encode(&resource, &object) };
+            let txn = transaction(Compare::Modified(entry.key.clone(), entry.modified), op, companions);
+            Ok(Intent::Commit { txn, object, created: false, removed: false, exact: false })
+        })
+        .await?;
+        Ok(Reply::Status(Status::success(None, 201)))
+    }
+
+    fn special_body(&mut self, subresource: &Subresource) -> Result<Map, Error> {
+        let kind = subresource.body.ok_or(Error::NoResource)?;
+        let schema = schema::builtin().find(kind.schema).ok_or(Error::NoResource)?;
+        let api_version = if kind.group.is_empty() {
+            kind.version.to_owned()
+        } else {
+            format!("{}/{}", kind.group, kind.version)
+        };
+        let expected = Expected { api_version: &api_version, kind: kind.kind, schema };
+        let options = WriteOptions::parse(&self.request.query, "CreateOptions")?;
+        let mut warnings = std::mem::take(&mut self.warnings);
+        let decoded = body::decode(self.request, expected, options.field_validation, &mut warnings);
+        self.warnings = warnings;
+        decoded
+    }
+
+    /// Subresources that other parts of the server answer.
+    pub async fn special(&mut self, name: &str) -> Result<Reply, Error> {
+        match name {
+            "eviction" => self.evict().await,
+            "token" => self.token().await,
+            "log" => self.log().await,
+            _ => self.connect(name).await,
+        }
+    }
+
+    async fn token(&mut self) -> Result<Reply, Error> {
+        let view = View::new(self.server.reader().latest().await?);
+        let asking = reviews::Asking {
+            user: self.user,
+            view: &view,
+            authorizer: &self.server.authorizer,
+            namespace: self.namespace(),
+            now: &self.now,
+        };
+        Err(reviews::token_request(self.namespace(), self.name(), &asking))
+    }
+
+    /// Logs of a pod without a node are empty; those of others lie on a kubelet.
+    async fn log(&mut self) -> Result<Reply, Error> {
+        let view = View::new(self.server.reader().latest().await?);
+        let pod = storage::decode(&self.resource, &*self.current(&view)?);
+        if pod.str_at(&["spec", "nodeName"]).is_empty() {
+            return Ok(Reply::Text(true, bytes::Bytes::new()));
+        }
+        Err(no_kubelets("log"))
+    }
+
+    async fn connect(&mut self, name: &str) -> Result<Reply, Error> {
+        let view = View::new(self.server.reader().latest().await?);
+        let object = storage::decode(&self.resource, &*self.current(&view)?);
+        let is_pod = object.map("spec").is_some_and(|spec| spec.contains("containers"));
+        if is_pod && object.str_at(&["spec", "nodeName"]).is_empty() {
+            return Err(Error::BadRequest(format!("pod {} does not have a host assigned", self.name())));
+        }
+        Err(no_kubelets(name))
+    }
+
+    /// POST of an Eviction: deletes the pod if its disruption budgets allow.
+    async fn evict(&mut self) -> Result<Reply, Error> {
+        let subresource = *self.resource.kind.subresource("eviction").ok_or(Error::NoResource)?;
+        let body = self.special_body(&subresource)?;
+        if !body.name().is_empty() && body.name() != self.name() {
+            return Err(Error::BadRequest(format!(
+                "name in URL does not match name in Eviction object: \"{}\" != \"{}\"",
+                self.name(),
+                body.name()
+            )));
+        }
+        let mut options = DeleteOptions::of(body.map("deleteOptions").unwrap_or(&Map::new()))?;
+        options.dry_run |= WriteOptions::parse(&self.request.query, "CreateOptions")?.dry_run;
+        self.commit(options.dry_run, |scope, view| {
+            let entry = scope.current(view)?;
+            let pod = storage::decode(&scope.resource, &entry);
+            let mut companions = Companions::default();
+            let pod = eviction::evict(view, &pod, &scope.now, &mut companions)?;
+            scope.delete_from(&entry, pod, &options, view, companions)
+        })
+        .await?;
+        Ok(Reply::Status(Status::success(None, 201)))
+    }
+}
+
+fn no_kubelets(what: &str) -> Error {
+    Error::NotImplemented(format!("this server does not connect to kubelets yet, so {what} is not available"))
+}

@@ -1,0 +1,354 @@
+//! The HTTP adapter: TLS connections to requests, replies to responses.
+//!
+//! Keeps: every connection, header and body has a limit; before authentication nothing of a body is read; a
+//! client that goes away or is slow costs only its own connection.
+
+use std::io::Read as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Request as HttpRequest, Response};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tower::Service as _;
+
+use crate::authentication::{self, Connection, Credentials, impersonation};
+use crate::clock::Clock;
+use crate::encode::{self, Recipient};
+use crate::negotiation::{self, Form, Offer};
+use crate::pipeline::{Answer, Server};
+use crate::request::{Attributes, Query, Request};
+use crate::status::Error;
+use crate::warning;
+
+/// Largest body, compressed or not.
+pub const BODY_BYTES_MAX: usize = 3 << 20;
+/// Largest header block.
+const HEADER_BYTES_MAX: u32 = 1 << 20;
+/// Streams of one HTTP/2 connection.
+const STREAMS_MAX: u32 = 100;
+/// Connections at once.
+const CONNECTIONS_MAX: usize = 20_000;
+/// Handshakes at once.
+const HANDSHAKES_MAX: usize = 512;
+/// Reads that are not watches at once.
+const READS_MAX: usize = 1_000;
+/// Writes at once.
+const WRITES_MAX: usize = 500;
+/// How long TLS may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to send its headers.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(32);
+/// How long a request that is not a watch may take, its body included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long an idle HTTP/2 connection goes without a ping, and how long the pong may take.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long connections may take to finish at shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+
+struct Shared {
+    server: Arc<Server>,
+    reads: Semaphore,
+    writes: Semaphore,
+    closing: watch::Receiver<bool>,
+}
+
+/// Serves connections until `closing` turns true, then lets requests in flight finish.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    server: Arc<Server>,
+    mut closing: watch::Receiver<bool>,
+) {
+    let shared = Arc::new(Shared {
+        server,
+        reads: Semaphore::new(READS_MAX),
+        writes: Semaphore::new(WRITES_MAX),
+        closing: closing.clone(),
+    });
+    let router = Router::new().fallback(handle).with_state(shared);
+    let acceptor = TlsAcceptor::from(tls);
+    let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let permit = tokio::select! {
+            permit = connections.clone().acquire_owned() => permit.expect("the semaphore is never closed"),
+            () = closed(&mut closing) => break,
+        };
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, or a client that left before it was accepted.
+                    tracing::warn!(%error, "accepting a connection failed");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    continue;
+                }
+            },
+            () = closed(&mut closing) => break,
+        };
+        let (acceptor, router, handshakes, closing) =
+            (acceptor.clone(), router.clone(), handshakes.clone(), closing.clone());
+        tokio::spawn(async move {
+            serve_connection(stream, acceptor, router, handshakes, closing).await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    let all = connections.acquire_many(CONNECTIONS_MAX as u32);
+    if tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
+        tracing::warn!("connections were still open at the end of the shutdown");
+    }
+}
+
+async fn serve_connection(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    router: Router,
+    handshakes: Arc<Semaphore>,
+    mut closing: watch::Receiver<bool>,
+) {
+    let _ = stream.set_nodelay(true);
+    let Ok(handshake) = handshakes.acquire().await else { return };
+    let tls = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+        Ok(Ok(tls)) => tls,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "TLS handshake failed");
+            return;
+        }
+        Err(_) => return,
+    };
+    drop(handshake);
+    let certificate = tls.get_ref().1.peer_certificates().and_then(<[_]>::first).map(|der| der.to_vec());
+    let connection = Arc::new(Connection::new(certificate.as_deref()));
+    let service = hyper::service::service_fn(move |mut request: HttpRequest<Incoming>| {
+        request.extensions_mut().insert(connection.clone());
+        let mut router = router.clone();
+        async move { router.call(request).await }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_BYTES_MAX as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADER_BYTES_MAX)
+        .initial_stream_window_size(256 << 10)
+        .initial_connection_window_size(1 << 20)
+        .max_send_buf_size(256 << 10)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    let serving = builder.serve_connection_with_upgrades(TokioIo::new(tls), service);
+    let mut serving = std::pin::pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = closed(&mut closing) => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// Waits for the server to stop.
+async fn closed(closing: &mut watch::Receiver<bool>) {
+    // A sender that is gone has stopped, too.
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
+async fn handle(State(shared): State<Arc<Shared>>, request: HttpRequest<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let query = Query::parse(parts.uri.query().unwrap_or(""));
+    let attributes = Attributes::parse(&parts.method, parts.uri.path(), &query);
+    let connection = parts.extensions.get::<Arc<Connection>>().cloned().unwrap_or_default();
+    let mut request =
+        Request { attributes, method: parts.method, query, headers: parts.headers, body: Bytes::new() };
+    let is_watch = request.attributes.verb == "watch" && request.attributes.is_resource;
+    let form = negotiate(&request);
+    let to = Recipient {
+        // An error is sent as JSON when nothing fits of what the client accepts.
+        form: form.as_ref().map_or(Form::JSON, |form| *form),
+        gzip: accepts_gzip(&request),
+        clock: shared.server.clock.clone(),
+        closing: shared.closing.clone(),
+    };
+    let answer = if is_watch {
+        carry_out(&shared, &connection, &mut request, body, form).await
+    } else {
+        match timeout(&request) {
+            Err(error) => Answer { reply: Err(error), warnings: Vec::new() },
+            Ok(limit) => {
+                let work = carry_out(&shared, &connection, &mut request, body, form);
+                tokio::time::timeout(limit, work)
+                    .await
+                    .unwrap_or(Answer { reply: Err(Error::Timeout), warnings: Vec::new() })
+            }
+        }
+    };
+    let mut response = match answer.reply {
+        Ok(reply) => encode::reply(reply, &to),
+        Err(error) => encode::error(&error, &to.form),
+    };
+    common_headers(&mut response, &request, &answer.warnings, &*shared.server.clock);
+    response
+}
+
+/// Authenticates, takes a permit, reads the body and calls the server.
+async fn carry_out(
+    shared: &Shared,
+    connection: &Connection,
+    request: &mut Request,
+    body: Body,
+    form: Result<Form, Error>,
+) -> Answer {
+    let refused = |error| Answer { reply: Err(error), warnings: Vec::new() };
+    let server = &shared.server;
+    let credentials =
+        Credentials { connection, headers: &request.headers, now: server.clock.unix_seconds() };
+    let user = match authentication::authenticate(&credentials) {
+        Ok(user) => user,
+        Err(error) => return refused(error),
+    };
+    let user = match impersonation::impersonate(&request.headers, &user, &server.authorizer, &server.view()) {
+        Ok(Some(impersonated)) => impersonated,
+        Ok(None) => user,
+        Err(error) => return refused(error),
+    };
+    let long_running = request.attributes.verb == "watch";
+    let semaphore = if is_write(request) { &shared.writes } else { &shared.reads };
+    let _permit = match (long_running, semaphore.try_acquire()) {
+        (true, _) => None,
+        (false, Ok(permit)) => Some(permit),
+        (false, Err(_)) => {
+            return refused(Error::TooManyRequests {
+                message: "Too many requests, please try again later.".to_owned(),
+                retry_after: 1,
+                causes: Vec::new(),
+            });
+        }
+    };
+    // Strangers may do nothing that needs a body, so theirs is not read.
+    if !user.in_group(crate::user::SYSTEM_UNAUTHENTICATED) && has_body(request) {
+        match read_body(request, body).await {
+            Ok(bytes) => request.body = bytes,
+            Err(error) => return refused(error),
+        }
+    }
+    server.call(&user, request, form).await
+}
+
+fn is_write(request: &Request) -> bool {
+    !matches!(request.method, http::Method::GET | http::Method::HEAD | http::Method::OPTIONS)
+}
+
+fn has_body(request: &Request) -> bool {
+    is_write(request)
+}
+
+async fn read_body(request: &Request, body: Body) -> Result<Bytes, Error> {
+    let stated = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    if stated.is_some_and(|length| length > BODY_BYTES_MAX) {
+        return Err(Error::TooLarge(BODY_BYTES_MAX));
+    }
+    let collected = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            Error::TooLarge(BODY_BYTES_MAX)
+        } else {
+            Error::BadRequest(format!("the body could not be read: {error}"))
+        }
+    })?;
+    let bytes = collected.to_bytes();
+    match request.header(header::CONTENT_ENCODING).unwrap_or("identity") {
+        "identity" | "" => Ok(bytes),
+        "gzip" => inflate(&bytes),
+        other => Err(Error::UnsupportedMediaType(format!(
+            "the content encoding {other:?} is not supported: send gzip or none"
+        ))),
+    }
+}
+
+/// Undoes gzip, within the limit of a body.
+fn inflate(bytes: &[u8]) -> Result<Bytes, Error> {
+    let mut out = Vec::new();
+    let mut decoder = flate2::read::GzDecoder::new(bytes).take(BODY_BYTES_MAX as u64 + 1);
+    decoder
+        .read_to_end(&mut out)
+        .map_err(|error| Error::BadRequest(format!("the body is not valid gzip: {error}")))?;
+    if out.len() > BODY_BYTES_MAX {
+        return Err(Error::TooLarge(BODY_BYTES_MAX));
+    }
+    Ok(Bytes::from(out))
+}
+
+fn negotiate(request: &Request) -> Result<Form, Error> {
+    let attributes = &request.attributes;
+    let offer = Offer {
+        transforms: attributes.is_resource,
+        collection: matches!(attributes.verb.as_str(), "list" | "deletecollection"),
+        watch: attributes.verb == "watch",
+    };
+    let accept = request.header(header::ACCEPT);
+    let pretty = pretty(request);
+    if !attributes.is_resource {
+        // Documents about the API negotiate for themselves.
+        return Ok(Form { pretty, ..Form::JSON });
+    }
+    negotiation::accept(accept, offer, request.query.get("includeObject"), pretty)
+}
+
+/// Indented when asked for, or when a person seems to read.
+fn pretty(request: &Request) -> bool {
+    if request.query.get("pretty").is_some() {
+        return request.query.flag("pretty");
+    }
+    let agent = request.header(header::USER_AGENT).unwrap_or("");
+    ["curl", "Wget", "Mozilla/5.0"].iter().any(|browser| agent.starts_with(browser))
+}
+
+fn accepts_gzip(request: &Request) -> bool {
+    request.header(header::ACCEPT_ENCODING).is_some_and(|encodings| {
+        encodings.split(',').any(|encoding| encoding.split(';').next().unwrap_or("").trim() == "gzip")
+    })
+}
+
+/// `?timeout=` may shorten the time of a request.
+fn timeout(request: &Request) -> Result<Duration, Error> {
+    let Some(text) = request.query.non_empty("timeout") else { return Ok(REQUEST_TIMEOUT) };
+    let nanos = crate::time::parse_duration(text).map_err(|error| {
+        Error::BadRequest(format!("invalid timeout specified in the request URL - {error}"))
+    })?;
+    match u64::try_from(nanos) {
+        Ok(0) => Ok(REQUEST_TIMEOUT),
+        Ok(nanos) => Ok(Duration::from_nanos(nanos).min(REQUEST_TIMEOUT)),
+        Err(_) => Err(Error::BadRequest(
+            "invalid timeout specified in the request URL - timeout must be positive".to_owned(),
+        )),
+    }
+}
+
+fn common_headers(response: &mut Response<Body>, request: &Request, warnings: &[String], clock: &dyn Clock) {
+    const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+    let headers = response.headers_mut();
+    let audit_id = match request.headers.get(AUDIT_ID) {
+        Some(id) => id.clone(),
+        None => HeaderValue::try_from(clock.uuid()).expect("a UUID is a valid header"),
+    };
+    headers.insert(AUDIT_ID, audit_id);
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
+    for value in warning::headers(warnings) {
+        headers.append(header::WARNING, value);
+    }
+}

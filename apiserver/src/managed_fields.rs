@@ -1,0 +1,169 @@
+//! Managed fields: which field manager owns which fields of an object.
+//!
+//! Keeps: ownership follows the objects alone. A write owns what it changed, what it removed nobody owns, and a
+//! write that changes nothing leaves every entry as it is, times included. Sets stay text: they are searched, and
+//! only those that a change touches are decoded and written again.
+
+use ecow::EcoString;
+
+use crate::schema::{Schema, StructId};
+use crate::tree::{Map, Node};
+
+mod compare;
+mod element;
+mod entry;
+mod set;
+pub(crate) mod shape;
+mod text;
+
+pub(crate) use compare::is_never_owned;
+pub use compare::{Changes, Reset, compare};
+pub use element::Element;
+pub use entry::{Fields, Manager, Operation, cap, read_sent, read_stored, write};
+pub use set::{Entry, Set};
+pub use text::{read as read_set, write as write_set};
+
+/// Who writes, through which endpoint, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The field manager: `fieldManager`, else the first part of the user agent.
+    pub manager: &'a str,
+    /// The version of the request: `apps/v1`.
+    pub api_version: &'a str,
+    /// The endpoint (`status`, `scale`); empty for the object's own.
+    pub subresource: &'a str,
+    /// Now, canonical (`2026-01-02T03:04:05Z`).
+    pub now: &'a str,
+    /// Paths that this endpoint never owns: `["status"]` for the object's own endpoint.
+    pub reset: Reset<'a>,
+}
+
+impl Context<'_> {
+    pub(crate) fn entry(&self, operation: Operation, fields: Set) -> Manager {
+        Manager {
+            manager: if self.manager.is_empty() { "unknown" } else { self.manager }.into(),
+            operation,
+            api_version: self.api_version.into(),
+            time: Some(self.now.into()),
+            subresource: self.subresource.into(),
+            fields: Fields::Set(fields),
+        }
+    }
+}
+
+/// What `metadata.managedFields` of a request means.
+enum Base {
+    /// As stored.
+    Live,
+    /// Cleared: an empty list, or `[{}]`.
+    Cleared,
+    /// As the client wants it.
+    Sent(Vec<Manager>),
+}
+
+/// Sets the managed fields of an object that is about to be created (`live` is `None`) or updated.
+///
+/// Both objects are typed trees of `id`, defaulted; `new` brings the `metadata.managedFields` of the request. An
+/// object whose managed fields were cleared stays without until it is applied.
+pub fn update(live: Option<&Map>, new: &mut Map, schema: &Schema, id: StructId, context: &Context<'_>) {
+    let stored = live.and_then(managed_fields);
+    let base = base(stored, managed_fields(new), context);
+    let keeps_live = matches!(base, Base::Live);
+    let mut managers = match base {
+        // Stored entries were written here; should they be damaged all the same, ownership starts anew.
+        Base::Live => stored.map(|list| read_stored(list).unwrap_or_default()).unwrap_or_default(),
+        Base::Sent(managers) => managers,
+        Base::Cleared => Vec::new(),
+    };
+    if managers.is_empty() && live.is_some() {
+        set_managed_fields(new, None);
+        return;
+    }
+    let changes = compare(live.unwrap_or(&Map::new()), new, schema, id, context.reset);
+    let untouched = changes.changed.is_empty() && changes.removed.is_empty();
+    if untouched && keeps_live {
+        set_managed_fields(new, stored.map(|list| Node::List(list.clone())));
+        return;
+    }
+    take(&mut managers, changes, context);
+    cap(&mut managers);
+    let list = Some(managers).filter(|managers| !managers.is_empty()).map(|managers| Node::List(write(managers)));
+    set_managed_fields(new, list);
+}
+
+/// Gives what was changed to the writer and takes what was removed from everybody.
+fn take(managers: &mut Vec<Manager>, changes: Changes, context: &Context<'_>) {
+    let Changes { changed, removed } = changes;
+    let own = context.entry(Operation::Update, Set::new());
+    let wanted = changed.len();
+    let mut found = false;
+    managers.retain_mut(|manager| {
+        let is_own = manager.is_same(&own);
+        let loses = manager.count(&removed) > 0;
+        let shares = manager.count(&changed);
+        if is_own && wanted > 0 {
+            found = true;
+            manager.time = own.time.clone();
+            if loses || shares < wanted {
+                manager.fields = Fields::Set(manager.set().difference(&removed).union(&changed));
+            }
+        } else if loses || shares > 0 {
+            manager.fields = Fields::Set(manager.set().difference(&removed).difference(&changed));
+        }
+        !manager.is_empty()
+    });
+    if !found && wanted > 0 {
+        managers.push(Manager { fields: Fields::Set(changed), ..own });
+    }
+}
+
+fn base(stored: Option<&crate::tree::List>, sent: Option<&crate::tree::List>, context: &Context<'_>) -> Base {
+    // Managed fields cannot be written through a subresource.
+    let Some(sent) = sent.filter(|_| context.subresource.is_empty()) else { return Base::Live };
+    if stored.is_some_and(|stored| stored == sent) {
+        return Base::Live;
+    }
+    match sent.as_slice() {
+        [] => Base::Cleared,
+        [Node::Map(entry)] if entry.is_empty() => Base::Cleared,
+        entries => match read_sent(entries) {
+            Ok(managers) => Base::Sent(managers),
+            Err(_) => Base::Live,
+        },
+    }
+}
+
+/// `metadata.managedFields` of an object.
+pub fn managed_fields(object: &Map) -> Option<&crate::tree::List> {
+    object.at(&["metadata", "managedFields"]).and_then(Node::as_list)
+}
+
+/// Sets or removes `metadata.managedFields`.
+pub fn set_managed_fields(object: &mut Map, list: Option<Node>) {
+    match list {
+        Some(list) => object.metadata_mut().set("managedFields", list),
+        None => {
+            if managed_fields(object).is_some() {
+                object.metadata_mut().remove("managedFields");
+            }
+        }
+    }
+}
+
+/// A field manager's name has at most so many bytes.
+const MANAGER_BYTES_MAX: usize = 128;
+
+/// The field manager of a request without `fieldManager`: the user agent up to the first slash.
+pub fn manager_of_user_agent(user_agent: &str) -> EcoString {
+    let mut manager = EcoString::new();
+    for c in user_agent.split('/').next().unwrap_or_default().chars().filter(|c| !c.is_control()) {
+        if manager.len() + c.len_utf8() > MANAGER_BYTES_MAX {
+            break;
+        }
+        manager.push(c);
+    }
+    manager
+}
+
+#[cfg(test)]
+mod tests;

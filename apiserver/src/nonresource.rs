@@ -1,0 +1,49 @@
+//! Paths that are not about a resource: documents about the API, health, metrics.
+
+use crate::document::{self, Ask, Site};
+use crate::pipeline::Server;
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::status::Error;
+use crate::health::{self, Check, Question};
+
+/// Answers a request outside resources.
+pub async fn answer(server: &Server, request: &Request) -> Result<Reply, Error> {
+    if !matches!(request.method, http::Method::GET | http::Method::HEAD) {
+        return Err(Error::MethodNotAllowed);
+    }
+    let address = server.cluster.advertised.to_string();
+    let site = Site { address: &address, checks: CHECKS };
+    let ask = Ask::of(request, server.clock.unix_seconds(), site);
+    if let Some(answer) = document::find(&ask) {
+        return answer.map(Reply::Document);
+    }
+    let path = request.attributes.path.trim_matches('/');
+    let (endpoint, single) = path.split_once('/').unwrap_or((path, ""));
+    if !matches!(endpoint, "livez" | "readyz" | "healthz") {
+        return Err(Error::NoPath);
+    }
+    let results = checks(server).await;
+    let wanted: Vec<Check<'_>> =
+        results.into_iter().filter(|check| single.is_empty() || check.name == single).collect();
+    if wanted.is_empty() {
+        return Err(Error::NoPath);
+    }
+    let excluded: Vec<&str> = request.query.all("exclude").collect();
+    let question = Question { verbose: request.query.get("verbose").is_some(), excluded: &excluded };
+    let report = health::report(endpoint, &wanted, question);
+    Ok(Reply::Text(report.passed, bytes::Bytes::from(report.text)))
+}
+
+/// The health checks' results: a read barrier proves leader, log and state at once.
+async fn checks(server: &Server) -> Vec<Check<'static>> {
+    let reads = tokio::time::timeout(CHECK_TIMEOUT, server.reader().latest()).await;
+    let ready = matches!(reads, Ok(Ok(_)));
+    CHECKS.iter().map(|name| Check { name, passed: ready || *name == "ping" }).collect()
+}
+
+/// How long the store may take to prove that it is ready.
+const CHECK_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Names of the health checks.
+pub const CHECKS: &[&str] = &["ping", "etcd", "etcd-readiness"];

@@ -1,0 +1,42 @@
+//! Patches: JSON patch, merge patch and strategic merge patch, as pure functions on trees.
+
+use crate::status::{Error, Status, StatusDetails};
+
+pub(crate) mod go_text;
+pub mod json;
+pub mod merge;
+
+/// Why a patch could not be applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatchError {
+    /// It is no patch.
+    #[error("{0}")]
+    Malformed(String),
+    /// It does not fit the object.
+    #[error("{0}")]
+    Failed(String),
+    /// It is larger than it may be.
+    #[error("{0}")]
+    TooLarge(String),
+}
+
+impl From<PatchError> for Error {
+    fn from(error: PatchError) -> Error {
+        match error {
+            PatchError::Malformed(cause) => Error::BadRequest(cause),
+            PatchError::Failed(message) => Error::Foreign(Box::new(Status {
+                message,
+                reason: "Invalid".to_owned(),
+                details: Some(StatusDetails::default()),
+                code: 422,
+                ..Status::default()
+            })),
+            PatchError::TooLarge(message) => Error::Foreign(Box::new(Status {
+                message,
+                reason: "RequestEntityTooLarge".to_owned(),
+                code: 413,
+                ..Status::default()
+            })),
+        }
+    }
+}

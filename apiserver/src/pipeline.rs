@@ -1,0 +1,251 @@
+//! The pipeline: every request, from any source, passes [`Server::call`].
+//!
+//! Keeps: authorize -> dispatch happens here and nowhere else; an adapter (HTTP, in-process) authenticates,
+//! hands over a parsed [`Request`] and encodes the [`Reply`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::admission::Companions;
+use crate::authorization::{self, Authorizer};
+use crate::clock::Clock;
+use crate::cluster::Cluster;
+use crate::kind::Action;
+use crate::negotiation::Form;
+use crate::options::ListOptions;
+use crate::read::Reader;
+use crate::registry::{Registry, Resource};
+use crate::reply::Reply;
+use crate::request::{Attributes, Request};
+use crate::scope::Scope;
+use crate::selector::Selection;
+use crate::status::Error;
+use crate::storage::{self, Outcome, Revision, State, Store, Txn, View};
+use crate::user::User;
+use crate::{bootstrap, expiry, nonresource, reviews};
+
+/// How often the first objects are planned before the start fails.
+const BOOTSTRAP_ATTEMPTS_MAX: usize = 10;
+
+/// The API server.
+pub struct Server {
+    /// Where objects are.
+    pub store: Store,
+    /// Time and randomness.
+    pub clock: Arc<dyn Clock>,
+    /// Who may do what.
+    pub authorizer: Authorizer,
+    /// The cluster's settings.
+    pub cluster: Cluster,
+    /// What is served.
+    pub registry: &'static Registry,
+}
+
+/// An answer with the warnings that go along, also with a refusal.
+pub struct Answer {
+    /// The reply, or why there is none.
+    pub reply: Result<Reply, Error>,
+    /// Warning headers.
+    pub warnings: Vec<String>,
+}
+
+impl Server {
+    /// A server over a store that is ready.
+    pub fn new(store: Store, cluster: Cluster, clock: Arc<dyn Clock>) -> Server {
+        Server { store, clock, authorizer: Authorizer::new(), cluster, registry: Registry::builtin() }
+    }
+
+    /// Makes what a cluster must hold and starts the server's own loops. Needs a tokio runtime.
+    pub async fn start(self: &Arc<Self>) -> Result<(), Error> {
+        self.bootstrap().await?;
+        tokio::spawn(expiry::run(self.clone()));
+        Ok(())
+    }
+
+    /// Plans and writes the objects of a fresh cluster, again when somebody else wrote meanwhile.
+    async fn bootstrap(&self) -> Result<(), Error> {
+        for _ in 0..BOOTSTRAP_ATTEMPTS_MAX {
+            let view = View::new(self.reader().latest().await?);
+            let Companions { compares, ops } = bootstrap::plan(&view, &self.cluster, &*self.clock);
+            if ops.is_empty() {
+                return Ok(());
+            }
+            let txn = Txn { fence: None, compares: compares.into(), ops: ops.into() };
+            match self.store.txn(txn).await {
+                Outcome::Applied { .. } => return Ok(()),
+                Outcome::Failed { .. } | Outcome::Unknown => {}
+                Outcome::NotProposed(why) => return Err(storage::refused(why)),
+            }
+        }
+        Err(Error::Internal("the cluster's first objects could not be written".to_owned()))
+    }
+
+    /// The read side.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { store: &self.store, clock: &*self.clock }
+    }
+
+    /// The newest local view.
+    pub fn view(&self) -> View {
+        View::new(self.store.state())
+    }
+
+    /// Authorizes and carries out a request of an authenticated user.
+    pub async fn call(&self, user: &User, request: &Request, form: Result<Form, Error>) -> Answer {
+        let refused = |error| Answer { reply: Err(error), warnings: Vec::new() };
+        if let Err(error) = self.authorize(user, &request.attributes).await {
+            return refused(error);
+        }
+        if !request.attributes.is_resource {
+            return Answer { reply: nonresource::answer(self, request).await, warnings: Vec::new() };
+        }
+        let resource = match self.resource(&request.attributes) {
+            Ok(resource) => resource,
+            Err(error) => return refused(error),
+        };
+        let form = match form {
+            Ok(form) => form,
+            Err(error) => return refused(error),
+        };
+        let mut scope = Scope::new(self, user, request, resource, form);
+        let reply = scope.dispatch().await;
+        Answer { reply, warnings: scope.warnings }
+    }
+
+    /// Decides on the local view first; a refusal is decided again behind a barrier.
+    async fn authorize(&self, user: &User, attributes: &Attributes) -> Result<(), Error> {
+        let view = self.view();
+        let Err(refusal) = authorization::check(&self.authorizer, &view, user, attributes) else { return Ok(()) };
+        let Ok(latest) = self.reader().latest().await else { return Err(refusal) };
+        if latest.revision == view.revision() {
+            return Err(refusal);
+        }
+        authorization::check(&self.authorizer, &View::new(latest), user, attributes)
+    }
+
+    /// The resource that a path names.
+    pub fn resource(&self, attributes: &Attributes) -> Result<Arc<Resource>, Error> {
+        let Attributes { group, version, resource, .. } = attributes;
+        if !self.registry.serves(group, version) {
+            return Err(Error::NoPath);
+        }
+        let found = self.registry.find(group, version, resource).ok_or(Error::NoResource)?;
+        if !attributes.subresource.is_empty() && found.kind.subresource(&attributes.subresource).is_none() {
+            return Err(Error::NoResource);
+        }
+        if !found.namespaced() && !attributes.namespace.is_empty() && attributes.resource != "namespaces" {
+            return Err(Error::NoResource);
+        }
+        Ok(found.clone())
+    }
+}
+
+impl Reader<'_> {
+    /// A state that has applied `revision`.
+    pub async fn at_least(&self, revision: Revision) -> Result<Arc<State>, Error> {
+        const WAIT: Duration = Duration::from_secs(10);
+        self.store.state_at_least(revision, WAIT).await.map_err(|_| Error::Timeout)
+    }
+}
+
+impl Scope<'_> {
+    async fn dispatch(&mut self) -> Result<Reply, Error> {
+        let attributes = self.attributes();
+        let kind = self.resource.kind;
+        if !attributes.subresource.is_empty() {
+            return self.subresource().await;
+        }
+        if attributes.verb.is_empty() || !kind.verbs.contains(&attributes.verb.as_str()) {
+            return Err(self.no_verb());
+        }
+        let namespaced_write = matches!(attributes.verb.as_str(), "create" | "deletecollection");
+        if self.resource.namespaced() && attributes.namespace.is_empty() && (namespaced_write || attributes.names_object) {
+            return Err(Error::NoResource);
+        }
+        match attributes.verb.as_str() {
+            "create" if attributes.names_object => Err(Error::MethodNotAllowed),
+            "create" if crate::virtual_kinds::is_virtual(kind) => self.create_virtual().await,
+            "get" | "list" if crate::virtual_kinds::is_virtual(kind) => self.read_virtual().await,
+            "create" => self.create().await,
+            "get" => {
+                let revision = self.read_version()?;
+                self.server.reader().get(&self.resource, self.namespace(), self.name(), revision).await
+            }
+            "list" => {
+                let options = ListOptions::parse(&self.request.query, false)?;
+                let selection = self.selection(&options)?;
+                let list = self.server.reader().list(&self.resource, &selection, &options).await?;
+                Ok(Reply::List(list))
+            }
+            "watch" => {
+                let options = ListOptions::parse(&self.request.query, true)?;
+                let selection = self.selection(&options)?;
+                self.server.reader().watch(&self.resource, selection, &options, self.form).await
+            }
+            "update" => self.update().await,
+            "patch" => self.patch().await,
+            "delete" => self.delete().await,
+            "deletecollection" => self.delete_collection().await,
+            _ => Err(self.no_verb()),
+        }
+    }
+
+    fn no_verb(&self) -> Error {
+        Error::MethodNotAllowed
+    }
+
+    fn read_version(&self) -> Result<Option<Revision>, Error> {
+        match self.request.query.non_empty("resourceVersion") {
+            None => Ok(None),
+            Some(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|_| Error::BadRequest(format!("invalid resource version: {text:?}"))),
+        }
+    }
+
+    /// The selectors of the request; a name in the path of a watch counts as one.
+    pub fn selection(&self, options: &ListOptions) -> Result<Selection, Error> {
+        let name = if self.attributes().names_object { self.name() } else { "" };
+        Selection::new(&self.resource, self.namespace(), name, &options.label_selector, &options.field_selector)
+    }
+
+    async fn subresource(&mut self) -> Result<Reply, Error> {
+        let attributes = self.attributes();
+        let subresource =
+            *self.resource.kind.subresource(&attributes.subresource).ok_or(Error::NoResource)?;
+        let verb = attributes.verb.as_str();
+        // Connections come as any method; everything else states its verbs.
+        if !subresource.verbs.contains(&verb) {
+            return Err(Error::MethodNotAllowed);
+        }
+        match (subresource.action, verb) {
+            (Action::View(_), "get") => {
+                self.server.reader().get(&self.resource, self.namespace(), self.name(), None).await
+            }
+            (Action::View(view), "update") => self.update_view(subresource.name, &view).await,
+            (Action::View(view), _) => self.patch_view(subresource.name, &view).await,
+            (Action::Scale(paths), _) => self.scale(&paths, verb).await,
+            (Action::Change(change), _) => self.change(&subresource, change).await,
+            (Action::Special, _) => self.special(subresource.name).await,
+        }
+    }
+
+    /// POST of a review or another kind that is never stored.
+    async fn create_virtual(&mut self) -> Result<Reply, Error> {
+        if self.resource.kind.names.kind == "Binding" {
+            return self.bind_by_body().await;
+        }
+        let body = self.decode_body()?;
+        let view = View::new(self.server.reader().latest().await?);
+        let asking = reviews::Asking {
+            user: self.user,
+            view: &view,
+            authorizer: &self.server.authorizer,
+            namespace: self.namespace(),
+            now: &self.now,
+        };
+        let object = reviews::handle(&self.resource, body, &asking)?;
+        Ok(self.tree_reply(object, true))
+    }
+}

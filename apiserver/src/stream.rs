@@ -1,0 +1,412 @@
+//! Bodies that are made piece by piece: long lists and watches.
+//!
+//! Keeps: a piece is at most about [`CHUNK_BYTES`]; a watch event is encoded once per form and shared by all its
+//! watchers; a watcher that does not read costs nothing but its place.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::codec;
+use crate::forms::{self, Place, Stored};
+use crate::negotiation::{Form, Media, Transform};
+use crate::read;
+use crate::registry::Resource;
+use crate::reply::{ListReply, WatchReply};
+use crate::selector::Selection;
+use crate::schema;
+use crate::status::{Error, Status};
+use crate::storage::{Compacted, Cursor, Entry, Event, Revision};
+use crate::table::{self, ListMeta};
+use crate::tree::{Map, Node};
+
+/// Pieces of a body.
+pub type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Infallible>> + Send>>;
+
+/// The size of a piece of a long list.
+pub const CHUNK_BYTES: usize = 128 << 10;
+
+/// Events that a watcher takes from its cursor at once.
+const EVENTS_MAX: usize = 256;
+
+/// How often a watcher that asked for bookmarks gets one.
+const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long before its end a watch sends a last bookmark.
+const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
+
+/// A list being written as JSON, piece by piece.
+pub struct ListWriter {
+    reply: ListReply,
+    form: Form,
+    now: i64,
+    at: usize,
+    stage: Stage,
+}
+
+#[derive(PartialEq)]
+enum Stage {
+    Head,
+    Items,
+    Done,
+}
+
+impl ListWriter {
+    /// Starts a list.
+    pub fn new(reply: ListReply, form: Form, now: i64) -> ListWriter {
+        ListWriter { reply, form, now, at: 0, stage: Stage::Head }
+    }
+
+    /// Whether the last piece was made.
+    pub fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    /// The next piece, which ends when it is longer than `bytes_max`.
+    pub fn next_piece(&mut self, bytes_max: usize) -> Option<Vec<u8>> {
+        if self.stage == Stage::Done {
+            return None;
+        }
+        let mut out = Vec::with_capacity(bytes_max.min(CHUNK_BYTES) + 32 * 1024);
+        if self.stage == Stage::Head {
+            self.head(&mut out);
+            self.stage = Stage::Items;
+        }
+        while self.at < self.reply.entries.len() && out.len() < bytes_max {
+            if self.at > 0 {
+                out.push(b',');
+            }
+            self.item(&mut out);
+            self.at += 1;
+        }
+        if self.at == self.reply.entries.len() {
+            out.extend_from_slice(b"]}");
+            self.stage = Stage::Done;
+        }
+        Some(out)
+    }
+
+    fn head(&self, out: &mut Vec<u8>) {
+        let revision = self.reply.revision.to_string();
+        let meta = list_meta(&self.reply, &revision);
+        if self.form.transform == Transform::Table {
+            return table::append_table_head(&self.reply.resource, &self.form, true, &meta, out);
+        }
+        let (api_version, kind) = list_kind(&self.reply.resource, &self.form);
+        out.extend_from_slice(format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":").as_bytes());
+        meta.append(out);
+        out.extend_from_slice(b",\"items\":[");
+    }
+
+    fn item(&self, out: &mut Vec<u8>) {
+        let resource = &self.reply.resource;
+        let stored = Stored::from(&*self.reply.entries[self.at]);
+        if self.form.transform == Transform::Table {
+            let object = forms::served_tree_for_table(resource, &stored);
+            return table::append_row(resource, &stored, &object, &self.form, self.now, out);
+        }
+        forms::append(resource, &stored, &self.form, Place::Item, out);
+    }
+}
+
+fn list_meta<'a>(reply: &'a ListReply, revision: &'a str) -> ListMeta<'a> {
+    ListMeta { revision, continue_token: &reply.continue_token, remaining: reply.remaining }
+}
+
+fn list_kind<'a>(resource: &'a Resource, form: &Form) -> (&'a str, String) {
+    match form.transform {
+        Transform::Metadata => (forms::meta_version(form), "PartialObjectMetadataList".to_owned()),
+        _ => (resource.api_version.as_str(), format!("{}List", resource.kind.names.kind)),
+    }
+}
+
+/// A list as protobuf. The envelope states the length of everything in front, so all pieces are made first.
+pub fn list_message(reply: &ListReply, form: &Form) -> Vec<Bytes> {
+    let revision = reply.revision.to_string();
+    let mut meta = Map::from([("resourceVersion", Node::from(revision))]);
+    if !reply.continue_token.is_empty() {
+        meta.set("continue", reply.continue_token.as_str());
+    }
+    if let Some(remaining) = reply.remaining {
+        meta.set("remainingItemCount", remaining as i64);
+    }
+    let schema = schema::builtin();
+    let id = schema.find(LIST_META).expect("the table has the meta types");
+    let mut message = Vec::new();
+    codec::proto::encode(&meta, schema, id, &mut message);
+    let mut piece = Vec::with_capacity(CHUNK_BYTES * 2);
+    codec::proto::put_message(1, &message, &mut piece);
+    let mut pieces = Vec::new();
+    for entry in &reply.entries {
+        message.clear();
+        forms::append(&reply.resource, &Stored::from(&**entry), form, Place::Item, &mut message);
+        codec::proto::put_message(2, &message, &mut piece);
+        if piece.len() >= CHUNK_BYTES {
+            pieces.push(Bytes::from(std::mem::replace(&mut piece, Vec::with_capacity(CHUNK_BYTES * 2))));
+        }
+    }
+    pieces.push(Bytes::from(piece));
+    let length = pieces.iter().map(Bytes::len).sum();
+    let (api_version, kind) = list_kind(&reply.resource, form);
+    let mut head = Vec::new();
+    codec::proto::document_head(api_version, &kind, length, &mut head);
+    pieces.insert(0, Bytes::from(head));
+    pieces.push(Bytes::from_static(codec::proto::DOCUMENT_TAIL));
+    pieces
+}
+
+const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
+
+/// The stream of a watch.
+pub fn watch(reply: WatchReply, clock: Arc<dyn Clock>, closing: tokio::sync::watch::Receiver<bool>) -> Pieces {
+    let WatchReply { resource, selection, initial, initial_end, cursor, bookmarks, timeout, form } = reply;
+    let now = Instant::now();
+    let watcher = Watcher {
+        encoder: EventEncoder { resource, selection, form, clock, columns: form.transform == Transform::Table },
+        initial: initial.into_iter(),
+        initial_end,
+        cursor: match cursor {
+            Ok(cursor) => Source::Live(cursor),
+            Err(error) => Source::Failed(error),
+        },
+        next_bookmark: bookmarks.then(|| first_bookmark(now, timeout)),
+        deadline: now + timeout,
+        events: Vec::new(),
+        closing,
+    };
+    Box::pin(futures_util::stream::unfold(watcher, |mut watcher| async move {
+        let piece = watcher.next_piece().await?;
+        Some((Ok(piece), watcher))
+    }))
+}
+
+fn first_bookmark(now: Instant, timeout: Duration) -> Instant {
+    now + BOOKMARK_INTERVAL.min(timeout.saturating_sub(BOOKMARK_BEFORE_END).max(Duration::from_millis(1)))
+}
+
+enum Source {
+    Live(Cursor),
+    Failed(Error),
+    Ended,
+}
+
+struct Watcher {
+    encoder: EventEncoder,
+    initial: std::vec::IntoIter<Arc<Entry>>,
+    initial_end: Option<Revision>,
+    cursor: Source,
+    next_bookmark: Option<Instant>,
+    deadline: Instant,
+    events: Vec<Arc<Event>>,
+    closing: tokio::sync::watch::Receiver<bool>,
+}
+
+struct EventEncoder {
+    resource: Arc<Resource>,
+    selection: Selection,
+    form: Form,
+    clock: Arc<dyn Clock>,
+    /// The next table states its columns.
+    columns: bool,
+}
+
+/// The type of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Added,
+    Modified,
+    Deleted,
+}
+
+enum Wake {
+    Events(Result<(), Compacted>),
+    Bookmark,
+    End,
+}
+
+impl Watcher {
+    async fn next_piece(&mut self) -> Option<Bytes> {
+        if let Some(piece) = self.initial_piece() {
+            return Some(piece);
+        }
+        loop {
+            let cursor = match &mut self.cursor {
+                Source::Live(cursor) => cursor,
+                Source::Ended => return None,
+                Source::Failed(error) => {
+                    let piece = self.encoder.error(&error.status());
+                    self.cursor = Source::Ended;
+                    return Some(piece);
+                }
+            };
+            let from = cursor.position();
+            let bookmark = self.next_bookmark;
+            let wake = tokio::select! {
+                biased;
+                progress = cursor.next(EVENTS_MAX, &mut self.events) => Wake::Events(progress.map(|_| ())),
+                () = tokio::time::sleep_until(bookmark.unwrap_or(self.deadline)) , if bookmark.is_some_and(|at| at < self.deadline) => Wake::Bookmark,
+                () = tokio::time::sleep_until(self.deadline) => Wake::End,
+                _ = self.closing.wait_for(|closing| *closing) => Wake::End,
+            };
+            match wake {
+                Wake::End => return None,
+                Wake::Bookmark => {
+                    let revision = match &self.cursor {
+                        Source::Live(cursor) => cursor.position(),
+                        _ => from,
+                    };
+                    self.schedule_bookmark();
+                    return Some(self.encoder.bookmark(revision, false));
+                }
+                Wake::Events(Err(compacted)) => {
+                    self.cursor = Source::Failed(read::too_old(from, compacted.floor));
+                }
+                Wake::Events(Ok(())) => {
+                    let events = std::mem::take(&mut self.events);
+                    let piece = self.encoder.events(&events);
+                    self.events = events;
+                    self.events.clear();
+                    if !piece.is_empty() {
+                        return Some(piece);
+                    }
+                }
+            }
+        }
+    }
+
+    fn schedule_bookmark(&mut self) {
+        let now = Instant::now();
+        let last = self.deadline - BOOKMARK_BEFORE_END;
+        self.next_bookmark = if now >= last { None } else { Some((now + BOOKMARK_INTERVAL).min(last)) };
+    }
+
+    /// Synthetic events, then the bookmark that ends them.
+    fn initial_piece(&mut self) -> Option<Bytes> {
+        let mut out = Vec::new();
+        while out.len() < CHUNK_BYTES {
+            let Some(entry) = self.initial.next() else { break };
+            let line = self.encoder.line(Change::Added, &Stored::from(&*entry));
+            out.extend_from_slice(&line);
+        }
+        if !out.is_empty() {
+            return Some(Bytes::from(out));
+        }
+        let revision = self.initial_end.take()?;
+        Some(self.encoder.bookmark(revision, true))
+    }
+}
+
+impl EventEncoder {
+    /// The lines of the events that are selected; empty when none is.
+    fn events(&mut self, events: &[Arc<Event>]) -> Bytes {
+        if let [event] = events {
+            return self.event(event).unwrap_or_default();
+        }
+        let mut out = Vec::new();
+        for event in events {
+            if let Some(line) = self.event(event) {
+                out.extend_from_slice(&line);
+            }
+        }
+        Bytes::from(out)
+    }
+
+    fn event(&mut self, event: &Arc<Event>) -> Option<Bytes> {
+        let matches = |entry: &Option<Arc<Entry>>| entry.as_ref().is_some_and(|entry| self.selection.matches(entry));
+        let change = match (matches(&event.old), matches(&event.new)) {
+            (false, true) => Change::Added,
+            (true, true) => Change::Modified,
+            (true, false) => Change::Deleted,
+            (false, false) => return None,
+        };
+        // A table's ages differ from moment to moment, so its lines are not shared.
+        if self.form.transform == Transform::Table {
+            return Some(self.make(change, event));
+        }
+        let id = u64::from(self.resource.id) << 16 | self.form.id() << 4 | change as u64;
+        Some(event.form(id, || EventEncoder::shared(&self.resource, &self.form, change, event)))
+    }
+
+    fn make(&mut self, change: Change, event: &Event) -> Bytes {
+        let bytes = changed_bytes(change, event);
+        self.line(change, &Stored { bytes: &bytes })
+    }
+
+    fn shared(resource: &Resource, form: &Form, change: Change, event: &Event) -> Bytes {
+        let bytes = changed_bytes(change, event);
+        let mut object = Vec::with_capacity(bytes.len() + 128);
+        forms::append(resource, &Stored { bytes: &bytes }, form, Place::Alone, &mut object);
+        frame(change.name(), &object, form)
+    }
+
+    fn line(&mut self, change: Change, stored: &Stored<'_>) -> Bytes {
+        let mut object = Vec::with_capacity(stored.bytes.len() + 128);
+        if self.form.transform == Transform::Table {
+            let now = self.clock.unix_seconds();
+            let columns = std::mem::replace(&mut self.columns, false);
+            let table = forms::alone(&self.resource, stored, &Form { pretty: false, ..self.form }, columns, now);
+            object.extend_from_slice(table.trim_ascii_end());
+        } else {
+            forms::append(&self.resource, stored, &self.form, Place::Alone, &mut object);
+        }
+        frame(change.name(), &object, &self.form)
+    }
+
+    fn bookmark(&self, revision: Revision, initial_end: bool) -> Bytes {
+        frame("BOOKMARK", &forms::bookmark(&self.resource, &self.form, revision, initial_end), &self.form)
+    }
+
+    fn error(&self, status: &Status) -> Bytes {
+        let object = forms::status(status, &Form { pretty: false, ..self.form });
+        match self.form.media {
+            Media::Protobuf => frame("ERROR", &object, &self.form),
+            _ => frame("ERROR", object.trim_ascii_end(), &self.form),
+        }
+    }
+}
+
+/// The bytes that an event shows: the new object, or the old one restamped with the event's revision.
+fn changed_bytes(change: Change, event: &Event) -> Bytes {
+    match (change, &event.new, &event.old) {
+        (Change::Added | Change::Modified, Some(new), _) => new.bytes().clone(),
+        (_, _, Some(old)) => old.restamped(event.revision),
+        _ => Bytes::new(),
+    }
+}
+
+impl Change {
+    fn name(self) -> &'static str {
+        match self {
+            Change::Added => "ADDED",
+            Change::Modified => "MODIFIED",
+            Change::Deleted => "DELETED",
+        }
+    }
+}
+
+/// One event on the wire: a line of JSON, or a length-prefixed WatchEvent message.
+fn frame(name: &str, object: &[u8], form: &Form) -> Bytes {
+    let mut out = Vec::with_capacity(object.len() + 64);
+    if form.media == Media::Protobuf {
+        let mut raw = Vec::with_capacity(object.len() + 8);
+        codec::proto::put_message(1, object, &mut raw);
+        let mut event = Vec::with_capacity(raw.len() + 24);
+        codec::proto::put_message(1, name.as_bytes(), &mut event);
+        codec::proto::put_message(2, &raw, &mut event);
+        out.extend_from_slice(&(event.len() as u32).to_be_bytes());
+        out.extend_from_slice(&event);
+        return Bytes::from(out);
+    }
+    out.extend_from_slice(b"{\"type\":\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\",\"object\":");
+    out.extend_from_slice(object);
+    out.extend_from_slice(b"}\n");
+    Bytes::from(out)
+}

@@ -1,0 +1,595 @@
+//! The write loop: one path for create, update, patch, apply and their subresources.
+//!
+//! Keeps: an attempt is a pure function of a view and the request; it runs again whenever what it read has
+//! changed by the time it commits, and a refusal that rests on stored state is decided behind a barrier before
+//! it is sent. A write that changes nothing is not written.
+
+use std::sync::Arc;
+
+use crate::admission::{self, Companions, Operation};
+use crate::field::{FieldErrors, Path};
+use crate::kind::{Context, Generation, View as SubresourceView};
+use crate::managed_fields;
+use crate::metadata;
+use crate::registry::Resource;
+use crate::reply::{ObjectReply, Reply, TreeReply};
+use crate::schema;
+use crate::scope::Scope;
+use crate::status::Error;
+use crate::storage::{self, Compare, Entry, Key, Op, Outcome, Txn, View};
+use crate::tree::{Map, Node};
+
+/// How often a write that keeps losing races is tried before the client is told.
+const ATTEMPTS_MAX: usize = 64;
+
+/// Names tried for a `generateName` before giving up.
+const GENERATED_NAMES_MAX: usize = 8;
+
+/// What an attempt wants to commit.
+pub enum Intent {
+    /// Nothing changes: the object as it is.
+    Unchanged(Arc<Entry>),
+    /// A transaction whose first operation is on the object; `object` is its tree of the storage version.
+    Commit {
+        /// Compares and operations; the object's own come first.
+        txn: Txn,
+        /// The object as it will be (or was, for a removal).
+        object: Map,
+        /// It did not exist.
+        created: bool,
+        /// It is removed rather than written.
+        removed: bool,
+        /// The client stated what it expects, so a lost race is final.
+        exact: bool,
+    },
+}
+
+/// What became of a write.
+pub enum Written {
+    /// The object as stored (or the one removed).
+    Stored {
+        /// The entry.
+        entry: Arc<Entry>,
+        /// It did not exist before.
+        created: bool,
+        /// It is gone.
+        removed: bool,
+    },
+    /// A dry run: the tree of the storage version.
+    Dry {
+        /// The object.
+        object: Map,
+        /// It did not exist before.
+        created: bool,
+        /// It would be gone.
+        removed: bool,
+    },
+}
+
+impl Scope<'_> {
+    /// Runs attempts until one commits or is refused for good.
+    pub async fn commit(
+        &mut self,
+        dry_run: bool,
+        mut attempt: impl FnMut(&mut Self, &View) -> Result<Intent, Error>,
+    ) -> Result<Written, Error> {
+        let mut view = View::new(self.server.store.state());
+        let mut confirmed = false;
+        let mut generated = 0;
+        for _ in 0..ATTEMPTS_MAX {
+            let warnings = self.warnings.len();
+            let intent = match attempt(self, &view) {
+                Ok(intent) => intent,
+                // The local view may lag behind what was acknowledged elsewhere: decide again behind a barrier.
+                Err(error) if !confirmed && rests_on_state(&error) => {
+                    self.warnings.truncate(warnings);
+                    view = View::new(self.server.reader().latest().await?);
+                    confirmed = true;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let (txn, object, created, removed, exact) = match intent {
+                Intent::Unchanged(entry) => return Ok(Written::Stored { entry, created: false, removed: false }),
+                Intent::Commit { txn, object, created, removed, exact } => (txn, object, created, removed, exact),
+            };
+            if dry_run {
+                return Ok(Written::Dry { object, created, removed });
+            }
+            match self.server.store.txn(txn).await {
+                Outcome::Applied { entries, .. } => {
+                    let entry = entries.into_iter().next().flatten();
+                    let entry = entry.ok_or_else(|| Error::Internal("the store answered no entry".to_owned()))?;
+                    return Ok(Written::Stored { entry, created, removed });
+                }
+                Outcome::Failed { current, revision } => {
+                    self.warnings.truncate(warnings);
+                    let own = current.first().cloned().flatten();
+                    self.lost_race(created, exact, own.as_deref(), &object, &mut generated)?;
+                    view = View::new(self.server.reader().at_least(revision).await?);
+                    confirmed = true;
+                }
+                Outcome::NotProposed(why) => return Err(storage::refused(why)),
+                Outcome::Unknown => return Err(Error::Timeout),
+            }
+        }
+        Err(Error::ServerTimeout { action: "update", resource: self.resource.group_resource.clone() })
+    }
+
+    /// Decides whether a failed compare is the client's to see or the loop's to repeat.
+    fn lost_race(
+        &self,
+        created: bool,
+        exact: bool,
+        own: Option<&Entry>,
+        object: &Map,
+        generated: &mut usize,
+    ) -> Result<(), Error> {
+        let resource = self.resource.group_resource.clone();
+        match own {
+            Some(entry) if created => {
+                *generated += 1;
+                let was_generated = self.generates_name();
+                if was_generated && *generated < GENERATED_NAMES_MAX {
+                    return Ok(());
+                }
+                let deleting = crate::facts::FactsView::new(entry.facts()).deleting();
+                Err(Error::AlreadyExists { resource, name: object.name().to_owned(), deleting, generated: was_generated })
+            }
+            Some(entry) if exact && object.str_at(&["metadata", "resourceVersion"]) != entry.modified.to_string() => {
+                Err(Error::modified(resource, object.name()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Turns what was written into the answer.
+    pub fn written(&self, written: Written) -> Reply {
+        match written {
+            Written::Stored { entry, created, .. } => {
+                Reply::Entry(ObjectReply { resource: self.resource.clone(), entry, created })
+            }
+            Written::Dry { object, created, .. } => self.tree_reply(object, created),
+        }
+    }
+
+    /// An answer of a tree of the storage version.
+    pub fn tree_reply(&self, mut object: Map, created: bool) -> Reply {
+        if let Some(conversion) = &self.resource.version.conversion {
+            (conversion.from_storage)(&mut object);
+        }
+        Reply::Tree(TreeReply {
+            resource: Some(self.resource.clone()),
+            api_version: self.resource.api_version.clone(),
+            kind: self.resource.kind.names.kind.to_owned(),
+            schema: self.resource.schema,
+            object,
+            created,
+        })
+    }
+
+    /// The whole way of a new object (a tree of the served version) to its transaction.
+    pub fn prepare_create(&mut self, body: &Map, view: &View, dry_run: bool) -> Result<Intent, Error> {
+        let resource = self.resource.clone();
+        let kind = resource.kind;
+        let mut object = body.clone();
+        if !object.str_at(&["metadata", "resourceVersion"]).is_empty() {
+            return Err(Error::Plain("resourceVersion should not be set on objects to be created".to_owned()));
+        }
+        self.system_metadata_for_create(&mut object)?;
+        self.default_and_own(None, &mut object)?;
+        self.to_storage(&mut object);
+        let mut companions = Companions::default();
+        let stage =
+            Stage { operation: Operation::Create, subresource: "", view, old: None, dry_run, removes: false };
+        self.admit(&stage, &mut object, &mut companions)?;
+        let context = Context { now: &self.now, user: self.user };
+        (kind.prepare_for_create)(&mut object, &context);
+        if !matches!(kind.generation, Generation::None) {
+            object.metadata_mut().set("generation", 1_i64);
+        }
+        let mut errors = FieldErrors::new();
+        metadata::validate(kind, &object, &mut errors);
+        schema::validate(&object, schema::builtin(), resource.storage_schema, &mut errors);
+        (kind.validate)(&object, &mut errors);
+        self.check(errors, object.name(), object.str_at(&["metadata", "generateName"]))?;
+        (kind.warnings)(&object, None, &mut self.warnings);
+        self.validate_admission(&stage, Some(&object), &mut companions)?;
+        let key = Key::new(resource.key(object.namespace(), object.name()));
+        if let Some(entry) = view.state().get(&key) {
+            if !self.generates_name() {
+                return Err(Error::AlreadyExists {
+                    resource: resource.group_resource.clone(),
+                    name: object.name().to_owned(),
+                    deleting: crate::facts::FactsView::new(entry.facts()).deleting(),
+                    generated: false,
+                });
+            }
+        }
+        let value = storage::encode(&resource, &object);
+        let txn = transaction(Compare::Absent(key.clone()), Op::Put { key, value }, companions);
+        Ok(Intent::Commit { txn, object, created: true, removed: false, exact: false })
+    }
+
+    fn system_metadata_for_create(&mut self, object: &mut Map) -> Result<(), Error> {
+        let namespace = self.namespace().to_owned();
+        let uid = self.server.clock.uuid();
+        let name = self.create_name(object);
+        let metadata = object.metadata_mut();
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation", "resourceVersion"] {
+            metadata.remove(field);
+        }
+        if let Some(name) = name {
+            metadata.set("name", name);
+        }
+        if self.resource.namespaced() {
+            metadata.set("namespace", namespace);
+        } else {
+            metadata.remove("namespace");
+        }
+        metadata.set("uid", uid);
+        metadata.set("creationTimestamp", self.now.as_str());
+        Ok(())
+    }
+
+    /// A name made from `generateName`, when there is no name.
+    fn create_name(&self, object: &Map) -> Option<String> {
+        const PREFIX_BYTES_MAX: usize = 58;
+        let prefix = object.str_at(&["metadata", "generateName"]);
+        if !object.name().is_empty() || prefix.is_empty() {
+            return None;
+        }
+        let prefix: String = prefix.chars().take(PREFIX_BYTES_MAX).collect();
+        Some(format!("{prefix}{}", self.server.clock.suffix(5)))
+    }
+
+    /// The whole way of a changed object to its transaction.
+    ///
+    /// `new` is a tree of the served version; `ownership` says whether managed fields still have to be computed
+    /// (apply has done it).
+    pub fn prepare_update(
+        &mut self,
+        entry: &Arc<Entry>,
+        new: Map,
+        endpoint: Endpoint<'_>,
+        view: &View,
+        dry_run: bool,
+    ) -> Result<Intent, Error> {
+        let resource = self.resource.clone();
+        let kind = resource.kind;
+        let old = storage::decode(&resource, entry);
+        let mut object = new;
+        let exact = self.preconditions(&object, &old, entry)?;
+        carry_metadata(&mut object, &old);
+        self.default_served(&mut object)?;
+        self.to_storage(&mut object);
+        self.restore(&mut object, &old, endpoint);
+        if endpoint.owns {
+            self.own_update(&old, &mut object, endpoint.name)?;
+        }
+        let mut companions = Companions::default();
+        let stage = Stage {
+            operation: Operation::Update,
+            subresource: endpoint.name,
+            view,
+            old: Some(&old),
+            dry_run,
+            removes: false,
+        };
+        self.admit(&stage, &mut object, &mut companions)?;
+        self.count_generation(&mut object, &old);
+        if companions.ops.is_empty() && self.unchanged(entry, &mut object) {
+            return Ok(Intent::Unchanged(entry.clone()));
+        }
+        let mut errors = FieldErrors::new();
+        metadata::validate_update(kind, &object, &old, &mut errors);
+        schema::validate(&object, schema::builtin(), resource.storage_schema, &mut errors);
+        match endpoint.view {
+            Some(view) => (view.validate)(&object, &old, &mut errors),
+            None => {
+                (kind.validate)(&object, &mut errors);
+                (kind.validate_update)(&object, &old, &mut errors);
+            }
+        }
+        self.check(errors, object.name(), "")?;
+        (kind.warnings)(&object, Some(&old), &mut self.warnings);
+        let removed = finished(&object, kind.grace_period.is_some());
+        self.validate_admission(&Stage { removes: removed, ..stage }, Some(&object), &mut companions)?;
+        let compare = Compare::Modified(entry.key.clone(), entry.modified);
+        let op = if removed {
+            Op::Delete { key: entry.key.clone() }
+        } else {
+            Op::Put { key: entry.key.clone(), value: storage::encode(&resource, &object) }
+        };
+        let mut reported = object;
+        reported.metadata_mut().set("resourceVersion", entry.modified.to_string());
+        Ok(Intent::Commit { txn: transaction(compare, op, companions), object: reported, created: false, removed, exact })
+    }
+
+    /// uid and resourceVersion as the client stated them; answers whether it stated a version.
+    fn preconditions(&self, new: &Map, old: &Map, entry: &Entry) -> Result<bool, Error> {
+        let name = old.name();
+        let conflict = |cause: String| Error::Conflict {
+            resource: self.resource.group_resource.clone(),
+            name: name.to_owned(),
+            cause,
+        };
+        let uid = new.str_at(&["metadata", "uid"]);
+        let current = old.str_at(&["metadata", "uid"]);
+        if !uid.is_empty() && uid != current {
+            return Err(conflict(format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {current}"
+            )));
+        }
+        let version = new.str_at(&["metadata", "resourceVersion"]);
+        if version.is_empty() || version == "0" {
+            if !self.resource.kind.unconditional_update && self.is_put() && self.attributes().subresource.is_empty() {
+                let mut errors = FieldErrors::new();
+                errors.invalid(
+                    &Path::new("metadata").child("resourceVersion"),
+                    0_i64,
+                    "must be specified for an update",
+                );
+                return Err(self.invalid(errors, name));
+            }
+            return Ok(false);
+        }
+        if version != entry.modified.to_string() {
+            if version.parse::<u64>().is_err() {
+                let mut errors = FieldErrors::new();
+                errors.invalid(
+                    &Path::new("metadata").child("resourceVersion"),
+                    version,
+                    format!("strconv.ParseUint: parsing {version:?}: invalid syntax"),
+                );
+                return Err(self.invalid(errors, name));
+            }
+            return Err(Error::modified(self.resource.group_resource.as_str(), name));
+        }
+        Ok(true)
+    }
+
+    /// Puts back what the endpoint does not write.
+    fn restore(&self, object: &mut Map, old: &Map, endpoint: Endpoint<'_>) {
+        let context = Context { now: &self.now, user: self.user };
+        match endpoint.view {
+            Some(view) => (view.prepare)(object, old, &context),
+            None => {
+                if self.resource.kind.subresource("status").is_some() {
+                    match old.get("status") {
+                        Some(status) => object.set("status", status.clone()),
+                        None => {
+                            object.remove("status");
+                        }
+                    }
+                }
+                (self.resource.kind.prepare_for_update)(object, old, &context);
+            }
+        }
+    }
+
+    fn count_generation(&self, object: &mut Map, old: &Map) {
+        let changed = match self.resource.kind.generation {
+            Generation::None => return,
+            Generation::Spec => object.get("spec") != old.get("spec"),
+            Generation::When(changed) => changed(object, old),
+        };
+        let generation = old.map("metadata").and_then(|metadata| metadata.int("generation")).unwrap_or(0);
+        object.metadata_mut().set("generation", generation + i64::from(changed));
+    }
+
+    /// Whether the object encodes to what is stored already.
+    fn unchanged(&self, entry: &Entry, object: &mut Map) -> bool {
+        object.metadata_mut().remove("resourceVersion");
+        let value = storage::encode(&self.resource, object);
+        storage::same_bytes(entry, &value)
+    }
+
+    /// Defaults, then the managed fields of a create.
+    fn default_and_own(&mut self, live: Option<&Map>, object: &mut Map) -> Result<(), Error> {
+        debug_assert!(live.is_none());
+        self.default_served(object)?;
+        if self.skip_ownership {
+            return Ok(());
+        }
+        let context = self.ownership("");
+        managed_fields::update(None, object, schema::builtin(), self.resource.schema, &context);
+        Ok(())
+    }
+
+    fn own_update(&mut self, old: &Map, object: &mut Map, subresource: &str) -> Result<(), Error> {
+        let context = self.ownership(subresource);
+        match &self.resource.version.conversion {
+            None => managed_fields::update(Some(old), object, schema::builtin(), self.resource.schema, &context),
+            Some(conversion) => {
+                let mut old = old.clone();
+                (conversion.from_storage)(&mut old);
+                (conversion.from_storage)(object);
+                managed_fields::update(Some(&old), object, schema::builtin(), self.resource.schema, &context);
+                (conversion.to_storage)(object);
+            }
+        }
+        Ok(())
+    }
+
+    /// Declared defaults and the kind's own, on a tree of the served version.
+    pub fn default_served(&self, object: &mut Map) -> Result<(), Error> {
+        let kind = self.resource.kind;
+        match &self.resource.version.conversion {
+            None => default_storage(&self.resource, object),
+            Some(conversion) => {
+                schema::apply_defaults(object, schema::builtin(), self.resource.schema);
+                (conversion.to_storage)(object);
+                (kind.set_defaults)(object);
+                (conversion.from_storage)(object);
+            }
+        }
+        Ok(())
+    }
+
+    fn to_storage(&self, object: &mut Map) {
+        if let Some(conversion) = &self.resource.version.conversion {
+            (conversion.to_storage)(object);
+        }
+    }
+
+    fn check(&self, errors: FieldErrors, name: &str, generate_name: &str) -> Result<(), Error> {
+        if errors.is_empty() {
+            return Ok(());
+        }
+        Err(self.invalid(errors, if name.is_empty() { generate_name } else { name }))
+    }
+
+    /// 422 for an object of the resource.
+    pub fn invalid(&self, errors: FieldErrors, name: &str) -> Error {
+        Error::Invalid {
+            group: self.resource.version.group.to_owned(),
+            kind: self.resource.kind.names.kind.to_owned(),
+            name: name.to_owned(),
+            errors,
+        }
+    }
+
+    /// Runs the mutating half of admission.
+    pub fn admit(&mut self, stage: &Stage<'_>, object: &mut Map, companions: &mut Companions) -> Result<(), Error> {
+        let name = object.name().to_owned();
+        let mut warnings = std::mem::take(&mut self.warnings);
+        let mut attributes = self.admission(stage, &name, &mut warnings, companions);
+        let outcome = admission::PLUGINS.iter().try_for_each(|plugin| plugin.admit(&mut attributes, object));
+        self.warnings = warnings;
+        outcome
+    }
+
+    /// Runs the validating half of admission.
+    pub fn validate_admission(
+        &mut self,
+        stage: &Stage<'_>,
+        object: Option<&Map>,
+        companions: &mut Companions,
+    ) -> Result<(), Error> {
+        let name = object.or(stage.old).map_or("", Map::name).to_owned();
+        let mut warnings = std::mem::take(&mut self.warnings);
+        let mut attributes = self.admission(stage, &name, &mut warnings, companions);
+        let outcome = admission::PLUGINS.iter().try_for_each(|plugin| plugin.validate(&mut attributes, object));
+        self.warnings = warnings;
+        outcome
+    }
+
+    fn admission<'a>(
+        &'a self,
+        stage: &Stage<'a>,
+        name: &'a str,
+        warnings: &'a mut Vec<String>,
+        companions: &'a mut Companions,
+    ) -> admission::Attributes<'a> {
+        admission::Attributes {
+            operation: stage.operation,
+            resource: &self.resource,
+            subresource: stage.subresource,
+            namespace: self.namespace(),
+            name,
+            user: self.user,
+            dry_run: stage.dry_run,
+            now: &self.now,
+            old: stage.old,
+            removes: stage.removes,
+            view: stage.view,
+            authorizer: &self.server.authorizer,
+            cluster: &self.server.cluster,
+            clock: &*self.server.clock,
+            warnings,
+            companions,
+        }
+    }
+}
+
+/// Where in its life a write is, as admission sees it.
+#[derive(Clone, Copy)]
+pub struct Stage<'a> {
+    /// What is done.
+    pub operation: Operation,
+    /// Through which endpoint.
+    pub subresource: &'a str,
+    /// On which state.
+    pub view: &'a View,
+    /// The stored object.
+    pub old: Option<&'a Map>,
+    /// Nothing will be stored.
+    pub dry_run: bool,
+    /// The object is gone once this commits.
+    pub removes: bool,
+}
+
+/// Which endpoint an update came through.
+#[derive(Clone, Copy)]
+pub struct Endpoint<'a> {
+    /// Subresource; empty for the object itself.
+    pub name: &'a str,
+    /// Its rules, when it is a view.
+    pub view: Option<&'a SubresourceView>,
+    /// Managed fields are computed here (an apply has done it already).
+    pub owns: bool,
+}
+
+/// Declared defaults and the kind's own, on a tree of the storage version.
+pub fn default_storage(resource: &Resource, object: &mut Map) {
+    schema::apply_defaults(object, schema::builtin(), resource.storage_schema);
+    (resource.kind.set_defaults)(object);
+}
+
+/// System metadata that no client can change.
+fn carry_metadata(object: &mut Map, old: &Map) {
+    let Some(old) = old.metadata() else { return };
+    let metadata = object.metadata_mut();
+    for field in
+        ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "namespace"]
+    {
+        match old.get(field) {
+            Some(value) => metadata.set(field, value.clone()),
+            None => {
+                metadata.remove(field);
+            }
+        }
+    }
+    metadata.set_default("name", old.str("name"));
+    metadata.remove("resourceVersion");
+}
+
+/// Whether an object on its way out has nothing left that holds it.
+pub fn finished(object: &Map, graceful: bool) -> bool {
+    let Some(metadata) = object.metadata() else { return false };
+    metadata.contains("deletionTimestamp")
+        && metadata.list("finalizers").is_empty()
+        && (!graceful || metadata.int("deletionGracePeriodSeconds").unwrap_or(0) == 0)
+        && spec_finalizers(object) == 0
+}
+
+/// Finalizers of a Namespace's spec.
+pub fn spec_finalizers(object: &Map) -> usize {
+    object.map("spec").map_or(0, |spec| spec.list("finalizers").iter().filter(|item| matches!(item, Node::Str(_))).count())
+}
+
+/// A transaction of the object's own compare and operation, and its companions.
+pub fn transaction(compare: Compare, op: Op, companions: Companions) -> Txn {
+    let mut txn = Txn::default();
+    txn.compares.push(compare);
+    txn.compares.extend(companions.compares);
+    txn.ops.push(op);
+    txn.ops.extend(companions.ops);
+    txn
+}
+
+/// Whether a refusal could be different on a newer state.
+fn rests_on_state(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NotFound { .. }
+            | Error::Forbidden { .. }
+            | Error::AlreadyExists { .. }
+            | Error::Conflict { .. }
+            | Error::ApplyConflict { .. }
+            | Error::Invalid { .. }
+            | Error::TooManyRequests { .. }
+    )
+}
+
