@@ -48,8 +48,9 @@ pub fn apply(
 ) -> Result<Map, Error> {
     let written = checked(body, request)?;
     let name = || object_name(&written, request);
-    let own = body::field_set(&written, schema, id)
-        .map_err(|error| Error::Plain(format!("failed to create typed patch object ({}): {error}", name())))?;
+    let own = body::field_set(&written, schema, id).map_err(|error| {
+        Error::Plain(format!("failed to create typed patch object ({}): {error}", name()))
+    })?;
     let typed = json::typed(written.clone(), schema, id, None).map_err(|error| {
         Error::Plain(format!("failed to convert new object ({}) to proper version: {error}", name()))
     })?;
@@ -167,8 +168,10 @@ fn settle(
 
 fn path_set(path: &[&str]) -> Set {
     let mut set = Set::new();
-    let path: Vec<managed_fields::Element> =
-        path.iter().map(|name| managed_fields::Element::Field(crate::tree::Key::Owned((*name).into()))).collect();
+    let path: Vec<managed_fields::Element> = path
+        .iter()
+        .map(|name| managed_fields::Element::Field(crate::tree::Key::Owned((*name).into())))
+        .collect();
     set.insert(&path);
     set
 }

@@ -87,7 +87,8 @@ pub fn update(live: Option<&Map>, new: &mut Map, schema: &Schema, id: StructId, 
     }
     take(&mut managers, changes, context);
     cap(&mut managers);
-    let list = Some(managers).filter(|managers| !managers.is_empty()).map(|managers| Node::List(write(managers)));
+    let list =
+        Some(managers).filter(|managers| !managers.is_empty()).map(|managers| Node::List(write(managers)));
     set_managed_fields(new, list);
 }
 

@@ -187,7 +187,10 @@ impl Reader<'_> {
                 let value = Syntax(node);
                 self.error(format_args!("expected string, got &value.valueUnstructured{{Value:{value}}}"));
             }
-            (Type::Time | Type::MicroTime | Type::Quantity | Type::IntOrString, Node::Map(_) | Node::List(_)) => {
+            (
+                Type::Time | Type::MicroTime | Type::Quantity | Type::IntOrString,
+                Node::Map(_) | Node::List(_),
+            ) => {
                 self.error(format_args!("expected any scalar, got &{{{}}}", Plain(node)));
             }
             _ => {}

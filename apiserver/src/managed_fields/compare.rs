@@ -40,7 +40,13 @@ pub type Reset<'a> = &'a [&'a [&'a str]];
 /// Compares two objects of one type, without the paths that are never owned and those in `reset`.
 pub fn compare(live: &Map, new: &Map, schema: &Schema, id: StructId, reset: Reset<'_>) -> Changes {
     let mut changes = Changes::default();
-    Comparison { schema }.structure(live, new, id, &Skip { level: 0, in_metadata: false, reset }, &mut changes);
+    Comparison { schema }.structure(
+        live,
+        new,
+        id,
+        &Skip { level: 0, in_metadata: false, reset },
+        &mut changes,
+    );
     changes
 }
 
@@ -132,7 +138,14 @@ impl Comparison<'_> {
     }
 
     /// Compares a field that is in at least one of the trees.
-    fn field(&self, live: Option<&Node>, new: Option<&Node>, flat: &FlatField, skip: &Skip<'_>, out: &mut Changes) {
+    fn field(
+        &self,
+        live: Option<&Node>,
+        new: Option<&Node>,
+        flat: &FlatField,
+        skip: &Skip<'_>,
+        out: &mut Changes,
+    ) {
         let field = &*flat.field;
         let live = live.filter(|node| !field.is_zero(node));
         let new = new.filter(|node| !field.is_zero(node));
@@ -175,7 +188,9 @@ impl Comparison<'_> {
         }
         match shape {
             Shape::Leaf => return leaf(),
-            Shape::Struct(id) => self.structure(map(live, &Map::new()), map(new, &Map::new()), id, skip, below),
+            Shape::Struct(id) => {
+                self.structure(map(live, &Map::new()), map(new, &Map::new()), id, skip, below)
+            }
             Shape::Map(value) => self.entries(map(live, &Map::new()), map(new, &Map::new()), value, below),
             Shape::Items(items) => self.items(list(live), list(new), items, below),
             Shape::Set => self.set(list(live), list(new), below),
@@ -310,7 +325,8 @@ impl Comparison<'_> {
                 set.reserve(list.len());
                 let named = self.named(list, items);
                 for chunk in named.chunk_by(|a, b| a.0 == b.0) {
-                    let children = if let [one] = chunk { self.structure_paths(one, items.item) } else { Set::new() };
+                    let children =
+                        if let [one] = chunk { self.structure_paths(one, items.item) } else { Set::new() };
                     set.push(chunk[0].0.clone(), true, children);
                 }
                 set
@@ -434,9 +450,15 @@ fn sorted(mut items: Vec<(Element, &Node)>) -> Vec<(Element, &Node)> {
 type Named<'n> = (Element, &'n Node);
 
 /// Calls `visit` with the items of each name in two sorted lists.
-fn each_pair(live: &[Named<'_>], new: &[Named<'_>], mut visit: impl FnMut(&Element, &[Named<'_>], &[Named<'_>])) {
+fn each_pair(
+    live: &[Named<'_>],
+    new: &[Named<'_>],
+    mut visit: impl FnMut(&Element, &[Named<'_>], &[Named<'_>]),
+) {
     let (mut live, mut new) = (live, new);
-    while let Some(element) = [live.first(), new.first()].into_iter().flatten().map(|(element, _)| element).min() {
+    while let Some(element) =
+        [live.first(), new.first()].into_iter().flatten().map(|(element, _)| element).min()
+    {
         let in_live = live.iter().take_while(|(other, _)| other == element).count();
         let in_new = new.iter().take_while(|(other, _)| other == element).count();
         visit(element, &live[..in_live], &new[..in_new]);

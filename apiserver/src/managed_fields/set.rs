@@ -105,7 +105,8 @@ impl Set {
         let at = match self.entries.binary_search_by(|entry| entry.element.cmp(first)) {
             Ok(at) => at,
             Err(at) => {
-                self.entries.insert(at, Entry { element: first.clone(), member: false, children: Set::new() });
+                self.entries
+                    .insert(at, Entry { element: first.clone(), member: false, children: Set::new() });
                 at
             }
         };

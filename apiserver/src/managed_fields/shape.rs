@@ -64,7 +64,8 @@ impl Items<'_> {
         self.element(schema, item, true)
     }
 
-    /// The name of an item as somebody wrote it: keys that are not there have their default, if there is one.
+    /// The name of an item as somebody wrote it: a key that is not there has its default, or its zero value where Go
+    /// always prints it.
     pub(crate) fn written_element(&self, schema: &Schema, item: &Node) -> Option<Element> {
         self.element(schema, item, false)
     }
@@ -77,7 +78,12 @@ impl Items<'_> {
                 return Some(value.clone());
             }
             let flat = &this.flat[usize::from(*this.index.get(key)?)];
-            if typed && flat.printed { Some(flat.field.ty.zero()) } else { flat.field.default.clone() }
+            let zero = flat.printed.then(|| flat.field.ty.zero());
+            if typed {
+                zero.or_else(|| flat.field.default.clone())
+            } else {
+                flat.field.default.clone().or(zero)
+            }
         };
         let mut keys: Vec<(Key, Node)> =
             self.keys.iter().filter_map(|key| Some((key.clone(), value(key)?))).collect();
@@ -97,7 +103,8 @@ pub(crate) fn same(a: &Node, b: &Node) -> bool {
     match (a, b) {
         (Node::Map(a), Node::Map(b)) => same_map(a, b),
         (Node::List(a), Node::List(b)) => {
-            a.len() == b.len() && (std::ptr::eq(a.as_ptr(), b.as_ptr()) || a.iter().zip(b).all(|(a, b)| same(a, b)))
+            a.len() == b.len()
+                && (std::ptr::eq(a.as_ptr(), b.as_ptr()) || a.iter().zip(b).all(|(a, b)| same(a, b)))
         }
         _ => a == b,
     }
@@ -109,7 +116,11 @@ pub(crate) fn same_map(a: &Map, b: &Map) -> bool {
     }
     a.len() == b.len()
         && a.entries().iter().zip(b.entries()).all(|((key, value), (other_key, other))| {
-            if key == other_key { same(value, other) } else { b.get(key).is_some_and(|other| same(value, other)) }
+            if key == other_key {
+                same(value, other)
+            } else {
+                b.get(key).is_some_and(|other| same(value, other))
+            }
         })
 }
 

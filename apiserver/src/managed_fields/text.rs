@@ -46,7 +46,7 @@ pub fn read(text: &str) -> Result<Set, String> {
 }
 
 /// How many of the paths of `wanted` are in the set with this canonical text.
-pub fn count(text: &str, wanted: &Set) -> usize {
+pub(super) fn count(text: &str, wanted: &Set) -> usize {
     if wanted.is_empty() {
         return 0;
     }
