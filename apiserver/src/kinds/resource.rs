@@ -5,3 +5,6 @@ pub(super) mod device_taint_rule;
 pub(super) mod resource_claim;
 pub(super) mod resource_claim_template;
 pub(super) mod resource_slice;
+
+mod requests;
+mod taints;

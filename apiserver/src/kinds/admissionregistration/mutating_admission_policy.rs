@@ -1,6 +1,9 @@
-//! MutatingAdmissionPolicy: changes to objects as they are written.
+//! MutatingAdmissionPolicy: changes to objects as they are written. Keeps: it says what it matches and each change is of one type.
 
-use crate::kind::{self, Generation, Kind, Names, Scope, Version};
+use super::policies;
+use crate::field::{FieldErrors, Path};
+use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
+use crate::tree::{Map, Node};
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -18,8 +21,69 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         "io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicy",
     )],
     categories: &["api-extensions"],
-    columns: &[kind::NAME, kind::AGE],
+    columns: &[
+        kind::NAME,
+        column("Mutations", "integer", |it, _| {
+            Node::Int(it.map("spec").map_or(0, |spec| spec.list("mutations").len()) as i64)
+        }),
+        policies::PARAM_KIND,
+        kind::AGE,
+    ],
     generation: Generation::Spec,
     unconditional_update: false,
+    set_defaults: policies::set_policy_defaults,
+    validate,
     ..Kind::DEFAULT
 };
+
+const SPEC: Path<'static> = Path::new("spec");
+
+fn validate(policy: &Map, errors: &mut FieldErrors) {
+    let empty = Map::new();
+    let spec = policy.map("spec").unwrap_or(&empty);
+    policies::validate_policy(spec, errors);
+    let path = SPEC.child("mutations");
+    if spec.list("mutations").is_empty() {
+        errors.required(&path, "mutations must contain at least one item");
+    }
+    for (i, mutation) in spec.maps("mutations").enumerate() {
+        validate_mutation(mutation, &path.index(i), errors);
+    }
+    match spec.str("reinvocationPolicy") {
+        "Never" | "IfNeeded" => {}
+        "" => errors.required(&SPEC.child("reinvocationPolicy"), ""),
+        policy => errors.not_supported(&SPEC.child("reinvocationPolicy"), policy, &["IfNeeded", "Never"]),
+    }
+}
+
+fn validate_mutation(mutation: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    let (field, other) = match mutation.str("patchType") {
+        "ApplyConfiguration" => ("applyConfiguration", "jsonPatch"),
+        "JSONPatch" => ("jsonPatch", "applyConfiguration"),
+        "" => return errors.required(&path.child("patchType"), ""),
+        kind => {
+            return errors.not_supported(
+                &path.child("patchType"),
+                kind,
+                &["ApplyConfiguration", "JSONPatch"],
+            );
+        }
+    };
+    match mutation.map(field) {
+        Some(patch) if patch.str("expression").trim().is_empty() => {
+            errors.required(&path.child(field).child("expression"), "expression is not specified");
+        }
+        Some(_) => {}
+        None => errors.required(
+            &path.child(field),
+            format!("must be specified when patchType is {}", mutation.str("patchType")),
+        ),
+    }
+    if mutation.contains(other) {
+        errors.invalid(
+            &path.child(other),
+            mutation.get(other).cloned().unwrap_or(Node::Null),
+            format!("must not be specified when patchType is {}", mutation.str("patchType")),
+        );
+    }
+}

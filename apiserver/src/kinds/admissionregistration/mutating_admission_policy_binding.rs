@@ -1,5 +1,6 @@
-//! MutatingAdmissionPolicyBinding: where a MutatingAdmissionPolicy applies.
+//! MutatingAdmissionPolicyBinding: where a MutatingAdmissionPolicy applies. Keeps: it names the policy.
 
+use super::policies;
 use crate::kind::{self, Generation, Kind, Names, Scope, Version};
 
 /// The kind.
@@ -18,8 +19,10 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         "io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding",
     )],
     categories: &["api-extensions"],
-    columns: &[kind::NAME, kind::AGE],
+    columns: &[kind::NAME, policies::POLICY_NAME, policies::PARAM_REF, kind::AGE],
     generation: Generation::Spec,
     unconditional_update: false,
+    set_defaults: policies::set_binding_defaults,
+    validate: policies::validate_binding,
     ..Kind::DEFAULT
 };

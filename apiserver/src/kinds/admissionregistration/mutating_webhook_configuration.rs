@@ -1,5 +1,6 @@
-//! MutatingWebhookConfiguration: webhooks that may change objects as they are written.
+//! MutatingWebhookConfiguration: webhooks that may change objects as they are written. Keeps: they can be called.
 
+use super::webhooks;
 use crate::kind::{self, Generation, Kind, Names, Scope, Version};
 
 /// The kind.
@@ -18,8 +19,10 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         "io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration",
     )],
     categories: &["api-extensions"],
-    columns: &[kind::NAME, kind::AGE],
+    columns: &[kind::NAME, webhooks::WEBHOOKS, kind::AGE],
     generation: Generation::When(|new, old| new.get("webhooks") != old.get("webhooks")),
     unconditional_update: false,
+    set_defaults: webhooks::set_mutating_defaults,
+    validate: webhooks::validate,
     ..Kind::DEFAULT
 };

@@ -1,6 +1,9 @@
 //! ResourceClaimTemplate: claims made per pod. Keeps: the spec never changes.
 
+use super::requests;
+use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Kind, Names, Scope, Version};
+use crate::tree::Map;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -15,5 +18,19 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     versions: &[Version::storage("resource.k8s.io", "v1", "io.k8s.api.resource.v1.ResourceClaimTemplate")],
     columns: &[kind::NAME, kind::AGE],
     delete_returns_object: true,
+    set_defaults: |template| requests::set_defaults(template.map_mut("spec").map_mut("spec")),
+    validate: |template, errors| {
+        let spec = Path::new("spec");
+        requests::validate(
+            template.map_at(&["spec", "spec"]).unwrap_or(&Map::new()),
+            &spec.child("spec"),
+            errors,
+        );
+    },
+    validate_update,
     ..Kind::DEFAULT
 };
+
+fn validate_update(template: &Map, old: &Map, errors: &mut FieldErrors) {
+    errors.immutable(&Path::new("spec"), template.get("spec"), old.get("spec"));
+}

@@ -1,6 +1,11 @@
 //! CSIStorageCapacity: what is left for a storage class in a topology. Keeps: topology and class never change.
 
-use crate::kind::{self, Kind, Names, Scope, Version};
+use crate::field::{FieldErrors, Path};
+use crate::kind::{self, Kind, Names, Scope, Version, column};
+use crate::kinds::selector;
+use crate::names::{self, dns};
+use crate::quantity::Quantity;
+use crate::tree::Map;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -13,7 +18,31 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         scope: Scope::Namespaced,
     },
     versions: &[Version::storage("storage.k8s.io", "v1", "io.k8s.api.storage.v1.CSIStorageCapacity")],
-    columns: &[kind::NAME, kind::AGE],
+    columns: &[
+        kind::NAME,
+        column("StorageClassName", "string", |it, _| it.str("storageClassName").into()),
+        column("Capacity", "string", |it, _| it.get("capacity").cloned().unwrap_or("<unset>".into())),
+    ],
     unconditional_update: false,
+    validate,
+    validate_update,
     ..Kind::DEFAULT
 };
+
+fn validate(capacity: &Map, errors: &mut FieldErrors) {
+    selector::validate(capacity.map("nodeTopology"), &Path::new("nodeTopology"), errors);
+    let class = capacity.str("storageClassName");
+    names::report(errors, &Path::new("storageClassName"), class, dns::subdomain(class));
+    for field in ["capacity", "maximumVolumeSize"] {
+        let amount = capacity.str(field);
+        if Quantity::parse(amount).is_ok_and(|amount| amount.sign() < 0) {
+            errors.invalid(&Path::new(field), amount, "must be greater than or equal to 0");
+        }
+    }
+}
+
+fn validate_update(capacity: &Map, old: &Map, errors: &mut FieldErrors) {
+    for field in ["nodeTopology", "storageClassName"] {
+        errors.immutable(&Path::new(field), capacity.get(field), old.get(field));
+    }
+}
