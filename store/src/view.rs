@@ -73,7 +73,11 @@ impl State {
     }
 
     /// The entries of a bucket that have a term, in key order.
-    pub fn by_term<'a>(&'a self, bucket: &str, term: &Term) -> impl Iterator<Item = &'a Arc<Entry>> + use<'a> {
+    pub fn by_term<'a>(
+        &'a self,
+        bucket: &str,
+        term: &Term,
+    ) -> impl Iterator<Item = &'a Arc<Entry>> + use<'a> {
         let term = term.clone();
         self.bucket(bucket).into_iter().flat_map(move |bucket| bucket.by_term(term.clone()))
     }

@@ -108,7 +108,7 @@ impl<T> Core<T> {
         let hard_state = raw.raft.hard_state();
         Ok(Core {
             raw,
-            reads: Reads::new(options.boot),
+            reads: Reads::new(options.node, options.boot),
             election_ticks: options.election_ticks,
             persisting: VecDeque::new(),
             newest: 0,
@@ -176,11 +176,6 @@ impl<T> Core<T> {
         let mut message = Message { from: self.raw.raft.id, entries, ..Message::default() };
         message.set_msg_type(raft::eraftpb::MessageType::MsgPropose);
         self.raw.raft.step(message)
-    }
-
-    #[cfg_attr(not(test), expect(dead_code, reason = "membership arrives with the transport"))]
-    pub(crate) fn propose_membership(&mut self, change: ConfChangeV2) -> raft::Result<()> {
-        self.raw.propose_conf_change(Vec::new(), change)
     }
 
     /// Asks for a read barrier on behalf of `reader`.

@@ -10,6 +10,7 @@ use raft::ReadState;
 /// Coalesces reads into ReadIndex rounds. `T` is whoever waits.
 #[derive(Debug)]
 pub(crate) struct Reads<T> {
+    node: u64,
     boot: u64,
     counter: u64,
     waiting: Vec<T>,
@@ -25,8 +26,9 @@ struct Round<T> {
 }
 
 impl<T> Reads<T> {
-    pub(crate) fn new(boot: u64) -> Reads<T> {
-        Reads { boot, counter: 0, waiting: Vec::new(), round: None }
+    /// `node` and `boot` together with a counter make contexts that no node ever uses twice.
+    pub(crate) fn new(node: u64, boot: u64) -> Reads<T> {
+        Reads { node, boot, counter: 0, waiting: Vec::new(), round: None }
     }
 
     pub(crate) fn push(&mut self, reader: T) {
@@ -39,7 +41,7 @@ impl<T> Reads<T> {
             return None;
         }
         self.counter += 1;
-        let context = [self.boot.to_le_bytes(), self.counter.to_le_bytes()].concat();
+        let context = [self.node.to_le_bytes(), self.boot.to_le_bytes(), self.counter.to_le_bytes()].concat();
         let readers = std::mem::take(&mut self.waiting);
         self.round = Some(Round { context: context.clone(), term, ticks: 0, readers });
         Some(context)
@@ -85,7 +87,7 @@ mod tests {
 
     #[test]
     fn readers_that_come_during_a_round_wait_for_the_next() {
-        let mut reads = Reads::new(1);
+        let mut reads = Reads::new(1, 1);
         reads.push("a");
         let first = reads.begin(5).expect("a round");
         reads.push("b");
@@ -99,7 +101,7 @@ mod tests {
 
     #[test]
     fn an_answer_from_another_term_is_dropped_and_asked_again() {
-        let mut reads = Reads::new(1);
+        let mut reads = Reads::new(1, 1);
         reads.push("a");
         let context = reads.begin(5).expect("a round");
         assert_eq!(reads.answer(answer(context, 9), 6), None);
@@ -108,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_lost_round_is_asked_again_under_a_new_context() {
-        let mut reads = Reads::new(1);
+        let mut reads = Reads::new(1, 1);
         reads.push("a");
         let first = reads.begin(5).expect("a round");
         (0..4).for_each(|_| reads.tick(5, 3));

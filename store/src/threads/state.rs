@@ -89,6 +89,7 @@ impl StateThread {
                 answers.push((reply, outcome.unwrap_or(Outcome::Unknown)));
             }
         }
+        self.keep_figures();
         self.publish(&changes);
         for (reply, outcome) in answers {
             reply.send(outcome);
@@ -96,7 +97,6 @@ impl StateThread {
         self.record(&changes);
         self.publisher.evict();
         self.request_flush();
-        self.keep_figures();
     }
 
     fn apply_entry(&mut self, entry: Committed, changes: &mut Vec<Change>) -> Option<Outcome> {
