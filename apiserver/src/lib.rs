@@ -21,6 +21,7 @@ pub mod document;
 pub mod discovery;
 pub mod openapi;
 pub mod health;
+pub mod metrics;
 pub mod version;
 pub mod clock;
 pub mod cluster;

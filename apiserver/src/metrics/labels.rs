@@ -1,0 +1,115 @@
+//! Label sets of the counters.
+//!
+//! Keeps: every label is a static text or a number, so a set is copied and compared without allocating.
+
+use prometheus_client::encoding::EncodeLabelSet;
+
+/// What a request was, as `apiserver_request_*` names it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// `GET`, `LIST`, `WATCH`, `POST`, `PUT`, `PATCH`, `APPLY`, `DELETE`, `DELETECOLLECTION`, `CONNECT`, or `other`.
+    pub verb: &'static str,
+    /// `All` of a dry run.
+    pub dry_run: &'static str,
+    /// API group; empty for core and for paths that are no resource.
+    pub group: &'static str,
+    /// `v1`
+    pub version: &'static str,
+    /// `pods`
+    pub resource: &'static str,
+    /// `status`; the path of a request that is no resource, when it is a known one.
+    pub subresource: &'static str,
+    /// `cluster`, `namespace` or `resource`; empty for paths that are no resource.
+    pub scope: &'static str,
+    /// Always `apiserver`.
+    pub component: &'static str,
+}
+
+/// A served resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ResourceLabels {
+    /// API group.
+    pub group: &'static str,
+    /// `v1`
+    pub version: &'static str,
+    /// `pods`
+    pub resource: &'static str,
+}
+
+/// Whether a request may change something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only reads.
+    ReadOnly,
+    /// It writes.
+    Mutating,
+}
+
+impl Kind {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Kind::ReadOnly => "readOnly",
+            Kind::Mutating => "mutating",
+        }
+    }
+}
+
+impl RequestLabels {
+    /// Labels of a verb of the pipeline (`create`, `list` …) with its upstream name.
+    pub fn of(verb: &str) -> RequestLabels {
+        let verb = match verb {
+            "get" => "GET",
+            "list" => "LIST",
+            "watch" => "WATCH",
+            "create" => "POST",
+            "update" => "PUT",
+            "patch" => "PATCH",
+            "apply" => "APPLY",
+            "delete" => "DELETE",
+            "deletecollection" => "DELETECOLLECTION",
+            "connect" => "CONNECT",
+            _ => "other",
+        };
+        RequestLabels { verb, component: "apiserver", ..RequestLabels::default() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CodeLabels {
+    #[prometheus(flatten)]
+    pub(super) request: RequestLabels,
+    pub(super) code: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct KindLabels {
+    pub(super) request_kind: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct LongLabels {
+    verb: &'static str,
+    group: &'static str,
+    version: &'static str,
+    resource: &'static str,
+    subresource: &'static str,
+    scope: &'static str,
+    component: &'static str,
+}
+
+/// Sizes have the labels of long-running requests.
+pub(super) type SizeLabels = LongLabels;
+
+impl From<&RequestLabels> for LongLabels {
+    fn from(labels: &RequestLabels) -> LongLabels {
+        LongLabels {
+            verb: labels.verb,
+            group: labels.group,
+            version: labels.version,
+            resource: labels.resource,
+            subresource: labels.subresource,
+            scope: labels.scope,
+            component: labels.component,
+        }
+    }
+}
