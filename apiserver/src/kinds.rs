@@ -6,6 +6,8 @@ mod admissionregistration;
 mod apiextensions;
 mod apiregistration;
 mod apps;
+mod authentication;
+mod authorization;
 mod autoscaling;
 mod batch;
 mod certificates;
@@ -77,6 +79,12 @@ pub static ALL: &[&Kind] = &[
     &resource::resource_claim_template::KIND,
     &resource::resource_slice::KIND,
     &storagemigration::storage_version_migration::KIND,
+    &authentication::self_subject_review::KIND,
+    &authentication::token_review::KIND,
+    &authorization::local_subject_access_review::KIND,
+    &authorization::self_subject_access_review::KIND,
+    &authorization::self_subject_rules_review::KIND,
+    &authorization::subject_access_review::KIND,
 ];
 
 #[cfg(test)]
