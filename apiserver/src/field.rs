@@ -49,7 +49,8 @@ impl fmt::Display for Path<'_> {
             parent.fmt(f)?;
         }
         match self.segment {
-            Segment::Name("") => Ok(()),
+            // The object as a whole, as upstream prints a path without a name.
+            Segment::Name("") => f.write_str("[]"),
             Segment::Name(name) if self.parent.is_some() => write!(f, ".{name}"),
             Segment::Name(name) => f.write_str(name),
             Segment::Index(index) => write!(f, "[{index}]"),

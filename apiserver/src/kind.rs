@@ -57,6 +57,9 @@ pub struct Kind {
     pub validate: fn(&Map, &mut FieldErrors),
     /// Reports what may not change from `old`.
     pub validate_update: fn(&Map, old: &Map, &mut FieldErrors),
+    /// Reports what depends on the request to the main endpoint: whether it creates (no old object) or updates, and
+    /// through which version it came (events.k8s.io is stricter than core).
+    pub validate_request: fn(&Version, &Map, old: Option<&Map>, &mut FieldErrors),
     /// Advice for the writer, sent as Warning headers.
     pub warnings: fn(&Map, old: Option<&Map>, &mut Vec<String>),
 }
@@ -296,6 +299,7 @@ impl Kind {
         prepare_for_update: |_, _, _| {},
         validate: |_, _| {},
         validate_update: |_, _, _| {},
+        validate_request: |_, _, _, _| {},
         warnings: |_, _, _| {},
     };
 

@@ -31,7 +31,23 @@ mod workload;
 
 /// Every built-in kind, in no particular order; discovery sorts by group.
 pub static ALL: &[&Kind] = &[
+    &core::namespace::KIND,
+    &core::node::KIND,
+    &core::pod::KIND,
     &core::config_map::KIND,
+    &core::secret::KIND,
+    &core::service_account::KIND,
+    &core::service::KIND,
+    &core::endpoints::KIND,
+    &core::event::KIND,
+    &core::persistent_volume::KIND,
+    &core::persistent_volume_claim::KIND,
+    &core::replication_controller::KIND,
+    &core::pod_template::KIND,
+    &core::limit_range::KIND,
+    &core::resource_quota::KIND,
+    &core::component_status::KIND,
+    &core::binding::KIND,
     &apps::controller_revision::KIND,
     &apps::daemon_set::KIND,
     &apps::deployment::KIND,

@@ -192,6 +192,7 @@ impl Scope<'_> {
         metadata::validate(kind, &object, &mut errors);
         schema::validate(&object, schema::builtin(), resource.storage_schema, &mut errors);
         (kind.validate)(&object, &mut errors);
+        (kind.validate_request)(resource.version, &object, None, &mut errors);
         self.check(errors, object.name(), object.str_at(&["metadata", "generateName"]))?;
         (kind.warnings)(&object, None, &mut self.warnings);
         self.validate_admission(&stage, Some(&object), &mut companions)?;
@@ -289,6 +290,7 @@ impl Scope<'_> {
             None => {
                 (kind.validate)(&object, &mut errors);
                 (kind.validate_update)(&object, &old, &mut errors);
+                (kind.validate_request)(resource.version, &object, Some(&old), &mut errors);
             }
         }
         self.check(errors, object.name(), "")?;

@@ -56,6 +56,60 @@ pub fn canonical_cidr(text: &str) -> Faults {
     }
 }
 
+/// Advice about an IP address that is accepted but not written as it should be; `path` names the field.
+pub fn ip_warning(path: &dyn std::fmt::Display, text: &str) -> Option<String> {
+    let address = parse_lenient(text)?;
+    if text.parse::<IpAddr>().is_err() || is_mapped(address) {
+        let address = address.to_canonical();
+        return Some(format!("{path}: non-standard IP address {text:?} is invalid: use \"{address}\""));
+    }
+    (address.is_ipv6() && address.to_string() != text).then(|| {
+        format!("{path}: IPv6 address {text:?} should be in RFC 5952 canonical format (\"{address}\")")
+    })
+}
+
+/// Advice about a CIDR block that is accepted but not written as it should be.
+pub fn cidr_warning(path: &dyn std::fmt::Display, text: &str) -> Option<String> {
+    let (address, bits) = parse_cidr_lenient(text)?;
+    let canonical = format!("{}/{bits}", network(address, bits));
+    if network(address, bits) != address {
+        let bits_max = if address.is_ipv4() { 32 } else { 128 };
+        return Some(format!(
+            "{path}: CIDR value {text:?} is ambiguous in this context (should be \"{canonical}\" or \"{address}/{bits_max}\"?)"
+        ));
+    }
+    (address.is_ipv6() && canonical != text).then(|| {
+        format!("{path}: IPv6 CIDR value {text:?} should be in RFC 5952 canonical format (\"{canonical}\")")
+    })
+}
+
+/// What makes an address unfit to be an endpoint.
+pub fn endpoint(text: &str) -> Faults {
+    let Some(address) = parse_lenient(text).map(|address| address.to_canonical()) else {
+        return vec!["must be a valid IP address".to_owned()];
+    };
+    let (link_local, link_local_multicast) = match address {
+        IpAddr::V4(address) => (address.is_link_local(), address.octets()[..3] == [224, 0, 0]),
+        IpAddr::V6(address) => {
+            (address.is_unicast_link_local(), address.segments()[0] & 0xff0f == 0xff02)
+        }
+    };
+    let mut faults = Vec::new();
+    if address.is_unspecified() {
+        faults.push(format!("may not be unspecified ({text})"));
+    }
+    if address.is_loopback() {
+        faults.push("may not be in the loopback range (127.0.0.0/8, ::1/128)".to_owned());
+    }
+    if link_local {
+        faults.push("may not be in the link-local range (169.254.0.0/16, fe80::/10)".to_owned());
+    }
+    if link_local_multicast {
+        faults.push("may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)".to_owned());
+    }
+    faults
+}
+
 /// Whether the text is an IPv6 address.
 pub fn is_ipv6(text: &str) -> bool {
     matches!(parse_lenient(text), Some(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none())

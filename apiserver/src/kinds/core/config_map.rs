@@ -2,6 +2,7 @@
 
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Kind, Names, Scope, Version, column};
+use crate::names;
 use crate::tree::{Map, Node};
 
 /// The kind.
@@ -21,8 +22,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     ..Kind::DEFAULT
 };
 
-/// Total size of keys and values.
-const DATA_BYTES_MAX: usize = 1024 * 1024;
+/// Total size of the values.
+pub(super) const DATA_BYTES_MAX: usize = 1024 * 1024;
+pub(super) const FROZEN: &str = "field is immutable when `immutable` is set";
 
 fn count(map: &Map, _: i64) -> Node {
     let entries = |key| map.map(key).map_or(0, Map::len);
@@ -42,27 +44,22 @@ fn validate(map: &Map, errors: &mut FieldErrors) {
     }
     for (key, value) in map.map("binaryData").into_iter().flat_map(Map::iter) {
         validate_key(key, &binary.key(key), errors);
-        bytes += value.as_str().map_or(0, |text| text.len() / 4 * 3);
+        bytes += value.as_str().map_or(0, decoded_len);
     }
     if bytes > DATA_BYTES_MAX {
         errors.too_long(&Path::new(""), DATA_BYTES_MAX);
     }
 }
 
+/// How many bytes a base64 text stands for.
+pub(super) fn decoded_len(text: &str) -> usize {
+    let padding = text.bytes().rev().take_while(|byte| *byte == b'=').count();
+    (text.len() / 4 * 3).saturating_sub(padding)
+}
+
 /// A key of ConfigMap or Secret data.
-pub(in crate::kinds) fn validate_key(key: &str, path: &Path<'_>, errors: &mut FieldErrors) {
-    let valid = !key.is_empty()
-        && key.len() <= 253
-        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-    if !valid {
-        errors.invalid(
-            path,
-            key,
-            "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
-        );
-    } else if key == "." || key.starts_with("..") {
-        errors.invalid(path, key, "must not be '.' or start with '..'");
-    }
+pub(super) fn validate_key(key: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    names::report(errors, path, key, names::text::config_key(key));
 }
 
 fn validate_update(map: &Map, old: &Map, errors: &mut FieldErrors) {
@@ -71,7 +68,7 @@ fn validate_update(map: &Map, old: &Map, errors: &mut FieldErrors) {
     }
     for field in ["immutable", "data", "binaryData"] {
         if map.get(field) != old.get(field) {
-            errors.forbidden(&Path::new(field), "field is immutable when `immutable` is set");
+            errors.forbidden(&Path::new(field), FROZEN);
         }
     }
 }

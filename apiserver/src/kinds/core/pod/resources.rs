@@ -227,15 +227,22 @@ pub(in crate::kinds) fn resource_name(name: &str, path: &Path<'_>, errors: &mut 
 /// Reports a name that no resource in a quota can have.
 pub(in crate::kinds::core) fn quota_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     resource_name(name, path, errors);
-    let is_standard =
-        name != "storage" && (COMPUTE.contains(&name) || COUNTS.contains(&name) || QUALIFIED_COMPUTE.contains(&name));
-    if !name.contains('/') && !is_standard && name != "requests.storage" && !is_quota_huge_pages(name) {
+    if !name.contains('/') && !is_quota_name(name) {
         errors.invalid(path, name, "must be a standard resource for quota");
     }
 }
 
+/// Whether quotas know the resource by this name.
+pub(in crate::kinds::core) fn is_quota_name(name: &str) -> bool {
+    COMPUTE.contains(&name)
+        || COUNTS.contains(&name)
+        || QUALIFIED_COMPUTE.contains(&name)
+        || name == "requests.storage"
+        || is_quota_huge_pages(name)
+}
+
 /// Reports a name that no resource of a container can have.
-fn container_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+pub(in crate::kinds::core) fn container_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     resource_name(name, path, errors);
     if !name.contains('/') {
         if !COMPUTE.contains(&name) && !is_huge_pages(name) {
@@ -258,7 +265,7 @@ pub(super) fn is_pod_level(name: &str) -> bool {
 }
 
 /// Whether more can be promised of the resource than there is.
-pub(super) fn is_overcommit_allowed(name: &str) -> bool {
+pub(in crate::kinds::core) fn is_overcommit_allowed(name: &str) -> bool {
     is_native(name) && !is_huge_pages(name)
 }
 

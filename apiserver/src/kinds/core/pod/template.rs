@@ -2,7 +2,7 @@
 //!
 //! Keeps: a template is judged as a pod without a name, so that what a workload accepts its pods are accepted with.
 
-use super::{annotations, defaults, spec};
+use super::{annotations, defaults, spec, warnings};
 use crate::field::{FieldErrors, Path};
 use crate::metadata;
 use crate::tree::Map;
@@ -27,4 +27,9 @@ pub(in crate::kinds) fn validate_template(template: &Map, path: &Path<'_>, error
     if !pod_spec.list("ephemeralContainers").is_empty() {
         errors.forbidden(&spec_path.child("ephemeralContainers"), "ephemeral containers not allowed in pod template");
     }
+}
+
+/// Adds advice about a PodTemplateSpec at `path`.
+pub(in crate::kinds) fn warn_template(template: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+    warnings::warn_of_template(template, path, warnings);
 }
