@@ -4,6 +4,10 @@
 
 use std::time::Instant;
 
+/// The allocator of the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use pintle_apiserver::codec::{json, proto, yaml};
 use pintle_apiserver::schema;
 use pintle_apiserver::tree::Map;
@@ -93,6 +97,12 @@ fn main() {
             let map = json::decode(input, schema, kind, None).unwrap_or_default();
             proto::encode(&map, schema, kind, &mut written);
             written.len()
+        });
+        let mut stored = Vec::new();
+        json::encode_stored(&map, schema, kind, &mut stored);
+        measure("stored JSON to protobuf, no tree", stored.len(), || {
+            written.clear();
+            proto::transcode_stored(&stored, schema, kind, &mut written).map_or(0, |()| written.len())
         });
         measure("JSON to untyped tree", input.len(), || json::decode_untyped(input).map_or(0, |_| 1));
         measure("untyped tree to typed", input.len(), || {

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::tree::{Key, Map, Node};
+use lookup::NameTable;
 
 mod defaults;
+mod lookup;
 mod table;
 mod validate;
 
@@ -39,8 +41,8 @@ pub struct Struct {
     pub fields: Vec<Arc<Field>>,
     /// Every JSON field in printing order with inlined ones expanded. Filled in by [`Schema::new`].
     pub flat: Vec<FlatField>,
-    /// JSON name -> index into `flat`. Filled in by [`Schema::new`].
-    pub index: FxHashMap<Key, u16>,
+    /// JSON names to indexes into `flat`. Filled in by [`Schema::new`].
+    names: NameTable,
     /// Per entry of `fields` its index in `flat` (of its first field when inlined).
     pub flat_at: Vec<u16>,
     /// The entries of `fields` that are in the protobuf form, by ascending number.
@@ -217,14 +219,12 @@ impl Schema {
         for i in 0..schema.structs.len() {
             let mut flat = Vec::new();
             let flat_at = schema.flatten(StructId(i as u32), &Key::Static(""), &mut flat);
-            let index =
-                flat.iter().enumerate().map(|(at, f): (usize, &FlatField)| (f.field.name.clone(), at as u16));
-            let index = index.collect();
+            let names = NameTable::new(&flat);
             let this = &mut schema.structs[i];
             let mut by_number: Vec<u16> =
                 (0..this.fields.len() as u16).filter(|at| this.fields[*at as usize].number > 0).collect();
             by_number.sort_by_key(|at| this.fields[*at as usize].number);
-            (this.flat, this.flat_at, this.index, this.by_number) = (flat, flat_at, index, by_number);
+            (this.flat, this.flat_at, this.names, this.by_number) = (flat, flat_at, names, by_number);
         }
         schema.spread(|s| &mut s.has_defaults, |field| field.default.is_some());
         schema.spread(|s| &mut s.has_checks, Field::is_checked);
@@ -422,7 +422,7 @@ impl Struct {
             go,
             fields,
             flat: Vec::new(),
-            index: FxHashMap::default(),
+            names: NameTable::default(),
             flat_at: Vec::new(),
             by_number: Vec::new(),
             has_defaults: false,
@@ -432,9 +432,15 @@ impl Struct {
         }
     }
 
+    /// The index into `flat` of the field with a JSON name.
+    #[inline]
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.names.find(name, &self.flat)
+    }
+
     /// The field with a JSON name.
     #[inline]
     pub fn field(&self, name: &str) -> Option<&Field> {
-        self.index.get(name).map(|at| &*self.flat[*at as usize].field)
+        self.find(name).map(|at| &*self.flat[at].field)
     }
 }

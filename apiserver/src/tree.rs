@@ -134,11 +134,9 @@ impl Map {
         Map { entries: EcoVec::with_capacity(entries) }
     }
 
-    /// A map of entries whose keys are known to differ (from a decoder that has checked), allocated once.
-    pub fn from_new(entries: impl ExactSizeIterator<Item = (Key, Node)>) -> Map {
-        let mut map = Map::with_capacity(entries.len());
-        map.entries.extend(entries);
-        map
+    /// A map of entries whose keys are known to differ (from a decoder that has checked).
+    pub fn from_entries(entries: EcoVec<(Key, Node)>) -> Map {
+        Map { entries }
     }
 
     /// How many entries it has.

@@ -7,11 +7,12 @@ use ecow::EcoString;
 
 use super::{DecodeError, Findings};
 use crate::schema::{FlatField, Schema, StructId, Type};
-use crate::tree::Key;
 
 pub(super) struct Context<'a> {
     pub(super) schema: &'a Schema,
     path: Vec<Segment>,
+    /// The map keys on the path.
+    keys: Vec<EcoString>,
     findings: Option<&'a mut Findings>,
     /// Inside a value that Go decodes with a decoder of its own, which knows no strictness.
     pub(super) lenient: usize,
@@ -21,17 +22,18 @@ pub(super) struct Context<'a> {
     refusal: Option<DecodeError>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 enum Segment {
     Field(StructId, u16),
-    Key(EcoString),
-    Index(usize),
+    /// The next of `keys`.
+    Key,
+    Index(u32),
 }
 
 impl<'a> Context<'a> {
     pub(super) fn new(schema: &'a Schema, findings: Option<&'a mut Findings>) -> Context<'a> {
         let path = Vec::with_capacity(16);
-        Context { schema, path, findings, lenient: 0, mismatch: None, refusal: None }
+        Context { schema, path, keys: Vec::new(), findings, lenient: 0, mismatch: None, refusal: None }
     }
 
     #[inline]
@@ -40,17 +42,20 @@ impl<'a> Context<'a> {
     }
 
     pub(super) fn enter_key(&mut self, key: &str) {
-        self.path.push(Segment::Key(key.into()));
+        self.path.push(Segment::Key);
+        self.keys.push(key.into());
     }
 
     #[inline]
     pub(super) fn enter_index(&mut self, index: usize) {
-        self.path.push(Segment::Index(index));
+        self.path.push(Segment::Index(index as u32));
     }
 
     #[inline]
     pub(super) fn leave(&mut self) {
-        self.path.pop();
+        if let Some(Segment::Key) = self.path.pop() {
+            self.keys.pop();
+        }
     }
 
     /// Whether unknown and duplicate fields are of interest.
@@ -80,15 +85,16 @@ impl<'a> Context<'a> {
     /// `spec.containers[0].name`, as strict decoding prints it.
     fn strict_path(&self, name: &str) -> EcoString {
         let mut text = EcoString::new();
+        let mut keys = self.keys.iter();
         for segment in &self.path {
             match segment {
                 Segment::Field(id, at) => {
                     push_dot(&mut text);
                     text.push_str(&self.flat(*id, *at).field.name);
                 }
-                Segment::Key(key) => {
+                Segment::Key => {
                     push_dot(&mut text);
-                    text.push_str(key);
+                    text.push_str(keys.next().map_or("", EcoString::as_str));
                 }
                 Segment::Index(index) => text.push_str(&ecow::eco_format!("[{index}]")),
             }
@@ -214,10 +220,4 @@ fn element(go: &str) -> Option<&str> {
         .strip_prefix("[]")
         .or_else(|| go.strip_prefix("map[").and_then(|rest| rest.split_once(']')).map(|(_, inner)| inner))?;
     Some(inner.strip_prefix('*').unwrap_or(inner))
-}
-
-/// A key that costs nothing when the schema knows it.
-#[inline]
-pub(super) fn field_key(field: &FlatField) -> Key {
-    field.field.name.clone()
 }

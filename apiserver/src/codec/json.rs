@@ -14,11 +14,13 @@ use crate::tree::{Map, Node};
 mod decode;
 mod encode;
 mod read;
+mod scan;
 mod typed;
 mod untyped;
 pub(super) mod write;
 
 pub(super) use decode::find;
+pub(super) use read::Reader;
 pub(super) use untyped::sort_keeping_last;
 
 pub use encode::{Head, encode, encode_object, encode_stored, encode_untyped};
@@ -83,7 +85,10 @@ pub fn raw(text: &str) -> Result<Node, DecodeError> {
 
 /// Go replaces what is not UTF-8 by U+FFFD.
 fn utf8(input: &[u8]) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(input)
+    match std::str::from_utf8(input) {
+        Ok(text) => text.into(),
+        Err(_) => String::from_utf8_lossy(input),
+    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,35 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ecow::EcoString;
+use ecow::{EcoString, EcoVec};
 
 use super::context::Context;
 use crate::schema::Type;
 use crate::tree::Node;
 use crate::{quantity, time};
+
+/// A text of its own. (Built so that a long one is copied as a block.)
+#[inline]
+pub(super) fn text(text: &str) -> EcoString {
+    let mut own = EcoString::with_capacity(text.len());
+    own.push_str(text);
+    own
+}
+
+/// The tail of a scratch vector as a shared one.
+#[inline]
+pub(super) fn take<T: Clone>(scratch: &mut Vec<T>, start: usize) -> EcoVec<T> {
+    match scratch.len() - start {
+        0 => EcoVec::new(),
+        1 => {
+            let mut taken = EcoVec::with_capacity(1);
+            taken.extend(scratch.pop());
+            taken
+        }
+        // Moving the items as a block costs less than pushing one by one.
+        _ => EcoVec::from(scratch.split_off(start)),
+    }
+}
 
 /// A JSON value that is no object or array.
 pub(super) enum Scalar<'a> {
@@ -33,7 +56,7 @@ impl Scalar<'_> {
 #[inline]
 pub(super) fn scalar(context: &mut Context<'_>, ty: &Type, levels: usize, value: Scalar<'_>) -> Option<Node> {
     match (ty, &value) {
-        (Type::String, Scalar::String(text)) => Some(Node::Str((*text).into())),
+        (Type::String, Scalar::String(text)) => Some(Node::Str(self::text(text))),
         (Type::Bool, Scalar::Bool(value)) => Some(Node::Bool(*value)),
         (Type::Int32, Scalar::Number(text)) => match parse_int(text) {
             Some(value) if i32::try_from(value).is_ok() => Some(Node::Int(value)),
@@ -73,7 +96,7 @@ fn uncommon_scalar(context: &mut Context<'_>, ty: &Type, levels: usize, value: S
             context.refuse(quantity::QuantityError::Format.to_string());
             None
         }
-        (Type::IntOrString, Scalar::String(text)) => Some(Node::Str((*text).into())),
+        (Type::IntOrString, Scalar::String(text)) => Some(Node::Str(self::text(text))),
         (Type::IntOrString, Scalar::Number(text)) => match parse_int(text) {
             Some(value) if i32::try_from(value).is_ok() => Some(Node::Int(value)),
             _ => {
@@ -135,7 +158,7 @@ fn bytes(context: &mut Context<'_>, text: &str) -> Option<Node> {
         text
     };
     if is_canonical_base64(text.as_bytes()) {
-        return Some(Node::Str(text.into()));
+        return Some(Node::Str(self::text(text)));
     }
     match lax_base64(text) {
         Ok(canonical) => Some(Node::Str(canonical)),

@@ -12,6 +12,7 @@ use crate::tree::Map;
 mod decode;
 mod encode;
 mod frame;
+mod transcode;
 mod wire;
 
 pub use frame::{DOCUMENT_TAIL, document, document_head};
@@ -50,6 +51,21 @@ pub fn decode(input: &[u8], schema: &Schema, id: StructId) -> Result<Map, Decode
 /// Writes an object's message, without an envelope.
 pub fn encode(map: &Map, schema: &Schema, id: StructId, out: &mut Vec<u8>) {
     encode::message(map, schema, id, out);
+}
+
+/// Writes the message of an object from its stored form (as `json::encode_stored` writes it), without a tree.
+///
+/// What is zero and no pointer is left out, so the message is smaller than [`encode`]'s and means the same.
+pub fn transcode_stored(
+    stored: &[u8],
+    schema: &Schema,
+    id: StructId,
+    out: &mut Vec<u8>,
+) -> Result<(), DecodeError> {
+    match std::str::from_utf8(stored) {
+        Ok(text) => transcode::stored(text, schema, id, out),
+        Err(_) => Err(DecodeError::new("the stored object is not UTF-8")),
+    }
 }
 
 /// Writes one field that holds bytes, a text or a message: for messages that no struct of the table describes.

@@ -4,7 +4,7 @@
 //! is there. Scratch space is shared by all levels, so each list and map is allocated once, at its size.
 
 use super::super::DecodeError;
-use super::super::context::{Context, field_key};
+use super::super::context::Context;
 use super::super::leaf::{self, Scalar};
 use super::read::Reader;
 use crate::schema::{Struct, StructId, Type};
@@ -13,7 +13,7 @@ use crate::tree::{Key, List, Map, Node};
 pub(super) struct Decoder<'a> {
     reader: Reader<'a>,
     context: Context<'a>,
-    fields: Vec<(u16, Node)>,
+    /// Entries of the structs and maps that are open.
     entries: Vec<(Key, Node)>,
     items: Vec<Node>,
 }
@@ -25,8 +25,7 @@ impl<'a> Decoder<'a> {
         Decoder {
             reader: Reader::new(text),
             context,
-            fields: Vec::with_capacity(64),
-            entries: Vec::with_capacity(16),
+            entries: Vec::with_capacity(64),
             items: Vec::with_capacity(32),
         }
     }
@@ -120,7 +119,7 @@ impl<'a> Decoder<'a> {
 
     fn structure_body(&mut self, id: StructId) -> Result<Map> {
         let this = self.context.schema.get(id);
-        let start = self.fields.len();
+        let start = self.entries.len();
         let mut seen = 0_u128;
         let mut next = 0;
         let mut in_order = true;
@@ -132,29 +131,36 @@ impl<'a> Decoder<'a> {
                 self.reader.skip()?;
                 continue;
             };
-            if at < 128 && seen & (1 << at) != 0 {
+            let field = &*this.flat[at].field;
+            let bit = 1_u128.checked_shl(at as u32).unwrap_or(0);
+            if seen & bit != 0 {
                 self.context.duplicate(&name);
-                drop_earlier(&mut self.fields, start, at);
+                drop_earlier(&mut self.entries, start, &field.name);
             }
-            seen |= 1_u128.checked_shl(at as u32).unwrap_or(0);
+            seen |= bit;
             in_order &= at >= next;
             next = at + 1;
-            let field = &*this.flat[at].field;
+            if matches!(field.ty, Type::String) && self.reader.peek()? == b'"' {
+                // Most fields are texts: nothing can be wrong with them.
+                let text = self.reader.string()?;
+                if field.pointer || !text.is_empty() {
+                    self.entries.push((field.name.clone(), Node::Str(leaf::text(&text))));
+                }
+                continue;
+            }
             self.context.enter_field(id, at);
             let value = self.value(&field.ty, 0)?;
             self.context.leave();
             if let Some(node) = value
                 && !field.is_zero(&node)
             {
-                self.fields.push((at as u16, node));
+                self.entries.push((field.name.clone(), node));
             }
         }
         if !in_order {
-            self.fields[start..].sort_by_key(|(at, _)| *at);
+            self.entries[start..].sort_by_cached_key(|(name, _)| this.find(name));
         }
-        Ok(Map::from_new(
-            self.fields.drain(start..).map(|(at, node)| (field_key(&this.flat[usize::from(at)]), node)),
-        ))
+        Ok(Map::from_entries(leaf::take(&mut self.entries, start)))
     }
 
     fn map(&mut self, value: &Type, levels: usize) -> Result<Map> {
@@ -175,13 +181,13 @@ impl<'a> Decoder<'a> {
             if let Some((last, _)) = self.entries[start..].last() {
                 in_order &= last.as_str() < &*name;
             }
-            self.entries.push((Key::Owned((*name).into()), node.unwrap_or_else(|| value.zero())));
+            self.entries.push((Key::Owned(leaf::text(&name)), node.unwrap_or_else(|| value.zero())));
         }
         if !in_order {
             let context = &mut self.context;
             super::untyped::sort_keeping_last(&mut self.entries, start, |name| context.duplicate(name));
         }
-        Ok(Map::from_new(self.entries.drain(start..)))
+        Ok(Map::from_entries(leaf::take(&mut self.entries, start)))
     }
 
     fn list(&mut self, item: &Type, levels: usize) -> Result<List> {
@@ -200,26 +206,23 @@ impl<'a> Decoder<'a> {
             self.items.push(node.unwrap_or_else(|| item.zero()));
             index += 1;
         }
-        let mut list = List::with_capacity(self.items.len() - start);
-        list.extend(self.items.drain(start..));
-        Ok(list)
+        Ok(leaf::take(&mut self.items, start))
     }
 }
 
-/// The field with a name. Documents are mostly in the schema's order, so the next few are tried first.
+/// The field with a name. Documents are mostly in the schema's order, so the next one is tried first.
 #[inline]
 pub(in super::super) fn find(this: &Struct, name: &str, next: usize) -> Option<usize> {
-    for (ahead, flat) in this.flat.get(next..).unwrap_or_default().iter().take(3).enumerate() {
-        if flat.field.name.as_str() == name {
-            return Some(next + ahead);
-        }
+    match this.flat.get(next) {
+        Some(flat) if flat.field.name.as_str() == name => Some(next),
+        _ => this.find(name),
     }
-    this.index.get(name).map(|at| usize::from(*at))
 }
 
 /// Removes the value of an earlier duplicate.
-fn drop_earlier(fields: &mut Vec<(u16, Node)>, start: usize, at: usize) {
-    if let Some(position) = fields[start..].iter().position(|(earlier, _)| usize::from(*earlier) == at) {
-        fields.remove(start + position);
+#[cold]
+fn drop_earlier(entries: &mut Vec<(Key, Node)>, start: usize, name: &Key) {
+    if let Some(position) = entries[start..].iter().position(|(earlier, _)| earlier == name) {
+        entries.remove(start + position);
     }
 }

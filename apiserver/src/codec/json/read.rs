@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
-use super::super::{DEPTH_MAX, DecodeError};
-use super::write;
+use super::super::{DEPTH_MAX, DecodeError, leaf};
+use super::{scan, write};
 use crate::tree::Node;
 
-pub(super) struct Reader<'a> {
+pub(in super::super) struct Reader<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
@@ -21,13 +21,13 @@ pub(super) struct Reader<'a> {
 type Result<T> = std::result::Result<T, DecodeError>;
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str) -> Reader<'a> {
+    pub(in super::super) fn new(text: &'a str) -> Reader<'a> {
         Reader { text, bytes: text.as_bytes(), at: 0, depth: 0, saw_space: false }
     }
 
     /// The first byte of the next token, which is not taken.
     #[inline]
-    pub(super) fn peek(&mut self) -> Result<u8> {
+    pub(in super::super) fn peek(&mut self) -> Result<u8> {
         match self.bytes.get(self.at) {
             Some(&byte) if byte > b' ' => Ok(byte),
             _ => self.peek_after_space(),
@@ -53,12 +53,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn invalid_value(&self) -> DecodeError {
+    pub(in super::super) fn invalid_value(&self) -> DecodeError {
         self.invalid("looking for beginning of value")
     }
 
     /// Fails unless only white space is left.
-    pub(super) fn end(&mut self) -> Result<()> {
+    pub(in super::super) fn end(&mut self) -> Result<()> {
         match self.peek_after_space() {
             Ok(_) => Err(self.invalid("after top-level value")),
             Err(_) => Ok(()),
@@ -67,14 +67,14 @@ impl<'a> Reader<'a> {
 
     /// Takes the bracket that `peek` has seen.
     #[inline]
-    pub(super) fn open(&mut self) -> Result<()> {
+    pub(in super::super) fn open(&mut self) -> Result<()> {
         self.at += 1;
         self.depth += 1;
         if self.depth > DEPTH_MAX { Err(DecodeError::new("exceeded max depth")) } else { Ok(()) }
     }
 
     /// Begins inside an object whose bracket is not in the text.
-    pub(super) fn opened(&mut self) {
+    pub(in super::super) fn opened(&mut self) {
         self.depth += 1;
     }
 
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
 
     /// The next key of the open object, its colon taken; `None` closes the object.
     #[inline]
-    pub(super) fn key(&mut self, first: bool) -> Result<Option<Cow<'a, str>>> {
+    pub(in super::super) fn key(&mut self, first: bool) -> Result<Option<Cow<'a, str>>> {
         let mut byte = self.peek()?;
         if byte == b'}' {
             self.close();
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
 
     /// Whether the open array has another item; closes it when not.
     #[inline]
-    pub(super) fn item(&mut self, first: bool) -> Result<bool> {
+    pub(in super::super) fn item(&mut self, first: bool) -> Result<bool> {
         match self.peek()? {
             b']' if first => {
                 self.close();
@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
 
     /// The string that begins here.
     #[inline]
-    pub(super) fn string(&mut self) -> Result<Cow<'a, str>> {
+    pub(in super::super) fn string(&mut self) -> Result<Cow<'a, str>> {
         let start = self.at + 1;
         let end = self.plain_end(start);
         if self.bytes.get(end) == Some(&b'"') {
@@ -145,29 +145,8 @@ impl<'a> Reader<'a> {
 
     /// Where the run of bytes ends that a string shows as they are.
     #[inline]
-    fn plain_end(&self, mut at: usize) -> usize {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const HIGHS: u64 = 0x8080_8080_8080_8080;
-        while let Some(chunk) = self.bytes.get(at..at + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
-            let word = u64::from_le_bytes(chunk);
-            let quote = word ^ (ONES * 0x22);
-            let escape = word ^ (ONES * 0x5c);
-            let found = ((quote.wrapping_sub(ONES) & !quote)
-                | (escape.wrapping_sub(ONES) & !escape)
-                | (word.wrapping_sub(ONES * 0x20) & !word))
-                & HIGHS;
-            if found != 0 {
-                return at + found.trailing_zeros() as usize / 8;
-            }
-            at += 8;
-        }
-        while let Some(&byte) = self.bytes.get(at) {
-            if byte == b'"' || byte == b'\\' || byte < 0x20 {
-                break;
-            }
-            at += 1;
-        }
-        at
+    fn plain_end(&self, at: usize) -> usize {
+        scan::plain_end(self.bytes, at)
     }
 
     #[cold]
@@ -241,7 +220,7 @@ impl<'a> Reader<'a> {
 
     /// The number that begins here.
     #[inline]
-    pub(super) fn number(&mut self) -> Result<&'a str> {
+    pub(in super::super) fn number(&mut self) -> Result<&'a str> {
         let start = self.at;
         if self.bytes.get(self.at) == Some(&b'-') {
             self.at += 1;
@@ -282,7 +261,7 @@ impl<'a> Reader<'a> {
 
     /// Takes `true`, `false` or `null`, whose first letter `peek` has seen.
     #[inline]
-    pub(super) fn literal(&mut self, word: &'static str) -> Result<()> {
+    pub(in super::super) fn literal(&mut self, word: &'static str) -> Result<()> {
         if self.bytes.get(self.at..self.at + word.len()) == Some(word.as_bytes()) {
             self.at += word.len();
             return Ok(());
@@ -297,7 +276,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Skips a value of any shape.
-    pub(super) fn skip(&mut self) -> Result<()> {
+    pub(in super::super) fn skip(&mut self) -> Result<()> {
         // Which brackets are open below the one where skipping began; a bit is set for an object.
         let mut open: smallvec::SmallVec<[bool; 64]> = smallvec::SmallVec::new();
         loop {
@@ -374,8 +353,16 @@ impl<'a> Reader<'a> {
         self.escaped_string(start, end).map(drop)
     }
 
+    /// Takes a value as it is written.
+    pub(in super::super) fn raw_text(&mut self) -> Result<&'a str> {
+        self.peek()?;
+        let start = self.at;
+        self.skip()?;
+        Ok(&self.text[start..self.at])
+    }
+
     /// Takes a value as canonical text: compact and escaped as Go escapes; `None` for `null`.
-    pub(super) fn raw(&mut self) -> Result<Option<Node>> {
+    pub(in super::super) fn raw(&mut self) -> Result<Option<Node>> {
         self.peek()?;
         let start = self.at;
         self.saw_space = false;
@@ -384,10 +371,10 @@ impl<'a> Reader<'a> {
         if text == "null" {
             return Ok(None);
         }
-        if self.saw_space || write::needs_html_escape(text) {
+        if self.saw_space || scan::may_need_html_escape(text.as_bytes()) {
             return Ok(Some(Node::Raw(write::compact(text))));
         }
-        Ok(Some(Node::Raw(text.into())))
+        Ok(Some(Node::Raw(leaf::text(text))))
     }
 }
 

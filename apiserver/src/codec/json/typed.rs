@@ -3,7 +3,7 @@
 //! Keeps: the result is what decoding the tree's JSON text would give; parts that are typed already pass through
 //! unchanged.
 
-use super::super::context::{Context, field_key};
+use super::super::context::Context;
 use super::super::leaf::{self, Scalar};
 use super::super::{DEPTH_MAX, DecodeError};
 use super::{decode_untyped, encode_untyped, write};
@@ -89,7 +89,7 @@ impl Converter<'_> {
     fn structure(&mut self, map: Map, id: StructId) -> Result<Map> {
         self.enter()?;
         let this = self.context.schema.get(id);
-        let mut fields: Vec<(usize, Node)> = Vec::with_capacity(map.len());
+        let mut fields: Vec<(Key, Node)> = Vec::with_capacity(map.len());
         let mut next = 0;
         let mut in_order = true;
         for (name, node) in map {
@@ -104,14 +104,14 @@ impl Converter<'_> {
             let value = self.value(node, &field.ty, 0)?;
             self.context.leave();
             if let Some(node) = value.filter(|node| !field.is_zero(node)) {
-                fields.push((at, node));
+                fields.push((field.name.clone(), node));
             }
         }
         if !in_order {
-            fields.sort_by_key(|(at, _)| *at);
+            fields.sort_by_cached_key(|(name, _)| this.find(name));
         }
         self.depth -= 1;
-        Ok(Map::from_new(fields.into_iter().map(|(at, node)| (field_key(&this.flat[at]), node))))
+        Ok(Map::from_entries(fields.into()))
     }
 
     fn map(&mut self, map: Map, value: &Type, levels: usize) -> Result<Map> {
@@ -130,13 +130,13 @@ impl Converter<'_> {
         }
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         self.depth -= 1;
-        Ok(Map::from_new(entries.into_iter()))
+        Ok(Map::from_entries(entries.into()))
     }
 
     fn list(&mut self, list: List, item: &Type, levels: usize) -> Result<List> {
         self.enter()?;
         let tracked = item.struct_id().is_some();
-        let mut items = List::with_capacity(list.len());
+        let mut items = Vec::with_capacity(list.len());
         for (index, node) in list.into_iter().enumerate() {
             if tracked {
                 self.context.enter_index(index);
@@ -148,7 +148,7 @@ impl Converter<'_> {
             items.push(node.unwrap_or_else(|| item.zero()));
         }
         self.depth -= 1;
-        Ok(items)
+        Ok(items.into())
     }
 
     fn enter(&mut self) -> Result<()> {

@@ -32,7 +32,7 @@ impl<'a> Decoder<'a> {
 
     fn value(&mut self) -> Result<Node> {
         match self.reader.peek()? {
-            b'"' => Ok(Node::Str((*self.reader.string()?).into())),
+            b'"' => Ok(Node::Str(leaf::text(&self.reader.string()?))),
             b'{' => self.map().map(Node::Map),
             b'[' => self.list().map(Node::List),
             b'n' => self.reader.literal("null").map(|()| Node::Null),
@@ -57,11 +57,11 @@ impl<'a> Decoder<'a> {
             if tracked {
                 self.context.leave();
             }
-            self.entries.push((Key::Owned((*name).into()), node));
+            self.entries.push((Key::Owned(leaf::text(&name)), node));
         }
         let context = &mut self.context;
         drop_duplicates(&mut self.entries, start, |name| context.duplicate(name));
-        Ok(Map::from_new(self.entries.drain(start..)))
+        Ok(Map::from_entries(leaf::take(&mut self.entries, start)))
     }
 
     fn list(&mut self) -> Result<List> {
@@ -80,9 +80,7 @@ impl<'a> Decoder<'a> {
             self.items.push(node);
             index += 1;
         }
-        let mut list = List::with_capacity(self.items.len() - start);
-        list.extend(self.items.drain(start..));
-        Ok(list)
+        Ok(leaf::take(&mut self.items, start))
     }
 }
 

@@ -4,6 +4,8 @@
 
 use ecow::EcoString;
 
+use super::scan;
+
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Whether a byte can not be copied into a string as it is. 0xE2 begins U+2028 and U+2029.
@@ -18,23 +20,11 @@ fn is_special(byte: u8) -> bool {
         || byte == 0xE2
 }
 
-/// Whether any byte is special. Written without branches inside a block so that it becomes vector code.
-#[inline]
-fn any_special(bytes: &[u8]) -> bool {
-    let mut blocks = bytes.chunks_exact(16);
-    for block in &mut blocks {
-        if block.iter().fold(false, |found, byte| found | is_special(*byte)) {
-            return true;
-        }
-    }
-    blocks.remainder().iter().any(|byte| is_special(*byte))
-}
-
 /// Writes a string in its quotes.
 #[inline]
 pub(in super::super) fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    if any_special(text.as_bytes()) {
+    if scan::may_need_escape(text.as_bytes()) {
         escaped(text, out);
     } else {
         out.extend_from_slice(text.as_bytes());
@@ -86,18 +76,6 @@ fn line_separator(bytes: &[u8]) -> Option<&'static [u8]> {
         [0xE2, 0x80, 0xA9, ..] => Some(br"\u2029"),
         _ => None,
     }
-}
-
-/// Whether Go would escape something in JSON text that it copies.
-pub(super) fn needs_html_escape(text: &str) -> bool {
-    let special = |byte: u8| byte == b'<' || byte == b'>' || byte == b'&' || byte == 0xE2;
-    let mut blocks = text.as_bytes().chunks_exact(32);
-    for block in &mut blocks {
-        if block.iter().fold(false, |found, byte| found | special(*byte)) {
-            return true;
-        }
-    }
-    blocks.remainder().iter().any(|byte| special(*byte))
 }
 
 /// Well-formed JSON text without white space and with Go's escapes.

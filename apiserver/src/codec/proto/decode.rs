@@ -3,8 +3,6 @@
 //! Keeps: entries of a struct are in the schema's order and maps by key, as JSON decoding leaves them; of a field
 //! that is there twice the last value stands.
 
-use std::borrow::Cow;
-
 use ecow::EcoString;
 
 use super::super::json::{self, sort_keeping_last};
@@ -46,36 +44,41 @@ pub(super) fn envelope(input: &[u8]) -> Result<Envelope<'_>> {
 }
 
 pub(super) fn message(input: &[u8], schema: &Schema, id: StructId) -> Result<Map> {
-    let mut decoder = Decoder {
-        schema,
-        fields: Vec::with_capacity(64),
-        entries: Vec::with_capacity(16),
-        items: Vec::with_capacity(32),
-        depth: 0,
-    };
+    let mut decoder =
+        Decoder { schema, entries: Vec::with_capacity(64), items: Vec::with_capacity(32), depth: 0 };
     decoder.structure(input, id)
 }
 
 struct Decoder<'a> {
     schema: &'a Schema,
-    fields: Vec<(u16, Node)>,
+    /// Entries of the structs and maps that are open.
     entries: Vec<(Key, Node)>,
     items: Vec<Node>,
     depth: usize,
+}
+
+/// A struct whose fields are being read.
+struct Open {
+    /// Where its entries begin.
+    start: usize,
+    /// The place of the last field in printing order.
+    last: u16,
+    in_order: bool,
+    /// A bit per field that was there.
+    seen: u128,
 }
 
 impl<'a> Decoder<'a> {
     fn structure(&mut self, input: &[u8], id: StructId) -> Result<Map> {
         self.enter()?;
         let this = self.schema.get(id);
-        let start = self.fields.len();
-        self.fields_of(input, this, 0, start)?;
+        let mut open = Open { start: self.entries.len(), last: 0, in_order: true, seen: 0 };
+        self.fields_of(input, this, 0, &mut open)?;
         self.depth -= 1;
-        if !self.fields[start..].is_sorted_by_key(|(at, _)| *at) {
-            self.fields[start..].sort_by_key(|(at, _)| *at);
+        if !open.in_order {
+            self.entries[open.start..].sort_by_cached_key(|(name, _)| this.find(name));
         }
-        let key = |at: u16| this.flat[usize::from(at)].field.name.clone();
-        Ok(Map::from_new(self.fields.drain(start..).map(|(at, node)| (key(at), node))))
+        Ok(Map::from_entries(leaf::take(&mut self.entries, open.start)))
     }
 
     fn enter(&mut self) -> Result<()> {
@@ -85,7 +88,7 @@ impl<'a> Decoder<'a> {
 
     /// Reads the fields of a message; `base` is where the struct's fields begin in the printing order of the
     /// struct that the tree shows, which differs for one that Go inlines.
-    fn fields_of(&mut self, input: &[u8], this: &'a Struct, base: u16, start: usize) -> Result<()> {
+    fn fields_of(&mut self, input: &[u8], this: &'a Struct, base: u16, open: &mut Open) -> Result<()> {
         let mut reader = Reader::new(input);
         let mut next = 0;
         while let Some(tag) = reader.tag()? {
@@ -97,29 +100,33 @@ impl<'a> Decoder<'a> {
             let declared = usize::from(this.by_number[place]);
             let field = &*this.fields[declared];
             let at = base + this.flat_at[declared];
+            let earlier = if field.inline { None } else { self.note(at, field, open) };
             match &field.ty {
                 Type::Struct(inner) if field.inline => {
                     self.enter()?;
                     let inner = self.schema.get(*inner);
-                    self.fields_of(bytes(&mut reader, tag, field)?, inner, at, start)?;
+                    self.fields_of(bytes(&mut reader, tag, field)?, inner, at, open)?;
                     self.depth -= 1;
                 }
                 Type::List { item, wrapped: false } => {
                     let from = self.items.len();
-                    self.take_earlier_items(at, start);
+                    if let Some(Node::List(list)) = earlier {
+                        self.items.extend(list);
+                    }
                     loop {
                         self.item(&mut reader, tag, item, field)?;
                         if !reader.same_tag(tag) {
                             break;
                         }
                     }
-                    let mut list = List::with_capacity(self.items.len() - from);
-                    list.extend(self.items.drain(from..));
-                    self.fields.push((at, Node::List(list)));
+                    let list = leaf::take(&mut self.items, from);
+                    self.entries.push((field.name.clone(), Node::List(list)));
                 }
                 Type::Map(value) => {
                     let from = self.entries.len();
-                    self.take_earlier_entries(at, start);
+                    if let Some(Node::Map(map)) = earlier {
+                        self.entries.extend(map);
+                    }
                     loop {
                         let entry = bytes(&mut reader, tag, field)?;
                         self.entry(entry, value, field)?;
@@ -130,14 +137,13 @@ impl<'a> Decoder<'a> {
                     if !self.entries[from..].is_sorted_by(|a, b| a.0 < b.0) {
                         sort_keeping_last(&mut self.entries, from, |_| ());
                     }
-                    let map = Map::from_new(self.entries.drain(from..));
-                    self.fields.push((at, Node::Map(map)));
+                    let map = Map::from_entries(leaf::take(&mut self.entries, from));
+                    self.entries.push((field.name.clone(), Node::Map(map)));
                 }
                 ty => {
                     let node = self.value(&mut reader, tag, ty, field)?;
-                    self.remove_earlier(at, start);
                     if let Some(node) = node.filter(|node| !field.is_zero(node)) {
-                        self.fields.push((at, node));
+                        self.entries.push((field.name.clone(), node));
                     }
                 }
             }
@@ -145,23 +151,19 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Removes an earlier value of the same field. Fields mostly come once and in order, so the last one is
-    /// looked at first.
-    fn remove_earlier(&mut self, at: u16, start: usize) -> Option<Node> {
-        let position = self.fields[start..].iter().rposition(|(earlier, _)| *earlier == at)?;
-        Some(self.fields.remove(start + position).1)
-    }
-
-    fn take_earlier_items(&mut self, at: u16, start: usize) {
-        if let Some(Node::List(list)) = self.remove_earlier(at, start) {
-            self.items.extend(list);
+    /// Notes a field of the open struct; answers the value of an earlier occurrence, which is removed.
+    #[inline]
+    fn note(&mut self, at: u16, field: &Field, open: &mut Open) -> Option<Node> {
+        open.in_order &= at >= open.last;
+        open.last = at;
+        let bit = 1_u128.checked_shl(at.into()).unwrap_or(0);
+        let is_again = open.seen & bit != 0;
+        open.seen |= bit;
+        if !is_again {
+            return None;
         }
-    }
-
-    fn take_earlier_entries(&mut self, at: u16, start: usize) {
-        if let Some(Node::Map(map)) = self.remove_earlier(at, start) {
-            self.entries.extend(map);
-        }
+        let position = self.entries[open.start..].iter().position(|(name, _)| *name == field.name)?;
+        Some(self.entries.remove(open.start + position).1)
     }
 
     /// Reads one item of a list, or several numbers that are packed together.
@@ -224,9 +226,7 @@ impl<'a> Decoder<'a> {
                 _ => reader.skip(tag)?,
             }
         }
-        let mut list = List::with_capacity(self.items.len() - from);
-        list.extend(self.items.drain(from..));
-        Ok(list)
+        Ok(leaf::take(&mut self.items, from))
     }
 
     fn schema_or(&mut self, input: &[u8], or: SchemaOr, id: StructId, field: &Field) -> Result<Option<Node>> {
@@ -247,7 +247,7 @@ impl<'a> Decoder<'a> {
                 reader.skip(tag)?;
             }
         }
-        let list: List = self.items.drain(from..).collect();
+        let list = leaf::take(&mut self.items, from);
         Ok(match or {
             _ if !list.is_empty() => Some(Node::List(list)),
             SchemaOr::Bool => Some(schema.unwrap_or(Node::Bool(allowed))),
@@ -293,9 +293,9 @@ fn finite(value: f64) -> Result<f64> {
 
 /// Text; what is not UTF-8 is replaced, as JSON would show it.
 fn text(bytes: &[u8]) -> EcoString {
-    match String::from_utf8_lossy(bytes) {
-        Cow::Borrowed(text) => text.into(),
-        Cow::Owned(text) => text.into(),
+    match std::str::from_utf8(bytes) {
+        Ok(text) => leaf::text(text),
+        Err(_) => String::from_utf8_lossy(bytes).as_ref().into(),
     }
 }
 
@@ -360,7 +360,10 @@ fn raw_json(raw: &[u8]) -> Result<Option<Node>> {
     if raw.starts_with(&MAGIC) {
         return embedded(raw).map(Some);
     }
-    let node = json::raw(&String::from_utf8_lossy(raw))?;
+    let node = match std::str::from_utf8(raw) {
+        Ok(text) => json::raw(text)?,
+        Err(_) => json::raw(&String::from_utf8_lossy(raw))?,
+    };
     Ok((node != Node::Null).then_some(node))
 }
 

@@ -141,7 +141,7 @@ impl<'t> Reader<'t> {
             sort_keeping_last(&mut merged, 0, |_| ());
             entries = merged;
         }
-        Ok(Sized { node: Node::Map(Map::from_new(entries.into_iter())), bytes })
+        Ok(Sized { node: Node::Map(Map::from_entries(entries.into())), bytes })
     }
 }
 
