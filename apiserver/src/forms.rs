@@ -68,12 +68,25 @@ fn append_json(resource: &Resource, stored: &Stored<'_>, place: Place, out: &mut
 }
 
 fn append_message(resource: &Resource, stored: &Stored<'_>, place: Place, out: &mut Vec<u8>) {
-    let object = served_tree(resource, stored);
-    let mut message = Vec::with_capacity(stored.bytes.len());
-    codec::proto::encode(&object, schema::builtin(), resource.schema, &mut message);
     match place {
-        Place::Item => out.extend_from_slice(&message),
-        Place::Alone => codec::proto::document(&resource.api_version, resource.kind.names.kind, &message, out),
+        Place::Item => append_bare_message(resource, stored, out),
+        Place::Alone => {
+            let mut message = Vec::with_capacity(stored.bytes.len());
+            append_bare_message(resource, stored, &mut message);
+            codec::proto::document(&resource.api_version, resource.kind.names.kind, &message, out);
+        }
+    }
+}
+
+/// Appends an object's message: of the storage version straight from its bytes, else through a tree.
+fn append_bare_message(resource: &Resource, stored: &Stored<'_>, out: &mut Vec<u8>) {
+    let schema = schema::builtin();
+    let start = out.len();
+    let transcoded = resource.is_storage()
+        && codec::proto::transcode_stored(stored.bytes, schema, resource.schema, out).is_ok();
+    if !transcoded {
+        out.truncate(start);
+        codec::proto::encode(&served_tree(resource, stored), schema, resource.schema, out);
     }
 }
 

@@ -128,9 +128,9 @@ impl Comparison<'_> {
             for (name, old) in live.entries() {
                 if !new.contains(name)
                     && !skip.leaves_out(name)
-                    && let Some(at) = this.index.get(name)
+                    && let Some(at) = this.find(name)
                 {
-                    self.field(Some(old), None, &this.flat[usize::from(*at)], skip, out);
+                    self.field(Some(old), None, &this.flat[at], skip, out);
                 }
             }
         }
@@ -429,7 +429,7 @@ fn place(this: &Struct, name: &Key, next: &mut usize) -> Option<usize> {
     let found = ahead.enumerate().find(|(_, flat)| same_name(&flat.field.name, name));
     let at = match found {
         Some((ahead, _)) => *next + ahead,
-        None => usize::from(*this.index.get(name)?),
+        None => this.find(name)?,
     };
     *next = at + 1;
     Some(at)

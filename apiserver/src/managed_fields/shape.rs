@@ -77,7 +77,7 @@ impl Items<'_> {
             if let Some(value) = map.get(key) {
                 return Some(value.clone());
             }
-            let flat = &this.flat[usize::from(*this.index.get(key)?)];
+            let flat = &this.flat[this.find(key)?];
             let zero = flat.printed.then(|| flat.field.ty.zero());
             if typed {
                 zero.or_else(|| flat.field.default.clone())

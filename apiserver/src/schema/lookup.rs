@@ -7,7 +7,7 @@ use super::FlatField;
 
 /// An open-addressed table from JSON names to indexes into `flat`.
 #[derive(Debug, Default)]
-pub struct NameTable {
+pub(super) struct NameTable {
     slots: Box<[u16]>,
 }
 
