@@ -5,6 +5,7 @@ use crate::status::{Error, Status, StatusDetails};
 pub(crate) mod go_text;
 pub mod json;
 pub mod merge;
+pub mod strategic;
 
 /// Why a patch could not be applied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +16,9 @@ pub enum PatchError {
     /// It does not fit the object.
     #[error("{0}")]
     Failed(String),
+    /// It does not fit what the API declares, in upstream's words.
+    #[error("{0}")]
+    Unfit(String),
     /// It is larger than it may be.
     #[error("{0}")]
     TooLarge(String),
@@ -24,6 +28,7 @@ impl From<PatchError> for Error {
     fn from(error: PatchError) -> Error {
         match error {
             PatchError::Malformed(cause) => Error::BadRequest(cause),
+            PatchError::Unfit(message) => Error::Plain(message),
             PatchError::Failed(message) => Error::Foreign(Box::new(Status {
                 message,
                 reason: "Invalid".to_owned(),

@@ -204,9 +204,7 @@ impl Scope<'_> {
         document.set("kind", self.resource.kind.names.kind);
         let document = match patch {
             Patch::Strategic(patch) => {
-                let _ = (patch, schema, id);
-                return Err(negotiation::unsupported(&[JSON_PATCH, MERGE_PATCH, APPLY_PATCH]));
-                #[allow(unreachable_code)]
+                patch::strategic::apply(patch, &mut document, schema, id)?;
                 document
             }
             Patch::Json(patch) => self.untyped_patch(document, |node| patch::json::apply(patch, node))?,
