@@ -326,7 +326,7 @@ fn resize_changes_amounts_alone() {
     );
     check(
         "{limits: {cpu: 200m, memory: 2Gi}}",
-        "spec: Invalid value: \"BestEffort\": Pod QOS Class may not change as a result of resizing",
+        "spec: Invalid value: \"Burstable\": Pod QOS Class may not change as a result of resizing",
     );
 }
 
@@ -337,8 +337,8 @@ fn grace_is_for_pods_that_run_somewhere() {
         assert_eq!(grace_period(&pod, requested), expected);
     };
     check("{terminationGracePeriodSeconds: 30}", "Pending", None, 0);
-    check("{terminationGracePeriodSeconds: 30, nodeName: n}", "Running", None, 30);
-    check("{terminationGracePeriodSeconds: 30, nodeName: n}", "Running", Some(5), 5);
-    check("{terminationGracePeriodSeconds: 30, nodeName: n}", "Running", Some(-1), 1);
-    check("{terminationGracePeriodSeconds: 30, nodeName: n}", "Failed", None, 0);
+    check("{terminationGracePeriodSeconds: 30, nodeName: n1}", "Running", None, 30);
+    check("{terminationGracePeriodSeconds: 30, nodeName: n1}", "Running", Some(5), 5);
+    check("{terminationGracePeriodSeconds: 30, nodeName: n1}", "Running", Some(-1), 1);
+    check("{terminationGracePeriodSeconds: 30, nodeName: n1}", "Failed", None, 0);
 }
