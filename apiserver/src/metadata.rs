@@ -172,7 +172,11 @@ fn validate_finalizers(metadata: &Map, path: &Path<'_>, errors: &mut FieldErrors
 /// Reports a finalizer that is neither qualified nor standard.
 pub fn validate_finalizer_domain(finalizer: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     if !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer) {
-        errors.invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
+        errors.invalid(
+            path,
+            finalizer,
+            "name is neither a standard finalizer name nor is it fully qualified",
+        );
     }
 }
 

@@ -3,11 +3,11 @@
 //! Keeps: every rule answers what is wrong as sentences, none when nothing is; a valid text costs no
 //! allocation; the sentences are upstream's to the letter, because clients and test suites compare them.
 
+pub mod address;
 pub mod dns;
 pub mod label;
-pub mod text;
-pub mod address;
 pub mod signer;
+pub mod text;
 
 use std::borrow::Cow;
 

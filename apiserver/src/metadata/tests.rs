@@ -39,9 +39,15 @@ fn check_update(metadata: Map, old: Map, expected: &str) {
 #[test]
 fn create_names_each_fault() {
     check_create(Map::new(), "");
-    check_create(Map::from([("name", "")]), "metadata.name: Required value: name or generateName is required");
+    check_create(
+        Map::from([("name", "")]),
+        "metadata.name: Required value: name or generateName is required",
+    );
     check_create(Map::from([("namespace", "")]), "metadata.namespace: Required value");
-    check_create(Map::from([("namespace", "a.b")]), "metadata.namespace: Invalid value: \"a.b\": must not contain dots");
+    check_create(
+        Map::from([("namespace", "a.b")]),
+        "metadata.namespace: Invalid value: \"a.b\": must not contain dots",
+    );
     check_create(
         Map::from([("annotations", Map::from([("k", "v".repeat(262_144))]))]),
         "metadata.annotations: Too long: may not be more than 262144 bytes",
@@ -81,7 +87,11 @@ fn owners_are_whole_and_one_controls() {
 
 #[test]
 fn update_keeps_what_is_immutable() {
-    check_update(Map::from([("uid", "b")]), Map::from([("uid", "a")]), "metadata.uid: Invalid value: \"b\": field is immutable");
+    check_update(
+        Map::from([("uid", "b")]),
+        Map::from([("uid", "a")]),
+        "metadata.uid: Invalid value: \"b\": field is immutable",
+    );
     check_update(
         Map::from([("generation", 1_i64)]),
         Map::from([("generation", 2_i64)]),

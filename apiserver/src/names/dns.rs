@@ -61,7 +61,8 @@ pub fn subdomain_with_underscore(name: &str) -> Faults {
     }
     let is_underscored = |label: &str| {
         let label = label.strip_prefix('_').unwrap_or(label);
-        ends_are_alphanumeric(label) && label.bytes().all(|byte| is_alphanumeric(byte) || matches!(byte, b'-' | b'_'))
+        ends_are_alphanumeric(label)
+            && label.bytes().all(|byte| is_alphanumeric(byte) || matches!(byte, b'-' | b'_'))
     };
     if !name.split('.').all(is_underscored) {
         faults.push(pattern(

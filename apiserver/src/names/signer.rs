@@ -61,6 +61,8 @@ pub fn trust_bundle_name(signer: &str, name: &str, is_prefix: bool) -> super::Fa
     let prefix = format!("{}:", signer.replace('/', ":"));
     match name.strip_prefix(&prefix) {
         Some(rest) => dns::subdomain(&super::masked(rest, is_prefix)),
-        None => vec![format!("ClusterTrustBundle for signerName {signer} must be named with prefix {prefix}")],
+        None => {
+            vec![format!("ClusterTrustBundle for signerName {signer} must be named with prefix {prefix}")]
+        }
     }
 }

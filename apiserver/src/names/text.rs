@@ -21,7 +21,8 @@ pub fn variable_name(name: &str) -> Faults {
         return vec!["environment variable name must be non-empty".to_owned()];
     }
     fault_unless(name.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'='), || {
-        "a valid environment variable name must consist only of printable ASCII characters other than '='".to_owned()
+        "a valid environment variable name must consist only of printable ASCII characters other than '='"
+            .to_owned()
     })
 }
 

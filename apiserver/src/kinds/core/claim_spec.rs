@@ -6,7 +6,8 @@ use crate::kinds::selector;
 use crate::tree::Map;
 
 /// Every access mode, sorted.
-pub(super) const ACCESS_MODES: &[&str] = &["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+pub(super) const ACCESS_MODES: &[&str] =
+    &["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
 
 /// Reports what is wrong with a PersistentVolumeClaimSpec.
 pub(in crate::kinds) fn validate(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {

@@ -46,8 +46,10 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_told() {
-        let old = Map::from([("a", Node::Int(1)), ("b", Map::from([("c", "x")]).into()), ("d", Node::Int(4))]);
-        let new = Map::from([("a", Node::Int(1)), ("b", Map::from([("c", "y")]).into()), ("e", Node::Int(5))]);
+        let old =
+            Map::from([("a", Node::Int(1)), ("b", Map::from([("c", "x")]).into()), ("d", Node::Int(4))]);
+        let new =
+            Map::from([("a", Node::Int(1)), ("b", Map::from([("c", "y")]).into()), ("e", Node::Int(5))]);
         assert_eq!(between(&old, &new), "- .b.c: \"x\"\n+ .b.c: \"y\"\n- .d: 4\n+ .e: 5\n");
     }
 }

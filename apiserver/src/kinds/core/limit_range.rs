@@ -94,7 +94,9 @@ fn validate_item(item: &Map, kind: &str, path: &Path<'_>, errors: &mut FieldErro
             }
         }
     }
-    if kind == "PersistentVolumeClaim" && amount(item, "min", "storage").or(amount(item, "max", "storage")).is_none() {
+    if kind == "PersistentVolumeClaim"
+        && amount(item, "min", "storage").or(amount(item, "max", "storage")).is_none()
+    {
         let detail = "either minimum or maximum storage value is required, but neither was provided";
         errors.required(&path.child("limits"), detail);
     }
@@ -118,7 +120,9 @@ fn validate_order(item: &Map, name: &str, is_pod: bool, path: &Path<'_>, errors:
         if is_pod && (low.starts_with("default") || high.starts_with("default")) {
             continue;
         }
-        let (Some(lower), Some(upper)) = (amount(item, low, name), amount(item, high, name)) else { continue };
+        let (Some(lower), Some(upper)) = (amount(item, low, name), amount(item, high, name)) else {
+            continue;
+        };
         if lower > upper {
             let value = [lower, upper][shown].canonical();
             let detail = format!(
@@ -129,7 +133,8 @@ fn validate_order(item: &Map, name: &str, is_pod: bool, path: &Path<'_>, errors:
             errors.invalid(&path.child(at).key(name), value, detail);
         }
     }
-    if let (Some(limit), Some(request)) = (amount(item, "default", name), amount(item, "defaultRequest", name))
+    if let (Some(limit), Some(request)) =
+        (amount(item, "default", name), amount(item, "defaultRequest", name))
         && !resources::is_overcommit_allowed(name)
         && limit != request
     {
@@ -195,7 +200,11 @@ mod tests {
             &[("min", "2"), ("max", "1")],
             "spec.limits[0].min[cpu]: Invalid value: \"2\": min value 2 is greater than max value 1",
         );
-        check("Pod", &[("default", "1")], "spec.limits[0].default: Forbidden: may not be specified when `type` is 'Pod'");
+        check(
+            "Pod",
+            &[("default", "1")],
+            "spec.limits[0].default: Forbidden: may not be specified when `type` is 'Pod'",
+        );
         check(
             "Thing",
             &[],

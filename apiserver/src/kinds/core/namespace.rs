@@ -2,7 +2,9 @@
 //! before the namespace is; the label with its own name is always there.
 
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Action, Context, Kind, NameRule, Names, Scope, Selectable, Subresource, Version, View, column};
+use crate::kind::{
+    self, Action, Context, Kind, NameRule, Names, Scope, Selectable, Subresource, Version, View, column,
+};
 use crate::metadata;
 use crate::names;
 use crate::tree::{List, Map, Node};
@@ -28,7 +30,11 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         },
         kind::status(kind::keep_all_but_status, validate_status),
     ],
-    columns: &[kind::NAME, column("Status", "string", |it, _| it.str_at(&["status", "phase"]).into()), kind::AGE],
+    columns: &[
+        kind::NAME,
+        column("Status", "string", |it, _| it.str_at(&["status", "phase"]).into()),
+        kind::AGE,
+    ],
     selectable: &[Selectable {
         name: "status.phase",
         value: |it| it.str_at(&["status", "phase"]).into(),

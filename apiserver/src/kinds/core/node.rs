@@ -3,7 +3,9 @@
 
 use super::{pod, rules};
 use crate::field::{Cause, FieldErrors, Path};
-use crate::kind::{self, Action, BodyKind, Context, Kind, Names, Scope, Selectable, Subresource, Version, column, wide};
+use crate::kind::{
+    self, Action, BodyKind, Context, Kind, Names, Scope, Selectable, Subresource, Version, column, wide,
+};
 use crate::names::{self, address, label};
 use crate::tree::{List, Map, Node};
 
@@ -46,7 +48,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     ],
     selectable: &[Selectable {
         name: "spec.unschedulable",
-        value: |it| if it.at(&["spec", "unschedulable"]) == Some(&Node::Bool(true)) { "true" } else { "false" }.into(),
+        value: |it| {
+            if it.at(&["spec", "unschedulable"]) == Some(&Node::Bool(true)) { "true" } else { "false" }.into()
+        },
         indexed: false,
     }],
     set_defaults,
@@ -86,7 +90,11 @@ fn roles(node: &Map) -> String {
 
 fn address_of<'a>(node: &'a Map, kind: &str) -> &'a str {
     let addresses = node.map("status").into_iter().flat_map(|status| status.maps("addresses"));
-    addresses.filter(|address| address.str("type") == kind).map(|address| address.str("address")).next().unwrap_or("<none>")
+    addresses
+        .filter(|address| address.str("type") == kind)
+        .map(|address| address.str("address"))
+        .next()
+        .unwrap_or("<none>")
 }
 
 fn info<'a>(node: &'a Map, field: &str) -> &'a str {
@@ -197,7 +205,11 @@ fn validate_features(node: &Map, errors: &mut FieldErrors) {
                 && segment.bytes().all(|byte| byte.is_ascii_alphanumeric())
         };
         if name.len() > NAME_MAX {
-            errors.invalid(&path, name, format!("invalid feature name {name:?}: must be no more than {NAME_MAX} characters"));
+            errors.invalid(
+                &path,
+                name,
+                format!("invalid feature name {name:?}: must be no more than {NAME_MAX} characters"),
+            );
         } else if !(name.starts_with(|c: char| c.is_ascii_uppercase()) && name.split('/').all(is_segment)) {
             errors.invalid(&path, name, format!("invalid feature name {name:?}: must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes"));
         }
@@ -216,8 +228,11 @@ fn validate_cidrs(spec: &Map, errors: &mut FieldErrors) {
     for (i, block) in blocks.iter().enumerate() {
         names::report(errors, &path.index(i), block, address::cidr(block));
     }
-    let families: Vec<bool> =
-        blocks.iter().filter_map(|block| address::parse_cidr_lenient(block)).map(|(ip, _)| ip.is_ipv6()).collect();
+    let families: Vec<bool> = blocks
+        .iter()
+        .filter_map(|block| address::parse_cidr_lenient(block))
+        .map(|(ip, _)| ip.is_ipv6())
+        .collect();
     if blocks.len() > 2 || (blocks.len() == 2 && families.len() == 2 && families[0] == families[1]) {
         let value = spec.get("podCIDRs").cloned().unwrap_or_default();
         errors.invalid(&path, value, "may specify no more than one CIDR for each IP family");
@@ -291,7 +306,10 @@ mod tests {
         assert_eq!((status(&worker).as_str(), roles(&worker).as_str()), ("Ready", "edge,worker"));
         let mut cordoned = node(&[], "Unknown");
         cordoned.map_mut("spec").set("unschedulable", true);
-        assert_eq!((status(&cordoned).as_str(), roles(&cordoned).as_str()), ("NotReady,SchedulingDisabled", "<none>"));
+        assert_eq!(
+            (status(&cordoned).as_str(), roles(&cordoned).as_str()),
+            ("NotReady,SchedulingDisabled", "<none>")
+        );
         assert_eq!(status(&Map::new()), "Unknown");
     }
 

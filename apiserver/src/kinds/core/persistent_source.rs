@@ -71,7 +71,12 @@ pub(super) fn validate(spec: &Map, name: &str, path: &Path<'_>, errors: &mut Fie
 fn validate_csi(source: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     volume_source::validate_driver_name(source.str("driver"), &path.child("driver"), errors);
     rules::require_text(source, "volumeHandle", path, errors);
-    for field in ["controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef"] {
+    for field in [
+        "controllerPublishSecretRef",
+        "controllerExpandSecretRef",
+        "nodePublishSecretRef",
+        "nodeExpandSecretRef",
+    ] {
         let Some(secret) = source.map(field) else { continue };
         let path = path.child(field);
         if rules::require_text(secret, "name", &path, errors) {
@@ -91,10 +96,8 @@ fn validate_namespaces(kind: &str, source: &Map, path: &Path<'_>, errors: &mut F
                 rules::require_text(secret, "namespace", &path.child("secretRef"), errors);
             }
         }
-        "azureFile" => {
-            if source.get("secretNamespace").and_then(Node::as_str) == Some("") {
-                errors.required(&path.child("secretNamespace"), "");
-            }
+        "azureFile" if source.get("secretNamespace").and_then(Node::as_str) == Some("") => {
+            errors.required(&path.child("secretNamespace"), "");
         }
         "glusterfs" => match source.get("endpointsNamespace").and_then(Node::as_str) {
             Some("") => {

@@ -23,7 +23,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         kind::NAME,
         column("Capacity", "string", |it, _| capacity(it.map_at(&["spec", "capacity"])).into()),
         column("Access Modes", "string", |it, _| access_modes(it.map("spec")).into()),
-        column("Reclaim Policy", "string", |it, _| it.str_at(&["spec", "persistentVolumeReclaimPolicy"]).into()),
+        column("Reclaim Policy", "string", |it, _| {
+            it.str_at(&["spec", "persistentVolumeReclaimPolicy"]).into()
+        }),
         column("Status", "string", |it, _| phase(it).into()),
         column("Claim", "string", |it, _| claim(it).into()),
         column("StorageClass", "string", |it, _| storage_class(it).into()),
@@ -50,11 +52,18 @@ pub(super) fn capacity(resources: Option<&Map>) -> &str {
 
 /// Access modes in short, always in the same order.
 pub(super) fn access_modes(owner: Option<&Map>) -> String {
-    const SHORT: [(&str, &str); 4] =
-        [("ReadWriteOnce", "RWO"), ("ReadOnlyMany", "ROX"), ("ReadWriteMany", "RWX"), ("ReadWriteOncePod", "RWOP")];
+    const SHORT: [(&str, &str); 4] = [
+        ("ReadWriteOnce", "RWO"),
+        ("ReadOnlyMany", "ROX"),
+        ("ReadWriteMany", "RWX"),
+        ("ReadWriteOncePod", "RWOP"),
+    ];
     let Some(owner) = owner else { return String::new() };
-    let found: Vec<&str> =
-        SHORT.iter().filter(|(mode, _)| rules::lists(owner, "accessModes", mode)).map(|(_, short)| *short).collect();
+    let found: Vec<&str> = SHORT
+        .iter()
+        .filter(|(mode, _)| rules::lists(owner, "accessModes", mode))
+        .map(|(_, short)| *short)
+        .collect();
     found.join(",")
 }
 
@@ -149,7 +158,9 @@ fn validate_affinity(spec: &Map, errors: &mut FieldErrors) {
     let path = SPEC.child("nodeAffinity");
     if let Some(affinity) = spec.map("nodeAffinity") {
         match affinity.map("required") {
-            Some(required) => pod::affinity::validate_node_selector(required, &path.child("required"), errors),
+            Some(required) => {
+                pod::affinity::validate_node_selector(required, &path.child("required"), errors)
+            }
             None => errors.required(&path.child("required"), "must specify required node constraints"),
         }
     }
@@ -190,8 +201,10 @@ fn validate_update(volume: &Map, old: &Map, errors: &mut FieldErrors) {
         csi.remove(LATE);
     }
     if source != old_source {
-        let detail =
-            format!("spec.persistentvolumesource is immutable after creation\n{}", difference::between(&old_source, &source));
+        let detail = format!(
+            "spec.persistentvolumesource is immutable after creation\n{}",
+            difference::between(&old_source, &source)
+        );
         errors.forbidden(&SPEC.child("persistentvolumesource"), detail);
     }
     errors.immutable(&Path::new("volumeMode"), spec.get("volumeMode"), old_spec.get("volumeMode"));

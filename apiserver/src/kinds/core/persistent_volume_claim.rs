@@ -24,7 +24,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         kind::NAME,
         column("Status", "string", |it, _| phase(it).into()),
         column("Volume", "string", |it, _| it.str_at(&["spec", "volumeName"]).into()),
-        column("Capacity", "string", |it, _| if_bound(it, |it| capacity(it.map_at(&["status", "capacity"])).to_owned())),
+        column("Capacity", "string", |it, _| {
+            if_bound(it, |it| capacity(it.map_at(&["status", "capacity"])).to_owned())
+        }),
         column("Access Modes", "string", |it, _| if_bound(it, |it| access_modes(it.map("status")))),
         column("StorageClass", "string", |it, _| storage_class(it).into()),
         column("VolumeAttributesClass", "string", |it, _| or_unset(it, "volumeAttributesClassName").into()),
@@ -66,7 +68,10 @@ fn prepare_sources(claim: &mut Map, old: Option<&Map>) {
         old.map("spec").is_some_and(|spec| spec.contains("dataSource") || spec.contains("dataSourceRef"))
     });
     let spec = claim.map_mut("spec");
-    if !had_source && !spec.contains("dataSourceRef") && !spec.map("dataSource").is_some_and(is_volume_or_snapshot) {
+    if !had_source
+        && !spec.contains("dataSourceRef")
+        && !spec.map("dataSource").is_some_and(is_volume_or_snapshot)
+    {
         spec.remove("dataSource");
     }
     let mirrored = |source: &Map| {
@@ -129,8 +134,7 @@ fn validate_update(claim: &Map, old: &Map, errors: &mut FieldErrors) {
         old_spec.remove(CLASS);
     }
     if spec != old_spec {
-        let sentence =
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+        let sentence = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
         errors.forbidden(&SPEC, format!("{sentence}\n{}", difference::between(&old_spec, &spec)));
     }
     if size < old_size && size <= storage(old.map_at(&["status", "capacity"])) {
@@ -139,7 +143,10 @@ fn validate_update(claim: &Map, old: &Map, errors: &mut FieldErrors) {
         errors.forbidden(&path.child("storage"), "field can not be less than status.capacity");
     }
     let was_applied = old.at(&["status", "currentVolumeAttributesClassName"]).is_some();
-    if class != old_class && was_applied && class.as_ref().and_then(Node::as_str).unwrap_or_default().is_empty() {
+    if class != old_class
+        && was_applied
+        && class.as_ref().and_then(Node::as_str).unwrap_or_default().is_empty()
+    {
         let to = if class.is_none() { "nil" } else { "empty string" };
         let detail =
             format!("update to {to} is forbidden when status.currentVolumeAttributesClassName is not nil");
@@ -157,7 +164,8 @@ fn validate_status(claim: &Map, _: &Map, errors: &mut FieldErrors) {
     ];
     let Some(status) = claim.map("status") else { return };
     let path = Path::new("status");
-    for (name, amount) in pod::resources::entries(status, "capacity").filter(|(_, amount)| amount.sign() < 0) {
+    for (name, amount) in pod::resources::entries(status, "capacity").filter(|(_, amount)| amount.sign() < 0)
+    {
         let path = path.child("capacity");
         errors.invalid(&path.key(name), amount.value(), "must be a valid resource quantity");
     }
@@ -178,7 +186,8 @@ mod tests {
         if !volume.is_empty() {
             spec.set("volumeName", volume);
         }
-        let status = Map::from([("phase", Node::from(phase)), ("capacity", Map::from([("storage", "1Gi")]).into())]);
+        let status =
+            Map::from([("phase", Node::from(phase)), ("capacity", Map::from([("storage", "1Gi")]).into())]);
         Map::from([("spec", spec), ("status", status)])
     }
 
@@ -212,7 +221,8 @@ mod tests {
         )]);
         prepare_sources(&mut claim, None);
         assert_eq!(claim.at(&["spec", "dataSource"]), claim.at(&["spec", "dataSourceRef"]));
-        let mut other = Map::from([("spec", Map::from([("dataSource", Map::from([("kind", "Other"), ("name", "a")]))]))]);
+        let mut other =
+            Map::from([("spec", Map::from([("dataSource", Map::from([("kind", "Other"), ("name", "a")]))]))]);
         prepare_sources(&mut other, None);
         assert_eq!(other.to_string(), r#"{"spec":{}}"#);
     }

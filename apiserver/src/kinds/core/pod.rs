@@ -2,37 +2,39 @@
 //! gets its node once.
 
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Action, BodyKind, Context, Generation, Kind, Names, Scope, Subresource, VIEW_VERBS, Version, View};
+use crate::kind::{
+    self, Action, BodyKind, Context, Generation, Kind, Names, Scope, Subresource, VIEW_VERBS, Version, View,
+};
 use crate::tree::{Map, Node};
 
-pub(in crate::kinds) mod template;
-pub(in crate::kinds) mod defaults;
-pub(in crate::kinds) mod resources;
-pub(in crate::kinds) mod tolerations;
 pub(in crate::kinds) mod affinity;
-pub(in crate::kinds) mod sums;
-pub(in crate::kinds::core) mod paths;
 mod annotations;
 mod binding;
 mod columns;
 mod conditions;
 mod containers;
+pub(in crate::kinds) mod defaults;
 mod dns;
 mod env;
 mod ephemeral;
 mod image;
 mod label_keys;
 mod mounts;
+pub(in crate::kinds::core) mod paths;
 mod pod_resources;
 mod probes;
 mod projected;
 mod qos;
 mod resize;
+pub(in crate::kinds) mod resources;
 mod security;
 mod selectable;
 mod spec;
 mod spread;
 mod status;
+pub(in crate::kinds) mod sums;
+pub(in crate::kinds) mod template;
+pub(in crate::kinds) mod tolerations;
 mod update;
 mod volumes;
 mod warnings;
@@ -72,7 +74,12 @@ const SUBRESOURCES: &[Subresource] = &[
     Subresource {
         name: "binding",
         verbs: &["create"],
-        body: Some(BodyKind { group: "", version: "v1", kind: "Binding", schema: "io.k8s.api.core.v1.Binding" }),
+        body: Some(BodyKind {
+            group: "",
+            version: "v1",
+            kind: "Binding",
+            schema: "io.k8s.api.core.v1.Binding",
+        }),
         action: Action::Change(binding::bind),
     },
     Subresource {
@@ -94,7 +101,12 @@ const SUBRESOURCES: &[Subresource] = &[
     },
     connect("exec", "PodExecOptions", "io.k8s.api.core.v1.PodExecOptions", &["create", "get"]),
     Subresource { name: "log", verbs: &["get"], body: None, action: Action::Special },
-    connect("portforward", "PodPortForwardOptions", "io.k8s.api.core.v1.PodPortForwardOptions", &["create", "get"]),
+    connect(
+        "portforward",
+        "PodPortForwardOptions",
+        "io.k8s.api.core.v1.PodPortForwardOptions",
+        &["create", "get"],
+    ),
     connect(
         "proxy",
         "PodProxyOptions",
@@ -224,7 +236,8 @@ fn validate_request(_: &Version, pod: &Map, old: Option<&Map>, errors: &mut Fiel
         errors.forbidden(&SPEC.child("ephemeralContainers"), "cannot be set on create");
     }
     if !spec.str("nodeName").is_empty() && !spec.list("schedulingGates").is_empty() {
-        errors.forbidden(&SPEC.child("nodeName"), "cannot be set until all schedulingGates have been cleared");
+        errors
+            .forbidden(&SPEC.child("nodeName"), "cannot be set until all schedulingGates have been cleared");
     }
     annotations::validate_profiles_match(pod.map_at(&["metadata", "annotations"]), spec, &SPEC, errors);
 }

@@ -21,7 +21,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         kind::NAME,
         column("Containers", "string", |it, _| workload::containers(it.map("template"))),
         column("Images", "string", |it, _| workload::images(it.map("template"))),
-        column("Pod Labels", "string", |it, _| selector::labels_cell(it.map_at(&["template", "metadata", "labels"]))),
+        column("Pod Labels", "string", |it, _| {
+            selector::labels_cell(it.map_at(&["template", "metadata", "labels"]))
+        }),
     ],
     generation: Generation::When(|it, old| it.get("template") != old.get("template")),
     delete_returns_object: true,
@@ -36,5 +38,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
 };
 
 fn validate(object: &Map, errors: &mut FieldErrors) {
-    template::validate_template(object.map("template").unwrap_or(&Map::new()), &Path::new("template"), errors);
+    template::validate_template(
+        object.map("template").unwrap_or(&Map::new()),
+        &Path::new("template"),
+        errors,
+    );
 }

@@ -33,7 +33,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     ],
     selectable: &[Selectable {
         name: "status.replicas",
-        value: |it| ecow::eco_format!("{}", it.at(&["status", "replicas"]).and_then(Node::as_int).unwrap_or(0)),
+        value: |it| {
+            ecow::eco_format!("{}", it.at(&["status", "replicas"]).and_then(Node::as_int).unwrap_or(0))
+        },
         indexed: false,
     }],
     generation: Generation::Spec,

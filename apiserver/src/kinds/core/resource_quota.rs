@@ -132,9 +132,11 @@ fn fits(scope: &str, resource: &str) -> bool {
     match scope {
         "BestEffort" => resource == "pods",
         "VolumeAttributesClass" => matches!(resource, "persistentvolumeclaims" | "requests.storage"),
-        "Terminating" | "NotTerminating" | "NotBestEffort" | "PriorityClass" | "CrossNamespacePodAffinity" => {
-            resource == "pods" || is_compute
-        }
+        "Terminating"
+        | "NotTerminating"
+        | "NotBestEffort"
+        | "PriorityClass"
+        | "CrossNamespacePodAffinity" => resource == "pods" || is_compute,
         _ => true,
     }
 }
@@ -166,8 +168,12 @@ fn validate_term(term: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
 
 fn validate_update(quota: &Map, old: &Map, errors: &mut FieldErrors) {
     let scopes = |object: &Map| {
-        let mut scopes: Vec<String> =
-            object.map("spec").into_iter().flat_map(|spec| rules::texts(spec, "scopes")).map(str::to_owned).collect();
+        let mut scopes: Vec<String> = object
+            .map("spec")
+            .into_iter()
+            .flat_map(|spec| rules::texts(spec, "scopes"))
+            .map(str::to_owned)
+            .collect();
         scopes.sort_unstable();
         scopes.dedup();
         scopes
@@ -183,7 +189,8 @@ fn warnings(quota: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
     let hard = |name: &str| resources::amount(spec, "hard", name);
     for resource in ["cpu", "memory", "ephemeral-storage"] {
         let full = format!("requests.{resource}");
-        let plain = if resource == "ephemeral-storage" { None } else { hard(resource).map(|it| (resource, it)) };
+        let plain =
+            if resource == "ephemeral-storage" { None } else { hard(resource).map(|it| (resource, it)) };
         let request = hard(&full).map(|it| (full.as_str(), it)).or(plain);
         let limit_name = format!("limits.{resource}");
         if let (Some((name, request)), Some(limit)) = (request, hard(&limit_name))

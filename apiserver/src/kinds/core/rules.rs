@@ -7,7 +7,12 @@ use crate::names;
 use crate::tree::{Map, Node};
 
 /// Reports a text that is absent or empty; answers whether it is there.
-pub(in crate::kinds) fn require_text(map: &Map, field: &str, path: &Path<'_>, errors: &mut FieldErrors) -> bool {
+pub(in crate::kinds) fn require_text(
+    map: &Map,
+    field: &str,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) -> bool {
     let present = !map.str(field).is_empty();
     if !present {
         errors.required(&path.child(field), "");

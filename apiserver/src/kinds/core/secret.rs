@@ -77,14 +77,16 @@ fn validate_type(secret: &Map, errors: &mut FieldErrors) {
         }
     };
     match secret.str("type") {
-        "kubernetes.io/service-account-token" => {
-            if secret.annotation(SERVICE_ACCOUNT_ANNOTATION).unwrap_or_default().is_empty() {
-                let path = Path::new("metadata");
-                errors.required(&path.child("annotations").key(SERVICE_ACCOUNT_ANNOTATION), "");
-            }
+        "kubernetes.io/service-account-token"
+            if secret.annotation(SERVICE_ACCOUNT_ANNOTATION).unwrap_or_default().is_empty() =>
+        {
+            let path = Path::new("metadata");
+            errors.required(&path.child("annotations").key(SERVICE_ACCOUNT_ANNOTATION), "");
         }
         "kubernetes.io/dockercfg" => validate_json(data(".dockercfg"), ".dockercfg", errors),
-        "kubernetes.io/dockerconfigjson" => validate_json(data(".dockerconfigjson"), ".dockerconfigjson", errors),
+        "kubernetes.io/dockerconfigjson" => {
+            validate_json(data(".dockerconfigjson"), ".dockerconfigjson", errors)
+        }
         "kubernetes.io/basic-auth" if data("username").is_none() && data("password").is_none() => {
             require("username", errors);
             require("password", errors);
@@ -145,7 +147,11 @@ mod tests {
         check("Opaque", &[], "[]");
         check("kubernetes.io/tls", &[("tls.crt", "")], "data[tls.key]: Required value");
         check("kubernetes.io/basic-auth", &[("password", "x")], "[]");
-        check("kubernetes.io/basic-auth", &[], "[data[username]: Required value, data[password]: Required value]");
+        check(
+            "kubernetes.io/basic-auth",
+            &[],
+            "[data[username]: Required value, data[password]: Required value]",
+        );
         check("kubernetes.io/dockerconfigjson", &[(".dockerconfigjson", "{}")], "[]");
         check("kubernetes.io/dockercfg", &[], "data[.dockercfg]: Required value");
         check(

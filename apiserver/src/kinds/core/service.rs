@@ -6,12 +6,14 @@
 
 use super::{pod::defaults, rules};
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Action, BodyKind, Kind, NameRule, Names, Scope, Selectable, Subresource, Version, column, wide};
+use crate::kind::{
+    self, Action, BodyKind, Kind, NameRule, Names, Scope, Selectable, Subresource, Version, column, wide,
+};
 use crate::kinds::selector;
 use crate::tree::{Map, Node};
 
-mod columns;
 mod cluster_ips;
+mod columns;
 mod ports;
 mod traffic;
 mod update;
@@ -53,7 +55,11 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         wide("Selector", "string", |it, _| selector::labels_cell(it.map_at(&["spec", "selector"]))),
     ],
     selectable: &[
-        Selectable { name: "spec.clusterIP", value: |it| it.str_at(&["spec", "clusterIP"]).into(), indexed: false },
+        Selectable {
+            name: "spec.clusterIP",
+            value: |it| it.str_at(&["spec", "clusterIP"]).into(),
+            indexed: false,
+        },
         Selectable { name: "spec.type", value: |it| kind_of(it).into(), indexed: false },
     ],
     name_rule: NameRule::DnsLabel,
@@ -118,7 +124,8 @@ fn set_defaults(service: &mut Map) {
         return;
     }
     spec.set_default("allocateLoadBalancerNodePorts", true);
-    let ingress = service.existing_map_mut("status").and_then(|status| status.existing_map_mut("loadBalancer"));
+    let ingress =
+        service.existing_map_mut("status").and_then(|status| status.existing_map_mut("loadBalancer"));
     for ingress in ingress.into_iter().flat_map(|balancer| defaults::maps_mut(balancer, "ingress")) {
         if !ingress.str("ip").is_empty() {
             ingress.set_default("ipMode", "VIP");
@@ -171,7 +178,13 @@ fn validate(service: &Map, errors: &mut FieldErrors) {
         cluster_ips::validate(spec, errors);
     }
     cluster_ips::validate_external(spec, errors);
-    rules::require_choice(spec, "type", &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"], &SPEC, errors);
+    rules::require_choice(
+        spec,
+        "type",
+        &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"],
+        &SPEC,
+        errors,
+    );
     traffic::validate_source_ranges(service, spec, errors);
     traffic::validate_balancer(spec, errors);
     traffic::validate_policies(spec, errors);

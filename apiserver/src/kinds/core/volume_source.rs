@@ -45,7 +45,9 @@ pub(super) fn validate(kind: &str, source: &Map, volume: &str, path: &Path<'_>, 
     match kind {
         "hostPath" => validate_host_path(source, &source_path, errors),
         "gcePersistentDisk" | "awsElasticBlockStore" => {
-            if let Some(partition) = source.int("partition").filter(|partition| !(0..=255).contains(partition)) {
+            if let Some(partition) =
+                source.int("partition").filter(|partition| !(0..=255).contains(partition))
+            {
                 errors.invalid(&source_path.child("partition"), partition, names::outside(1, 255));
             }
         }
@@ -77,14 +79,13 @@ fn validate_host_path(source: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
 fn validate_iscsi(source: &Map, volume: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     let source_path = path.child("iscsi");
     let name = source.str("iqn");
-    if !name.is_empty() {
-        if let Some(fault) = initiator_fault(name) {
-            errors.invalid(&source_path.child("iqn"), name, fault);
-        }
+    if let Some(fault) = initiator_fault(name).filter(|_| !name.is_empty()) {
+        errors.invalid(&source_path.child("iqn"), name, fault);
     }
     rules::within(source, "lun", (0, 255), &source_path, errors);
     let has_secret = source.contains("secretRef");
-    let needs_secret = ["chapAuthDiscovery", "chapAuthSession"].iter().any(|field| source.bool(field) == Some(true));
+    let needs_secret =
+        ["chapAuthDiscovery", "chapAuthSession"].iter().any(|field| source.bool(field) == Some(true));
     if needs_secret && !has_secret {
         errors.required(&source_path.child("secretRef"), "");
     }
@@ -115,9 +116,14 @@ fn initiator_fault(name: &str) -> Option<&'static str> {
 
 fn is_qualified(name: &str) -> bool {
     let Some((head, unique)) = name.split_once(':') else { return false };
-    let Some((date, authority)) = head.strip_prefix("iqn.").and_then(|rest| rest.split_once('.')) else { return false };
+    let Some((date, authority)) = head.strip_prefix("iqn.").and_then(|rest| rest.split_once('.')) else {
+        return false;
+    };
     let is_date = date.len() == 7
-        && date.bytes().enumerate().all(|(i, byte)| if i == 4 { byte == b'-' } else { byte.is_ascii_digit() });
+        && date
+            .bytes()
+            .enumerate()
+            .all(|(i, byte)| if i == 4 { byte == b'-' } else { byte.is_ascii_digit() });
     is_date
         && !authority.is_empty()
         && authority.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
@@ -132,7 +138,11 @@ fn validate_fibre_channel(source: &Map, path: &Path<'_>, errors: &mut FieldError
     }
     if !names.is_empty() && !ids.is_empty() {
         let value = source.get("targetWWNs").cloned().unwrap_or_default();
-        errors.invalid(&path.child("targetWWNs"), value, "targetWWNs and wwids can not be specified simultaneously");
+        errors.invalid(
+            &path.child("targetWWNs"),
+            value,
+            "targetWWNs and wwids can not be specified simultaneously",
+        );
     }
     if !names.is_empty() {
         if source.contains("lun") {

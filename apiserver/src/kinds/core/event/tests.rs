@@ -51,7 +51,12 @@ fn core_judges_the_old_style_leniently() {
     check(0, &core_event(), None, "[]");
     let mut elsewhere = core_event();
     elsewhere.map_mut("involvedObject").set("namespace", "other");
-    check(0, &elsewhere, None, "involvedObject.namespace: Invalid value: \"other\": does not match event.namespace");
+    check(
+        0,
+        &elsewhere,
+        None,
+        "involvedObject.namespace: Invalid value: \"other\": does not match event.namespace",
+    );
 }
 
 #[test]
@@ -99,7 +104,11 @@ fn an_event_lives_an_hour_after_its_last_write() {
 fn cells_tell_when_what_and_from_whom() {
     let now = "2026-01-01T00:10:00Z".parse::<jiff::Timestamp>().map(|time| time.as_second()).unwrap();
     let cells = |event: &Map| {
-        columns::COLUMNS.iter().map(|Column { cell, .. }| cell(event, now).to_string()).collect::<Vec<_>>().join(" ")
+        columns::COLUMNS
+            .iter()
+            .map(|Column { cell, .. }| cell(event, now).to_string())
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     assert_eq!(
         cells(&core_event()),

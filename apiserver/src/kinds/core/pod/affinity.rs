@@ -78,7 +78,10 @@ fn validate_expression(requirement: &Map, check_values: bool, path: &Path<'_>, e
             errors.required(&values_path, "must be specified when `operator` is 'In' or 'NotIn'");
         }
         "Exists" | "DoesNotExist" if !values.is_empty() => {
-            errors.forbidden(&values_path, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+            errors.forbidden(
+                &values_path,
+                "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+            );
         }
         "Gt" | "Lt" if values.len() != 1 => {
             errors.required(&values_path, "must be specified single value when `operator` is 'Lt' or 'Gt'");
@@ -97,7 +100,8 @@ fn validate_field(requirement: &Map, path: &Path<'_>, errors: &mut FieldErrors) 
     match requirement.str("operator") {
         "In" | "NotIn" => {
             if values.len() != 1 {
-                let detail = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector";
+                let detail =
+                    "must be only one value when `operator` is 'In' or 'NotIn' for node field selector";
                 errors.required(&path.child("values"), detail);
             }
         }

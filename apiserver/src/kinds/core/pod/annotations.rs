@@ -82,7 +82,9 @@ pub(super) fn validate_profiles_match(
             let annotation = annotations.str(&format!("{SECCOMP_PREFIX}{name}"));
             validate_match(annotation, profile, "seccomp", &path.child("seccompProfile"), errors);
         }
-        let profile = context.and_then(|it| it.map("appArmorProfile")).or(of_pod.and_then(|it| it.map("appArmorProfile")));
+        let profile = context
+            .and_then(|it| it.map("appArmorProfile"))
+            .or(of_pod.and_then(|it| it.map("appArmorProfile")));
         if let Some(profile) = profile.filter(|_| !is_windows) {
             let annotation = annotations.str(&format!("{APP_ARMOR_PREFIX}{name}"));
             validate_match(annotation, profile, "apparmor", &path.child("appArmorProfile"), errors);
@@ -113,8 +115,15 @@ fn validate_match(annotation: &str, profile: &Map, what: &str, path: &Path<'_>, 
 }
 
 /// Reports changes of annotations that a pod keeps for life.
-pub(super) fn validate_update(new: Option<&Map>, old: Option<&Map>, path: &Path<'_>, errors: &mut FieldErrors) {
-    let value = |map: Option<&Map>, key: &str| map.and_then(|map| map.get(key)).and_then(Node::as_str).map(str::to_owned);
+pub(super) fn validate_update(
+    new: Option<&Map>,
+    old: Option<&Map>,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
+    let value = |map: Option<&Map>, key: &str| {
+        map.and_then(|map| map.get(key)).and_then(Node::as_str).map(str::to_owned)
+    };
     let kept = |key: &str| match key {
         MIRROR => Some("mirror pod annotation"),
         _ if key.starts_with(APP_ARMOR_PREFIX) => Some("AppArmor annotations"),

@@ -63,7 +63,9 @@ fn check_preconditions(pod: &Map, binding: &Map) -> Result<(), Error> {
             return Err(Error::Conflict {
                 resource: "pods".to_owned(),
                 name: pod.name().to_owned(),
-                cause: format!("Precondition failed: {words} in precondition: {stated}, {words} in object meta: {current}"),
+                cause: format!(
+                    "Precondition failed: {words} in precondition: {stated}, {words} in object meta: {current}"
+                ),
             });
         }
     }

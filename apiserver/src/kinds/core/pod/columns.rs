@@ -1,7 +1,7 @@
 //! The columns of pods: what state its containers are in, told in one word.
 
-use super::sums::is_sidecar;
 use super::status;
+use super::sums::is_sidecar;
 use crate::age;
 use crate::kind::{self, Column, column, wide};
 use crate::tree::{Map, Node};
@@ -32,7 +32,10 @@ pub(super) fn row_conditions(pod: &Map) -> Vec<Node> {
         "Failed" => ("Failed", "The pod failed."),
         _ => return Vec::new(),
     };
-    vec![Map::from([("type", "Completed"), ("status", "True"), ("reason", reason), ("message", message)]).into()]
+    vec![
+        Map::from([("type", "Completed"), ("status", "True"), ("reason", reason), ("message", message)])
+            .into(),
+    ]
 }
 
 fn gates(pod: &Map) -> Node {
@@ -40,7 +43,8 @@ fn gates(pod: &Map) -> Node {
     if gates.is_empty() {
         return "<none>".into();
     }
-    let is_open = |gate: &&&Map| condition(pod, gate.str("conditionType")).is_some_and(|it| it.str("status") == "True");
+    let is_open =
+        |gate: &&&Map| condition(pod, gate.str("conditionType")).is_some_and(|it| it.str("status") == "True");
     format!("{}/{}", gates.iter().filter(is_open).count(), gates.len()).into()
 }
 
@@ -124,7 +128,9 @@ impl<'a> Summary<'a> {
         self.restarts = 0;
         self.restarted = "";
         let Some(status) = pod.map("status") else { return };
-        for sidecar in status.maps("initContainerStatuses").filter(|it| is_sidecar_name(init_specs, it.str("name"))) {
+        for sidecar in
+            status.maps("initContainerStatuses").filter(|it| is_sidecar_name(init_specs, it.str("name")))
+        {
             self.count_restarts(sidecar);
         }
         let mut has_running = false;
@@ -190,7 +196,10 @@ fn initial_reason(pod: &Map) -> String {
 }
 
 fn is_sidecar_name(specs: &[Node], name: &str) -> bool {
-    specs.iter().filter_map(Node::as_map).any(|container| container.str("name") == name && is_sidecar(container))
+    specs
+        .iter()
+        .filter_map(Node::as_map)
+        .any(|container| container.str("name") == name && is_sidecar(container))
 }
 
 fn exit_code(terminated: &Map) -> i64 {

@@ -69,7 +69,8 @@ impl Surroundings<'_> {
     }
 
     fn validate_init(&self, path: &Path<'_>, errors: &mut FieldErrors) {
-        let mut names: Vec<&str> = self.spec.maps("containers").map(|container| container.str("name")).collect();
+        let mut names: Vec<&str> =
+            self.spec.maps("containers").map(|container| container.str("name")).collect();
         for (i, container) in self.spec.maps("initContainers").enumerate() {
             let path = path.index(i);
             self.validate_any(container, &path, errors);
@@ -115,7 +116,12 @@ impl Surroundings<'_> {
         mounts::validate(container, self.volumes, path, errors);
         volumes::validate_pull_policy(container, "imagePullPolicy", path, errors);
         resources::validate_container(container, &self.claims, path, errors);
-        validate_resize_policy(container, self.spec.str("restartPolicy"), &path.child("resizePolicy"), errors);
+        validate_resize_policy(
+            container,
+            self.spec.str("restartPolicy"),
+            &path.child("resizePolicy"),
+            errors,
+        );
         security::validate_container(container, self.host_users(), &path.child("securityContext"), errors);
     }
 }
@@ -225,7 +231,8 @@ fn validate_restart_policy(container: &Map, path: &Path<'_>, errors: &mut FieldE
     const EXIT_CODES_MAX: usize = 255;
     let restart_rules = container.list("restartPolicyRules");
     if !container.contains("restartPolicy") && !restart_rules.is_empty() {
-        errors.required(&path.child("restartPolicy"), "must specify restartPolicy when restart rules are used");
+        errors
+            .required(&path.child("restartPolicy"), "must specify restartPolicy when restart rules are used");
     }
     rules::choice(container, "restartPolicy", &["Always", "Never", "OnFailure"], path, errors);
     let rules_path = path.child("restartPolicyRules");

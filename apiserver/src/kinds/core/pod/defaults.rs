@@ -32,7 +32,7 @@ fn keep_service_accounts_equal(spec: &mut Map) {
     if spec.str("serviceAccountName").is_empty() {
         match spec.get("serviceAccount").cloned() {
             Some(Node::Str(name)) if !name.is_empty() => spec.set("serviceAccountName", name),
-            _ => return,
+            _ => {}
         }
     } else if let Some(name) = spec.get("serviceAccountName").cloned() {
         spec.set("serviceAccount", name);

@@ -177,7 +177,8 @@ pub(super) fn validate_field(reference: &Map, fields: &[&str], path: &Path<'_>, 
 /// Reports what is wrong with a reference to a resource of a container; a file must name the container.
 pub(super) fn validate_resource(reference: &Map, in_file: bool, path: &Path<'_>, errors: &mut FieldErrors) {
     let resource = reference.str("resource");
-    let is_huge_pages = resource.starts_with("requests.hugepages-") || resource.starts_with("limits.hugepages-");
+    let is_huge_pages =
+        resource.starts_with("requests.hugepages-") || resource.starts_with("limits.hugepages-");
     if in_file && reference.str("containerName").is_empty() {
         errors.required(&path.child("containerName"), "");
     } else if resource.is_empty() {
@@ -195,7 +196,9 @@ fn validate_divisor(divisor: &str, resource: &str, path: &Path<'_>, errors: &mut
     let (divisors, values, what): (&[&str], _, _) = match resource {
         "limits.cpu" | "requests.cpu" => (&["1m", "1"], "1m and 1", "cpu"),
         "limits.memory" | "requests.memory" => (BYTE_DIVISORS, "", "memory"),
-        "limits.ephemeral-storage" | "requests.ephemeral-storage" => (BYTE_DIVISORS, "", "local ephemeral storage"),
+        "limits.ephemeral-storage" | "requests.ephemeral-storage" => {
+            (BYTE_DIVISORS, "", "local ephemeral storage")
+        }
         _ if resource.contains(".hugepages-") => (BYTE_DIVISORS, "", "hugepages"),
         _ => return,
     };

@@ -48,11 +48,13 @@ pub(super) fn validate(pod: &Map, old: &Map, errors: &mut FieldErrors) {
         let name = before.str("name");
         match spec.maps("ephemeralContainers").find(|after| after.str("name") == name) {
             None => {
-                errors.forbidden(&path, format!("existing ephemeral containers {name:?} may not be removed\n"));
+                errors
+                    .forbidden(&path, format!("existing ephemeral containers {name:?} may not be removed\n"));
             }
             Some(after) if after != before => {
                 let difference = difference::between(before, after);
-                let detail = format!("existing ephemeral containers {name:?} may not be changed\n{difference}");
+                let detail =
+                    format!("existing ephemeral containers {name:?} may not be changed\n{difference}");
                 errors.forbidden(&path, detail);
             }
             Some(_) => {}

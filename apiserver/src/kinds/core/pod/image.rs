@@ -18,12 +18,18 @@ pub(super) fn is_latest(reference: &str) -> bool {
 /// A path in lower case below an optional host, which may have upper case and a port.
 fn is_repository(repository: &str) -> bool {
     let path = match repository.split_once('/') {
-        Some((host, path)) if host == "localhost" || host.contains(|c: char| c == '.' || c == ':' || c.is_ascii_uppercase()) => path,
+        Some((host, path))
+            if host == "localhost"
+                || host.contains(|c: char| c == '.' || c == ':' || c.is_ascii_uppercase()) =>
+        {
+            path
+        }
         _ => repository,
     };
     path.split('/').all(|part| {
-        part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-'))
-            && part.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
+        part.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-')
+        }) && part.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
             && part.bytes().last().is_some_and(|byte| byte.is_ascii_alphanumeric())
     })
 }

@@ -29,11 +29,14 @@ pub(super) fn apply(pod: &mut Map) {
 fn apply_to(term: &mut Map, labels: &Map) {
     for (list, operator) in [("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn")] {
         let keys = term.list(list).to_vec();
-        let Some(selector) = term.existing_map_mut("labelSelector").filter(|_| !keys.is_empty()) else { continue };
+        let Some(selector) = term.existing_map_mut("labelSelector").filter(|_| !keys.is_empty()) else {
+            continue;
+        };
         for key in keys.iter().filter_map(Node::as_str) {
             let Some(value) = labels.get(key) else { continue };
             let values: Node = [value.clone()].into_iter().collect();
-            let requirement = Map::from([("key", Node::from(key)), ("operator", operator.into()), ("values", values)]);
+            let requirement =
+                Map::from([("key", Node::from(key)), ("operator", operator.into()), ("values", values)]);
             selector.list_mut("matchExpressions").push(requirement.into());
         }
     }

@@ -16,7 +16,8 @@ fn volume<'a>(volumes: &Volumes<'a>, name: &str) -> Option<&'a Map> {
 pub(super) fn validate(container: &Map, volumes: &Volumes<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     let mounts = path.child("volumeMounts");
     for (i, mount) in container.maps("volumeMounts").enumerate() {
-        let earlier = container.maps("volumeMounts").take(i).any(|it| it.str("mountPath") == mount.str("mountPath"));
+        let earlier =
+            container.maps("volumeMounts").take(i).any(|it| it.str("mountPath") == mount.str("mountPath"));
         if earlier {
             errors.invalid(&mounts.index(i).child("mountPath"), mount.str("mountPath"), "must be unique");
         }

@@ -36,7 +36,9 @@ fn complete_requests(spec: &Map, own: &mut Map) {
     let limits = own.map("limits").cloned().unwrap_or_default();
     let names = names(spec);
     let requests = own.map_mut("requests");
-    for name in names.iter().filter(|name| resources::is_pod_level(name) && resources::is_overcommit_allowed(name)) {
+    for name in
+        names.iter().filter(|name| resources::is_pod_level(name) && resources::is_overcommit_allowed(name))
+    {
         let sum = sums::container_requests(spec, name);
         if sum > Quantity::ZERO {
             requests.set_default(ecow::EcoString::from(name.as_str()), sum.canonical());

@@ -39,7 +39,8 @@ pub(super) fn validate(
 
 fn validate_probe(probe: &Map, grace_period: Option<i64>, path: &Path<'_>, errors: &mut FieldErrors) {
     validate_handler(probe, PROBE_HANDLERS, grace_period, path, errors);
-    let numbers = ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"];
+    let numbers =
+        ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"];
     rules::non_negative(probe, &numbers, path, errors);
     if let Some(seconds) = probe.int("terminationGracePeriodSeconds").filter(|seconds| *seconds <= 0) {
         errors.invalid(&path.child("terminationGracePeriodSeconds"), seconds, "must be greater than 0");
@@ -61,7 +62,9 @@ fn validate_lifecycle(
     if lifecycle.contains("stopSignal") {
         let path_to_signal = path.child("stopSignal");
         match os {
-            "" => errors.forbidden(&path_to_signal, "may not be set for containers with empty `spec.os.name`"),
+            "" => {
+                errors.forbidden(&path_to_signal, "may not be set for containers with empty `spec.os.name`")
+            }
             "windows" => rules::choice(lifecycle, "stopSignal", &["SIGKILL", "SIGTERM"], path, errors),
             _ => validate_signal(lifecycle.str("stopSignal"), &path_to_signal, errors),
         }
@@ -70,10 +73,42 @@ fn validate_lifecycle(
 
 fn validate_signal(signal: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     const SIGNALS: &[&str] = &[
-        "SIGABRT", "SIGALRM", "SIGBUS", "SIGCHLD", "SIGCLD", "SIGCONT", "SIGFPE", "SIGHUP", "SIGILL", "SIGINT",
-        "SIGIO", "SIGIOT", "SIGKILL", "SIGPIPE", "SIGPOLL", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGSEGV", "SIGSTKFLT",
-        "SIGSTOP", "SIGSYS", "SIGTERM", "SIGTRAP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGUSR1", "SIGUSR2",
-        "SIGVTALRM", "SIGWINCH", "SIGXCPU", "SIGXFSZ", "SIGRTMIN", "SIGRTMAX",
+        "SIGABRT",
+        "SIGALRM",
+        "SIGBUS",
+        "SIGCHLD",
+        "SIGCLD",
+        "SIGCONT",
+        "SIGFPE",
+        "SIGHUP",
+        "SIGILL",
+        "SIGINT",
+        "SIGIO",
+        "SIGIOT",
+        "SIGKILL",
+        "SIGPIPE",
+        "SIGPOLL",
+        "SIGPROF",
+        "SIGPWR",
+        "SIGQUIT",
+        "SIGSEGV",
+        "SIGSTKFLT",
+        "SIGSTOP",
+        "SIGSYS",
+        "SIGTERM",
+        "SIGTRAP",
+        "SIGTSTP",
+        "SIGTTIN",
+        "SIGTTOU",
+        "SIGURG",
+        "SIGUSR1",
+        "SIGUSR2",
+        "SIGVTALRM",
+        "SIGWINCH",
+        "SIGXCPU",
+        "SIGXFSZ",
+        "SIGRTMIN",
+        "SIGRTMAX",
     ];
     let real_time: Vec<String> =
         (1..=15).map(|n| format!("SIGRTMIN+{n}")).chain((1..=14).map(|n| format!("SIGRTMAX-{n}"))).collect();
@@ -132,7 +167,11 @@ fn validate_http(http: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
         if scheme != "HTTP" {
             errors.invalid(&path.child("protocol"), "HTTP2", "is only supported with HTTP (H2C)");
         } else if !http.str("host").is_empty() {
-            errors.invalid(&path.child("host"), http.str("host"), "must be empty when `protocol` is \"HTTP2\"");
+            errors.invalid(
+                &path.child("host"),
+                http.str("host"),
+                "must be empty when `protocol` is \"HTTP2\"",
+            );
         }
     }
 }

@@ -63,7 +63,11 @@ fn validate_file(file: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
         (Some(field), resource) => {
             env::validate_field(field, env::FILE_FIELDS, &path.child("fieldRef"), errors);
             if resource.is_some() {
-                errors.invalid(path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously");
+                errors.invalid(
+                    path,
+                    "resource",
+                    "fieldRef and resourceFieldRef can not be specified simultaneously",
+                );
             }
         }
         (None, Some(resource)) => {
@@ -84,8 +88,14 @@ struct Projection<'a> {
 
 impl<'a> Projection<'a> {
     fn validate(mut self, errors: &mut FieldErrors) {
-        const KINDS: &[&str] =
-            &["secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate"];
+        const KINDS: &[&str] = &[
+            "secret",
+            "configMap",
+            "downwardAPI",
+            "serviceAccountToken",
+            "clusterTrustBundle",
+            "podCertificate",
+        ];
         let sources = self.path.child("sources");
         for (i, source) in self.source.maps("sources").enumerate() {
             let path = sources.index(i);
@@ -153,14 +163,17 @@ impl<'a> Projection<'a> {
 
     fn validate_bundle(&mut self, bundle: &'a Map, path: &Path<'_>, errors: &mut FieldErrors) {
         match (bundle.contains("name"), bundle.contains("signerName")) {
-            (true, true) => errors.invalid(path, bundle.clone(), "only one of name and signerName may be used"),
+            (true, true) => {
+                errors.invalid(path, bundle.clone(), "only one of name and signerName may be used")
+            }
             (true, false) => {
                 let name = bundle.str("name");
                 let name_path = path.child("name");
                 if name.is_empty() {
                     errors.required(&name_path, "must be a valid object name");
                 }
-                let owner = name.rsplit_once(':').map(|(owner, _)| owner.replace(':', "/")).unwrap_or_default();
+                let owner =
+                    name.rsplit_once(':').map(|(owner, _)| owner.replace(':', "/")).unwrap_or_default();
                 for fault in signer::trust_bundle_name(&owner, name, false) {
                     errors.invalid(&name_path, name, format!("not a valid clustertrustbundlename: {fault}"));
                 }

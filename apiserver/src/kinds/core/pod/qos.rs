@@ -9,7 +9,11 @@ const COMPUTE: [&str; 2] = ["cpu", "memory"];
 /// `Guaranteed`, `Burstable` or `BestEffort`.
 pub(super) fn class(spec: &Map) -> &'static str {
     let pod_level = spec.map("resources").filter(|own| {
-        ["requests", "limits"].into_iter().filter_map(|list| own.map(list)).flat_map(Map::keys).any(|name| resources::is_pod_level(name))
+        ["requests", "limits"]
+            .into_iter()
+            .filter_map(|list| own.map(list))
+            .flat_map(Map::keys)
+            .any(|name| resources::is_pod_level(name))
     });
     let owners: Vec<&Map> = match pod_level {
         Some(own) => vec![own],
@@ -25,11 +29,14 @@ pub(super) fn class(spec: &Map) -> &'static str {
     let amount = |owner: &Map, list: &str, name: &str| {
         resources::amount(owner, list, name).filter(|amount| *amount > Quantity::ZERO)
     };
-    let asks = |list: &str| owners.iter().any(|owner| COMPUTE.iter().any(|name| amount(owner, list, name).is_some()));
+    let asks = |list: &str| {
+        owners.iter().any(|owner| COMPUTE.iter().any(|name| amount(owner, list, name).is_some()))
+    };
     if !asks("requests") && !asks("limits") {
         return "BestEffort";
     }
-    let is_limited = owners.iter().all(|owner| COMPUTE.iter().all(|name| amount(owner, "limits", name).is_some()));
+    let is_limited =
+        owners.iter().all(|owner| COMPUTE.iter().all(|name| amount(owner, "limits", name).is_some()));
     let sum = |list: &str, name: &str| {
         owners
             .iter()

@@ -118,7 +118,13 @@ fn validate_order(spec: &Map, old: &Map, errors: &mut FieldErrors) -> bool {
     errors.iter().count() == before
 }
 
-fn validate_container(container: &Map, old: &Map, is_regular: bool, path: &Path<'_>, errors: &mut FieldErrors) {
+fn validate_container(
+    container: &Map,
+    old: &Map,
+    is_regular: bool,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     let empty = Map::new();
     let (after, before) =
         (container.map("resources").unwrap_or(&empty), old.map("resources").unwrap_or(&empty));
@@ -127,7 +133,8 @@ fn validate_container(container: &Map, old: &Map, is_regular: bool, path: &Path<
         if is_regular {
             errors.forbidden(&SPEC, "only cpu and memory resources are mutable");
         } else {
-            errors.forbidden(path, "only cpu and memory resources for init or sidecar containers are mutable");
+            errors
+                .forbidden(path, "only cpu and memory resources for init or sidecar containers are mutable");
         }
     }
     let restarts =

@@ -9,7 +9,12 @@ use crate::quantity::Quantity;
 use crate::tree::{Map, Node};
 
 /// Reports what is wrong with `resources` of a container whose pod has the claims `claims`.
-pub(super) fn validate_container(container: &Map, claims: &[&str], path: &Path<'_>, errors: &mut FieldErrors) {
+pub(super) fn validate_container(
+    container: &Map,
+    claims: &[&str],
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     if let Some(resources) = container.map("resources") {
         let path = path.child("resources");
         validate_amounts(resources, container_name, &path, errors);
@@ -92,7 +97,12 @@ fn validate_amount(
 }
 
 /// Reports an amount that is negative, or broken where only whole ones make sense.
-pub(in crate::kinds) fn validate_quantity(name: &str, amount: Quantity, path: &Path<'_>, errors: &mut FieldErrors) {
+pub(in crate::kinds) fn validate_quantity(
+    name: &str,
+    amount: Quantity,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     if amount.sign() < 0 {
         errors.invalid(path, amount.canonical(), "must be greater than or equal to 0");
     }
@@ -106,14 +116,18 @@ fn validate_sums(spec: &Map, resources: &Map, path: &Path<'_>, errors: &mut Fiel
     for (name, request) in entries(resources, "requests") {
         let sum = super::sums::container_requests(spec, name);
         if sum > request {
-            let detail = format!("must be greater than or equal to aggregate container requests of {}", sum.canonical());
+            let detail = format!(
+                "must be greater than or equal to aggregate container requests of {}",
+                sum.canonical()
+            );
             errors.invalid(&path.child("requests").key(name), request.canonical(), detail);
         }
     }
     for (name, limit) in entries(resources, "limits") {
         let sum = super::sums::container_limits(spec, name);
         if is_huge_pages(name) && sum > limit {
-            let detail = format!("must be greater than or equal to aggregate container limits of {}", sum.canonical());
+            let detail =
+                format!("must be greater than or equal to aggregate container limits of {}", sum.canonical());
             errors.invalid(&path.child("limits").key(name), limit.canonical(), detail);
         }
         for (i, container) in spec.maps("containers").enumerate() {
@@ -139,8 +153,9 @@ fn validate_claims(resources: &Map, pod_claims: &[&str], path: &Path<'_>, errors
         if !request.is_empty() {
             rules::dns_label(request, &path.child("request"), errors);
         }
-        let overlaps =
-            |other: &&(&str, &str)| other.0 == name && (other.1.is_empty() || request.is_empty() || other.1 == request);
+        let overlaps = |other: &&(&str, &str)| {
+            other.0 == name && (other.1.is_empty() || request.is_empty() || other.1 == request)
+        };
         match seen.iter().find(overlaps) {
             Some((_, other)) if !request.is_empty() && *other == request => {
                 errors.duplicate(&path, format!("{name}/{request}"));
@@ -152,7 +167,11 @@ fn validate_claims(resources: &Map, pod_claims: &[&str], path: &Path<'_>, errors
         if !pod_claims.contains(&name) {
             let mut known = pod_claims.to_vec();
             known.sort_unstable();
-            let among = if known.is_empty() { " which is empty".to_owned() } else { format!(": {}", known.join(", ")) };
+            let among = if known.is_empty() {
+                " which is empty".to_owned()
+            } else {
+                format!(": {}", known.join(", "))
+            };
             let detail = format!("must be one of the names in pod.spec.resourceClaims{among}");
             errors.add(crate::field::Cause::NotFound, &path, &name.into(), &detail);
         }
@@ -283,7 +302,9 @@ fn is_native(name: &str) -> bool {
 }
 
 fn is_extended(name: &str) -> bool {
-    !is_native(name) && !name.starts_with("requests.") && names::label::key(&format!("requests.{name}")).is_empty()
+    !is_native(name)
+        && !name.starts_with("requests.")
+        && names::label::key(&format!("requests.{name}")).is_empty()
 }
 
 /// Whether only whole amounts of the resource make sense.

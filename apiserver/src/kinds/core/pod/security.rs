@@ -27,7 +27,12 @@ pub(super) fn validate_pod(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors
 }
 
 /// Reports what is wrong with the security context of a container whose pod shares the host's users or not.
-pub(super) fn validate_container(container: &Map, host_users: bool, path: &Path<'_>, errors: &mut FieldErrors) {
+pub(super) fn validate_container(
+    container: &Map,
+    host_users: bool,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     let Some(context) = container.map("securityContext") else { return };
     for field in ["runAsUser", "runAsGroup"] {
         rules::within(context, field, rules::IDS, path, errors);
@@ -47,7 +52,8 @@ pub(super) fn validate_container(container: &Map, host_users: bool, path: &Path<
             errors.invalid(path, context.clone(), detail);
         }
         if context.map("capabilities").is_some_and(|it| rules::lists(it, "add", "CAP_SYS_ADMIN")) {
-            let detail = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN";
+            let detail =
+                "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN";
             errors.invalid(path, context.clone(), detail);
         }
     }
@@ -125,7 +131,8 @@ fn validate_sysctls(spec: &Map, context: &Map, path: &Path<'_>, errors: &mut Fie
         if spec.bool("hostNetwork") == Some(true) && dotted.starts_with("net.") {
             errors.invalid(&path, name, "may not be specified when 'hostNetwork' is true");
         }
-        let is_ipc = ["kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."].iter().any(|it| dotted.starts_with(it));
+        let is_ipc =
+            ["kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."].iter().any(|it| dotted.starts_with(it));
         if spec.bool("hostIPC") == Some(true) && is_ipc {
             errors.invalid(&path, name, "may not be specified when 'hostIPC' is true");
         }

@@ -15,7 +15,8 @@ pub(super) fn validate(spec: &Map, pod: Option<&Map>, path: &Path<'_>, errors: &
     let pod_name = pod.map_or("", |metadata| metadata.str("name"));
     let volumes = volumes::validate(spec, pod_name, &path.child("volumes"), errors);
     validate_claims(spec, pod, &path.child("resourceClaims"), errors);
-    let claims = spec.maps("resourceClaims").map(|claim| claim.str("name")).filter(|name| !name.is_empty()).collect();
+    let claims =
+        spec.maps("resourceClaims").map(|claim| claim.str("name")).filter(|name| !name.is_empty()).collect();
     Surroundings { spec, volumes: &volumes, claims, is_pod: pod.is_some() }.validate(path, errors);
     resources::validate_pod(spec, path, errors);
     validate_policies(spec, path, errors);

@@ -13,7 +13,8 @@ pub(super) fn validate(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
         let path = path.index(i);
         validate_one(constraint, &path, errors);
         let (key, action) = (constraint.str("topologyKey"), constraint.str("whenUnsatisfiable"));
-        let repeats = |other: &&Map| other.str("topologyKey") == key && other.str("whenUnsatisfiable") == action;
+        let repeats =
+            |other: &&Map| other.str("topologyKey") == key && other.str("whenUnsatisfiable") == action;
         if constraints[i + 1..].iter().any(repeats) {
             let path = path.child("{topologyKey, whenUnsatisfiable}");
             errors.duplicate(&path, format!("{{{key}, {action}}}"));

@@ -64,7 +64,8 @@ fn keep_condition_generations(status: &mut Map, old: &Map) {
     }
     for condition in super::defaults::maps_mut(status, "conditions") {
         let found = known.iter().find(|(kind, _)| *kind == condition.str("type"));
-        if let Some((_, generation)) = found.filter(|_| condition.int("observedGeneration").unwrap_or(0) == 0) {
+        if let Some((_, generation)) = found.filter(|_| condition.int("observedGeneration").unwrap_or(0) == 0)
+        {
             condition.set("observedGeneration", *generation);
         }
     }
@@ -171,9 +172,14 @@ fn validate_claims(pod: &Map, status: &Map, errors: &mut FieldErrors) {
     for (i, claim) in status.maps("resourceClaimStatuses").enumerate() {
         let path = list.index(i);
         let name = claim.str("name");
-        let is_known = pod.map("spec").is_some_and(|spec| spec.maps("resourceClaims").any(|it| it.str("name") == name));
+        let is_known =
+            pod.map("spec").is_some_and(|spec| spec.maps("resourceClaims").any(|it| it.str("name") == name));
         if !is_known {
-            errors.invalid(&path.child("name"), name, "must match the name of an entry in `spec.resourceClaims`");
+            errors.invalid(
+                &path.child("name"),
+                name,
+                "must match the name of an entry in `spec.resourceClaims`",
+            );
         }
         if seen.contains(&name) {
             errors.duplicate(&path.child("name"), name);

@@ -25,7 +25,10 @@ pub(in crate::kinds) fn validate_template(template: &Map, path: &Path<'_>, error
     spec::validate(pod_spec, None, &spec_path, errors);
     annotations::validate_profiles_match(template_annotations, pod_spec, &spec_path, errors);
     if !pod_spec.list("ephemeralContainers").is_empty() {
-        errors.forbidden(&spec_path.child("ephemeralContainers"), "ephemeral containers not allowed in pod template");
+        errors.forbidden(
+            &spec_path.child("ephemeralContainers"),
+            "ephemeral containers not allowed in pod template",
+        );
     }
 }
 

@@ -85,14 +85,24 @@ status: {status}
             "",
             ["0/2", "ExitCode:3", "0"],
         );
-        check("", "{phase: Running}", ", deletionTimestamp: '2026-01-01T00:00:00Z'", ["0/2", "Terminating", "0"]);
+        check(
+            "",
+            "{phase: Running}",
+            ", deletionTimestamp: '2026-01-01T00:00:00Z'",
+            ["0/2", "Terminating", "0"],
+        );
         check(
             "",
             "{phase: Running, reason: NodeLost}",
             ", deletionTimestamp: '2026-01-01T00:00:00Z'",
             ["0/2", "Unknown", "0"],
         );
-        check("", "{phase: Succeeded}", ", deletionTimestamp: '2026-01-01T00:00:00Z'", ["0/2", "Succeeded", "0"]);
+        check(
+            "",
+            "{phase: Succeeded}",
+            ", deletionTimestamp: '2026-01-01T00:00:00Z'",
+            ["0/2", "Succeeded", "0"],
+        );
     }
 
     #[test]
@@ -137,7 +147,10 @@ fn classes_follow_requests_and_limits() {
     check(&format!("{{name: a, {both}}}, {{name: b}}"), "Burstable");
     check("{name: a, resources: {requests: {cpu: 500m}, limits: {cpu: 1, memory: 1Gi}}}", "Burstable");
     check("{name: a, resources: {requests: {example.com/x: 1}, limits: {example.com/x: 1}}}", "BestEffort");
-    check("{name: a, resources: {limits: {cpu: 1000m, memory: 1024Mi}, requests: {cpu: 1, memory: 1Gi}}}", "Guaranteed");
+    check(
+        "{name: a, resources: {limits: {cpu: 1000m, memory: 1024Mi}, requests: {cpu: 1, memory: 1Gi}}}",
+        "Guaranteed",
+    );
 }
 
 #[test]
@@ -286,7 +299,8 @@ fn status_keeps_the_class_and_the_owners() {
     let user = User::default();
     let context = Context { now: "2026-01-01T00:00:00Z", user: &user };
     let old = created(MINIMAL);
-    let mut new = pod("{metadata: {name: p, ownerReferences: [{name: x}]}, status: {phase: Running, podIP: 10.0.0.1}}");
+    let mut new =
+        pod("{metadata: {name: p, ownerReferences: [{name: x}]}, status: {phase: Running, podIP: 10.0.0.1}}");
     set_defaults(&mut new);
     status::prepare(&mut new, &old, &context);
     assert_eq!(new.get("spec"), old.get("spec"));

@@ -16,13 +16,18 @@ pub(in crate::kinds) fn validate(owner: &Map, path: &Path<'_>, errors: &mut Fiel
 }
 
 fn validate_one(toleration: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    let (key, operator, value, effect) =
-        (toleration.str("key"), toleration.str("operator"), toleration.str("value"), toleration.str("effect"));
+    let (key, operator, value, effect) = (
+        toleration.str("key"),
+        toleration.str("operator"),
+        toleration.str("value"),
+        toleration.str("effect"),
+    );
     let operator_path = path.child("operator");
     if !key.is_empty() {
         rules::qualified_name(key, &path.child("key"), errors);
     } else if operator != "Exists" {
-        let detail = "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
+        let detail =
+            "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
         errors.invalid(&operator_path, operator, detail);
     }
     if toleration.contains("tolerationSeconds") && effect != "NoExecute" {

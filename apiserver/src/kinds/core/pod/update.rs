@@ -39,7 +39,8 @@ pub(super) fn validate(pod: &Map, old: &Map, errors: &mut FieldErrors) {
         take_back(&mut munged, old_spec, field);
     }
     let old_grace = old_spec.int("terminationGracePeriodSeconds");
-    if old_grace.is_some_and(|seconds| seconds < 0) && munged.int("terminationGracePeriodSeconds") == Some(1) {
+    if old_grace.is_some_and(|seconds| seconds < 0) && munged.int("terminationGracePeriodSeconds") == Some(1)
+    {
         take_back(&mut munged, old_spec, "terminationGracePeriodSeconds");
     }
     if !old_spec.list("schedulingGates").is_empty() {
@@ -144,7 +145,10 @@ fn allow_narrower_nodes(munged: &mut Map, old: &Map, errors: &mut FieldErrors) {
 fn validate_affinity(new: Option<&Map>, old: Option<&Map>, errors: &mut FieldErrors) {
     const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
     let terms = |affinity: Option<&Map>| {
-        affinity.and_then(|it| it.map(REQUIRED)).map(|it| it.list("nodeSelectorTerms").to_vec()).unwrap_or_default()
+        affinity
+            .and_then(|it| it.map(REQUIRED))
+            .map(|it| it.list("nodeSelectorTerms").to_vec())
+            .unwrap_or_default()
     };
     let (new_terms, old_terms) = (terms(new), terms(old));
     let path = SPEC.child("affinity");
@@ -153,7 +157,11 @@ fn validate_affinity(new: Option<&Map>, old: Option<&Map>, errors: &mut FieldErr
     let path = path.child("nodeSelectorTerms");
     if !old_terms.is_empty() && new_terms.len() != old_terms.len() {
         let value: Node = new_terms.into_iter().collect();
-        errors.invalid(&path, value, "no additions/deletions to non-empty NodeSelectorTerms list are allowed");
+        errors.invalid(
+            &path,
+            value,
+            "no additions/deletions to non-empty NodeSelectorTerms list are allowed",
+        );
         return;
     }
     for (i, (new, old)) in new_terms.iter().zip(&old_terms).enumerate() {

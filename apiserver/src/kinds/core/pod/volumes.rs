@@ -79,7 +79,9 @@ pub(super) fn validate<'a>(
 
 /// Whether a claim of this name is made for one of the pod's ephemeral volumes.
 fn is_created(spec: &Map, pod_name: &str, claim: &str) -> bool {
-    let Some(volume) = claim.strip_prefix(pod_name).and_then(|rest| rest.strip_prefix('-')) else { return false };
+    let Some(volume) = claim.strip_prefix(pod_name).and_then(|rest| rest.strip_prefix('-')) else {
+        return false;
+    };
     spec.maps("volumes").any(|it| it.contains("ephemeral") && it.str("name") == volume)
 }
 
@@ -139,7 +141,11 @@ fn validate_ephemeral(source: &Map, name: &str, pod_name: &str, path: &Path<'_>,
             let empty = Map::new();
             let metadata = template.metadata().unwrap_or(&empty);
             let metadata_path = template_path.child("metadata");
-            metadata::validate_annotations(metadata.map("annotations"), &metadata_path.child("annotations"), errors);
+            metadata::validate_annotations(
+                metadata.map("annotations"),
+                &metadata_path.child("annotations"),
+                errors,
+            );
             metadata::validate_labels(metadata.map("labels"), &metadata_path.child("labels"), errors);
             for field in metadata.keys().filter(|key| !matches!(key.as_str(), "annotations" | "labels")) {
                 errors.forbidden(&metadata_path.child(field), "cannot be set for an Ephemeral Volume");

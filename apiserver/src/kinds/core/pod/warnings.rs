@@ -40,8 +40,14 @@ fn warn_of_annotations(annotations: &Map, path: &Path<'_>, warnings: &mut Vec<St
             "scheduler.alpha.kubernetes.io/critical-pod",
             "non-functional in v1.16+; use the \"priorityClassName\" field instead",
         ),
-        ("security.alpha.kubernetes.io/sysctls", "non-functional in v1.11+; use the \"sysctls\" field instead"),
-        ("security.alpha.kubernetes.io/unsafe-sysctls", "non-functional in v1.11+; use the \"sysctls\" field instead"),
+        (
+            "security.alpha.kubernetes.io/sysctls",
+            "non-functional in v1.11+; use the \"sysctls\" field instead",
+        ),
+        (
+            "security.alpha.kubernetes.io/unsafe-sysctls",
+            "non-functional in v1.11+; use the \"sysctls\" field instead",
+        ),
     ];
     for (key, advice) in OLD.iter().filter(|(key, _)| annotations.contains(key)) {
         warnings.push(format!("{}: {advice}", path.key(key)));
@@ -143,7 +149,9 @@ fn warn_of_fractions(container: &Map, path: &Path<'_>, warnings: &mut Vec<String
     let Some(resources) = container.map("resources") else { return };
     for list in ["limits", "requests"] {
         for name in ["memory", "ephemeral-storage"] {
-            let Some(text) = resources.map(list).map(|list| list.str(name)).filter(|text| text.ends_with('m')) else {
+            let Some(text) =
+                resources.map(list).map(|list| list.str(name)).filter(|text| text.ends_with('m'))
+            else {
                 continue;
             };
             if Quantity::parse(text).is_ok_and(|amount| amount.milli_value() % 1000 != 0) {
@@ -210,7 +218,9 @@ fn warn_of_ports(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
 }
 
 fn warn_of_addresses(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
-    for (i, server) in spec.map("dnsConfig").into_iter().flat_map(|it| rules::texts(it, "nameservers")).enumerate() {
+    for (i, server) in
+        spec.map("dnsConfig").into_iter().flat_map(|it| rules::texts(it, "nameservers")).enumerate()
+    {
         let path = path.child("dnsConfig");
         let path = path.child("nameservers");
         warnings.extend(address::ip_warning(&path.index(i), server));

@@ -38,8 +38,18 @@ pub(super) fn validate_os(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors)
     let Some(os) = spec.map("os") else { return };
     match os.str("name") {
         "" => errors.required(&path.child("os").child("name"), ""),
-        "linux" => forbid(spec, &["windowsOptions"], &[], &["windowsOptions"], "windows options cannot be set for a linux pod", path, errors),
-        "windows" => forbid(spec, POD_CONTEXT, POD, CONTAINER_CONTEXT, "cannot be set for a windows pod", path, errors),
+        "linux" => forbid(
+            spec,
+            &["windowsOptions"],
+            &[],
+            &["windowsOptions"],
+            "windows options cannot be set for a linux pod",
+            path,
+            errors,
+        ),
+        "windows" => {
+            forbid(spec, POD_CONTEXT, POD, CONTAINER_CONTEXT, "cannot be set for a windows pod", path, errors)
+        }
         other => errors.not_supported(&path.child("os"), other, &["linux", "windows"]),
     }
 }
@@ -152,7 +162,10 @@ fn is_dns(domain: &str) -> bool {
 /// Reports a pod that mixes containers that are processes of the host with others, or has no host network for them.
 pub(super) fn validate_host_process(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let host_process = |owner: &Map| {
-        owner.map("securityContext").and_then(|it| it.map("windowsOptions")).and_then(|it| it.bool("hostProcess"))
+        owner
+            .map("securityContext")
+            .and_then(|it| it.map("windowsOptions"))
+            .and_then(|it| it.bool("hostProcess"))
     };
     let of_pod = host_process(spec);
     let mut all = 0;
@@ -174,7 +187,8 @@ pub(super) fn validate_host_process(spec: &Map, path: &Path<'_>, errors: &mut Fi
         return;
     }
     if of_host != all {
-        let detail = "If pod contains any hostProcess containers then all containers must be HostProcess containers";
+        let detail =
+            "If pod contains any hostProcess containers then all containers must be HostProcess containers";
         errors.invalid(path, "", detail);
     }
     if spec.bool("hostNetwork") != Some(true) {

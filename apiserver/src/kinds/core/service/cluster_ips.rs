@@ -43,7 +43,9 @@ pub(super) fn validate(spec: &Map, errors: &mut FieldErrors) {
     if !valid {
         return;
     }
-    if addresses.len() > 1 && addresses.windows(2).any(|pair| address::is_ipv6(pair[0]) == address::is_ipv6(pair[1])) {
+    if addresses.len() > 1
+        && addresses.windows(2).any(|pair| address::is_ipv6(pair[0]) == address::is_ipv6(pair[1]))
+    {
         errors.invalid(&path, value(), "may specify no more than one IP for each IP family");
     }
     if !is_headless(spec) {

@@ -27,16 +27,19 @@ pub(super) fn validate(spec: &Map, errors: &mut FieldErrors) {
     for (i, port) in ports.iter().enumerate() {
         let path = list.index(i);
         let same = |field: &str| {
-            ports[..i].iter().any(|other| other.str("protocol") == port.str("protocol") && other.int(field) == port.int(field))
+            ports[..i].iter().any(|other| {
+                other.str("protocol") == port.str("protocol") && other.int(field) == port.int(field)
+            })
         };
         let node_port = port.int("nodePort").unwrap_or(0);
         if node_port != 0 && same("nodePort") {
             errors.duplicate(&path.child("nodePort"), node_port);
         }
         if same("port") {
-            let key = Map::from([("protocol", "protocol"), ("port", "port")].map(|(key, field)| {
-                (key, port.get(field).cloned().unwrap_or_default())
-            }));
+            let key = Map::from(
+                [("protocol", "protocol"), ("port", "port")]
+                    .map(|(key, field)| (key, port.get(field).cloned().unwrap_or_default())),
+            );
             errors.duplicate(&path, key);
         }
     }

@@ -47,7 +47,10 @@ fn defaults_follow_the_type() {
 #[test]
 fn fields_belong_to_types() {
     check(&service("ClusterIP", &["10.0.0.1"], port(80)), "[]");
-    check(&service("NodePort", &["None"], port(80)), "spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services");
+    check(
+        &service("NodePort", &["None"], port(80)),
+        "spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services",
+    );
     check(&service("ExternalName", &[], port(80)), "spec.externalName: Required value");
     let mut node_port = port(80);
     node_port.set("nodePort", 30_000_i64);
@@ -85,14 +88,19 @@ fn the_first_address_stays() {
         "spec.clusterIPs[0]: Invalid value: null: primary clusterIP can not be unset",
     );
     check_update(&service("ExternalName", &[], port(80)), &old, "[]");
-    check_update(&service("ClusterIP", &["None"], port(80)), &service("ClusterIP", &["None"], port(80)), "[]");
+    check_update(
+        &service("ClusterIP", &["None"], port(80)),
+        &service("ClusterIP", &["None"], port(80)),
+        "[]",
+    );
 }
 
 #[test]
 fn cells_show_where_the_service_is() {
     let mut balancer = service("LoadBalancer", &["10.0.0.1"], port(80));
     assert_eq!(columns::external_ip(&balancer), "<pending>");
-    let ingress = List::from([Node::from(Map::from([("hostname", "b")])), Map::from([("ip", "1.2.3.4")]).into()]);
+    let ingress =
+        List::from([Node::from(Map::from([("hostname", "b")])), Map::from([("ip", "1.2.3.4")]).into()]);
     balancer.set("status", Map::from([("loadBalancer", Map::from([("ingress", ingress)]))]));
     balancer.map_mut("spec").set("externalIPs", texts(&["9.9.9.9"]));
     assert_eq!(columns::external_ip(&balancer), "1.2.3.4,b,9.9.9.9");

@@ -90,7 +90,8 @@ pub(super) fn validate_policies(spec: &Map, errors: &mut FieldErrors) {
     match (needs_health_check(spec), port) {
         (false, 0) => {}
         (false, port) => {
-            let detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+            let detail =
+                "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
             errors.invalid(&path, port, detail);
         }
         (true, 0) => errors.required(&path, ""),

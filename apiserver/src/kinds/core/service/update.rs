@@ -20,7 +20,8 @@ pub(super) fn validate(service: &Map, old: &Map, errors: &mut FieldErrors) {
         }
     }
     let is_balancer = |spec: &Map| spec.str("type") == "LoadBalancer";
-    if is_balancer(spec) && is_balancer(old) && spec.get("loadBalancerClass") != old.get("loadBalancerClass") {
+    if is_balancer(spec) && is_balancer(old) && spec.get("loadBalancerClass") != old.get("loadBalancerClass")
+    {
         let value = list(spec, "loadBalancerClass");
         errors.invalid(&SPEC.child("loadBalancerClass"), value, "may not change once set");
     }

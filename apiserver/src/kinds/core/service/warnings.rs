@@ -34,7 +34,9 @@ pub(super) fn warn(service: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
     }
     warn_of_addresses(spec, "externalIPs", warnings);
     if has_external && !is_headless && !is_alias {
-        warnings.push("spec.externalIPs is deprecated and may no longer be implemented in some clusters".to_owned());
+        warnings.push(
+            "spec.externalIPs is deprecated and may no longer be implemented in some clusters".to_owned(),
+        );
     }
     warnings.extend(address::ip_warning(&SPEC.child("loadBalancerIP"), spec.str("loadBalancerIP")));
     let path = SPEC.child("loadBalancerSourceRanges");
@@ -48,7 +50,9 @@ pub(super) fn warn(service: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
         warnings.push("spec.externalName is ignored when spec.type is not \"ExternalName\"".to_owned());
     }
     if spec.str("trafficDistribution") == "PreferClose" {
-        warnings.push("spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"".to_owned());
+        warnings.push(
+            "spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"".to_owned(),
+        );
     }
 }
 
