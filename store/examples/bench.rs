@@ -5,10 +5,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 
 use bytes::Bytes;
-use pintle_store::{Compare, Key, NewValue, Op, Options, Outcome, Store, Term, Txn};
+use pintle_store::{Clock, Compare, Key, NewValue, Op, Options, Outcome, Store, SystemClock, Term, Txn};
 use smallvec::smallvec;
 
 fn main() {
@@ -18,7 +18,7 @@ fn main() {
     let (operations, size, clients) = (number(20_000), number(1_000) as usize, number(64));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
-    let started = Instant::now();
+    let started = SystemClock.now();
     let store = Store::open(Options::new(&directory)).expect("opens");
     println!("open: {:.1} ms, revision {}", milliseconds(started), store.state().revision);
     let base = store.state().revision;
@@ -51,10 +51,10 @@ fn main() {
     });
     drop(handle);
     println!("status: {:?}", store.status());
-    let stopping = Instant::now();
+    let stopping = SystemClock.now();
     runtime.block_on(store.shutdown());
     println!("shutdown: {:.1} ms", milliseconds(stopping));
-    let started = Instant::now();
+    let started = SystemClock.now();
     let store = Store::open(Options::new(&directory)).expect("opens");
     let state = store.state();
     println!(
@@ -97,7 +97,7 @@ async fn measure<F>(
 {
     let operation = Arc::new(operation);
     let next = Arc::new(AtomicU64::new(0));
-    let (cpu, written, started) = (cpu_seconds(), written_bytes(), Instant::now());
+    let (cpu, written, started) = (cpu_seconds(), written_bytes(), SystemClock.now());
     let mut tasks = Vec::new();
     for _ in 0..clients {
         let (operation, next) = (operation.clone(), next.clone());
@@ -108,9 +108,9 @@ async fn measure<F>(
                 if index >= operations {
                     return latencies;
                 }
-                let begun = Instant::now();
+                let begun = SystemClock.now();
                 operation(index).await;
-                latencies.push(begun.elapsed());
+                latencies.push(SystemClock.now() - begun);
             }
         }));
     }
@@ -118,7 +118,7 @@ async fn measure<F>(
     for task in tasks {
         latencies.extend(task.await.expect("a client"));
     }
-    let seconds = started.elapsed().as_secs_f64();
+    let seconds = (SystemClock.now() - started).as_secs_f64();
     latencies.sort();
     let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
     println!(
@@ -132,8 +132,8 @@ async fn measure<F>(
     );
 }
 
-fn milliseconds(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1e3
+fn milliseconds(since: Duration) -> f64 {
+    (SystemClock.now() - since).as_secs_f64() * 1e3
 }
 
 /// User and system time of this process.

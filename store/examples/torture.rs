@@ -138,8 +138,12 @@ impl StateStore for FailingState {
         self.state.write(write)
     }
 
-    fn flush(&self) -> Result<(), DiskError> {
-        self.state.flush()
+    fn begin_flush(&self) -> Result<(), DiskError> {
+        self.state.begin_flush()
+    }
+
+    fn finish_flush(&self) -> Result<(), DiskError> {
+        self.state.finish_flush()
     }
 
     fn meta(&self) -> Result<Option<Vec<u8>>, DiskError> {

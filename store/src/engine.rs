@@ -72,8 +72,10 @@ pub type RecordVisitor<'a> = dyn FnMut(Revision, &[u8]) -> Result<ControlFlow<()
 pub trait StateStore: Debug + Send + Sync {
     /// Writes a batch atomically.
     fn write(&self, write: StateWrite) -> Result<(), DiskError>;
-    /// Makes everything written before durable.
-    fn flush(&self) -> Result<(), DiskError>;
+    /// Begins to make everything written before durable. Called by the one that writes, between two writes.
+    fn begin_flush(&self) -> Result<(), DiskError>;
+    /// Waits until everything written before the last [`StateStore::begin_flush`] is durable.
+    fn finish_flush(&self) -> Result<(), DiskError>;
     /// The meta of the newest write.
     fn meta(&self) -> Result<Option<Vec<u8>>, DiskError>;
     /// One record.

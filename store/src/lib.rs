@@ -20,6 +20,7 @@ mod command;
 mod disk;
 pub mod engine;
 mod floor;
+mod gather;
 mod machine;
 mod meta;
 mod open;

@@ -2,6 +2,8 @@
 //!
 //! Keeps: nothing is lost and order is kept. It has no limit of its own: every message stems from a proposal, read
 //! or tick that was admitted before, and admission is bounded by number and bytes.
+//!
+//! A receiver says how many ordinary messages are worth waking up for; urgent ones always are.
 
 use std::time::Duration;
 
@@ -10,38 +12,115 @@ use parking_lot::{Condvar, Mutex};
 /// Messages for one thread.
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
-    messages: Mutex<Vec<T>>,
+    inner: Mutex<Inner<T>>,
     filled: Condvar,
+}
+
+#[derive(Debug)]
+struct Inner<T> {
+    messages: Vec<T>,
+    urgent: bool,
+    /// How many messages the sleeping receiver waits for; 0 while it is awake.
+    wanted: usize,
+}
+
+impl<T> Inner<T> {
+    fn is_due(&self, wanted: usize) -> bool {
+        self.urgent || self.messages.len() >= wanted
+    }
 }
 
 impl<T> Mailbox<T> {
     pub(crate) fn new() -> Mailbox<T> {
-        Mailbox { messages: Mutex::new(Vec::new()), filled: Condvar::new() }
+        Mailbox {
+            inner: Mutex::new(Inner { messages: Vec::new(), urgent: false, wanted: 0 }),
+            filled: Condvar::new(),
+        }
     }
 
+    /// Leaves a message that the receiver must see at once.
     pub(crate) fn push(&self, message: T) {
-        let mut messages = self.messages.lock();
-        messages.push(message);
-        let first = messages.len() == 1;
-        drop(messages);
-        if first {
+        self.leave(message, true);
+    }
+
+    /// Leaves a message that may wait until there are as many as the receiver wants.
+    pub(crate) fn push_unhurried(&self, message: T) {
+        self.leave(message, false);
+    }
+
+    fn leave(&self, message: T, urgent: bool) {
+        let mut inner = self.inner.lock();
+        inner.messages.push(message);
+        inner.urgent |= urgent;
+        let wake = inner.wanted != 0 && inner.is_due(inner.wanted);
+        if wake {
+            inner.wanted = 0;
+        }
+        drop(inner);
+        if wake {
             self.filled.notify_one();
         }
     }
 
-    /// Moves all messages into `batch`, waiting for the first one, at most `patience`.
-    pub(crate) fn take(&self, batch: &mut Vec<T>, patience: Option<Duration>) {
-        let mut messages = self.messages.lock();
+    /// Moves all messages into `batch`, waiting for an urgent one or for `wanted` ordinary ones, at most `patience`.
+    pub(crate) fn take(&self, batch: &mut Vec<T>, wanted: usize, patience: Option<Duration>) {
+        let mut inner = self.inner.lock();
+        let waiting = |inner: &mut Inner<T>| {
+            let due = inner.is_due(wanted.max(1));
+            inner.wanted = if due { 0 } else { wanted.max(1) };
+            !due
+        };
         match patience {
-            None => self.filled.wait_while(&mut messages, |messages| messages.is_empty()),
+            None => self.filled.wait_while(&mut inner, waiting),
             Some(patience) => {
-                self.filled.wait_while_for(&mut messages, |messages| messages.is_empty(), patience);
+                self.filled.wait_while_for(&mut inner, waiting, patience);
             }
         }
+        inner.wanted = 0;
+        inner.urgent = false;
         if batch.is_empty() {
-            std::mem::swap(&mut *messages, batch);
+            std::mem::swap(&mut inner.messages, batch);
         } else {
-            batch.append(&mut messages);
+            batch.append(&mut inner.messages);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urgent_messages_bring_the_others_along_in_order() {
+        let mailbox = Mailbox::new();
+        let mut batch = Vec::new();
+        mailbox.push_unhurried(1);
+        mailbox.push_unhurried(2);
+        mailbox.push(3);
+        mailbox.take(&mut batch, usize::MAX, None);
+        assert_eq!(batch, [1, 2, 3]);
+    }
+
+    #[test]
+    fn the_wanted_number_is_enough() {
+        let mailbox = std::sync::Arc::new(Mailbox::new());
+        let sender = mailbox.clone();
+        let thread = std::thread::spawn(move || (0..4).for_each(|number| sender.push_unhurried(number)));
+        let mut batch = Vec::new();
+        while batch.len() < 4 {
+            let wanted = 4 - batch.len();
+            mailbox.take(&mut batch, wanted, None);
+        }
+        thread.join().unwrap();
+        assert_eq!(batch, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn patience_ends_the_wait() {
+        let mailbox: Mailbox<u8> = Mailbox::new();
+        let mut batch = Vec::new();
+        mailbox.push_unhurried(1);
+        mailbox.take(&mut batch, 2, Some(Duration::from_millis(1)));
+        assert_eq!(batch, [1]);
     }
 }

@@ -4,8 +4,10 @@
 //! index is never served from. Records are replayed in order through the code that applies them live.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use raft::eraftpb::HardState;
 
 use crate::codec::{Malformed, Reader};
@@ -56,12 +58,15 @@ pub(crate) struct Recovered {
 /// Opens or creates what is on disk.
 pub(crate) fn recover(options: &Options, engine: &dyn Engine) -> Result<Recovered, OpenError> {
     let mut data_dir = DataDir::claim(&options.data_dir, &options.companions)?;
-    if data_dir.identity().is_none() {
-        create(&mut data_dir, engine)?;
-    }
-    let identity = data_dir.identity().ok_or_else(|| data_dir.damaged("it has no identity"))?;
-    let loaded = load(&data_dir, options, engine)?;
+    let loaded = match data_dir.identity() {
+        Some(_) => load(&data_dir, options, engine)?,
+        None => {
+            let created = create(&mut data_dir, engine)?;
+            load(&data_dir, options, &created)?
+        }
+    };
     let Loaded { log, state } = loaded;
+    let identity = data_dir.identity().ok_or_else(|| data_dir.damaged("it has no identity"))?;
     check_watermark(&data_dir, &log)?;
     let hard_state = check_applied(&data_dir, &log, &state.machine.meta)?;
     let meta = &state.machine.meta;
@@ -89,33 +94,71 @@ pub(crate) fn recover(options: &Options, engine: &dyn Engine) -> Result<Recovere
     })
 }
 
-/// Makes a new store with this node as the only voter.
-fn create(data_dir: &mut DataDir, engine: &dyn Engine) -> Result<(), OpenError> {
+/// Makes a new store with this node as the only voter, and hands over its open log and state.
+fn create(data_dir: &mut DataDir, engine: &dyn Engine) -> Result<Created, OpenError> {
     let identity = Identity { cluster: random_id(data_dir)?, node: random_id(data_dir)? };
     data_dir.begin()?;
-    let fill = || -> Result<(), DiskError> {
-        let mut log = engine.open_log(&data_dir.log_directory())?;
-        let truncation = Truncation { index: FIRST_INDEX, term: FIRST_TERM, chain: 0 };
-        let hard_state = HardState { term: FIRST_TERM, vote: 0, commit: FIRST_INDEX };
-        let named = vec![
-            (Truncation::NAME, truncation.encode()),
-            (HardStateValue::NAME, HardStateValue::encode(&hard_state)),
-            (STATE_DIRECTORY, FIRST_STATE_DIRECTORY.as_bytes().to_vec()),
-        ];
-        log.write(LogWrite { named, ..LogWrite::default() }, true)?;
-        let records = engine.open_state(&data_dir.state_directory(FIRST_STATE_DIRECTORY))?;
-        let mut meta = Meta { applied: FIRST_INDEX, term: FIRST_TERM, ..Meta::default() };
-        meta.conf.voters = vec![identity.node];
-        records.write(StateWrite { meta: meta.encode(), ..StateWrite::default() })?;
-        records.flush()?;
-        let opened = WatermarkFile::open(&data_dir.watermark_file());
-        let (mut watermark, _) = opened.map_err(DiskError::io("create the watermark"))?;
-        let first =
-            Watermark { index: FIRST_INDEX, term: FIRST_TERM, chain: 0, current_term: FIRST_TERM, vote: 0 };
-        watermark.write(first).and_then(|()| watermark.sync()).map_err(DiskError::io("write the watermark"))
-    };
-    fill().map_err(|error| data_dir.disk(error))?;
-    data_dir.finish(identity)
+    let directory = &*data_dir;
+    // Each file system sync takes its time; the two stores need not wait for each other.
+    let (log, records) = std::thread::scope(|scope| {
+        let records = scope.spawn(|| create_state(directory, engine, identity));
+        let log = create_log(directory, engine);
+        let records = records.join().map_err(|_| DiskError::Engine("creating the state panicked".to_owned()));
+        (log, records.flatten())
+    });
+    let log = log.map_err(|error| data_dir.disk(error))?;
+    let records = records.map_err(|error| data_dir.disk(error))?;
+    data_dir.finish(identity)?;
+    Ok(Created { log: Mutex::new(Some(log)), records })
+}
+
+fn create_log(data_dir: &DataDir, engine: &dyn Engine) -> Result<Box<dyn LogStore>, DiskError> {
+    let mut log = engine.open_log(&data_dir.log_directory())?;
+    let truncation = Truncation { index: FIRST_INDEX, term: FIRST_TERM, chain: 0 };
+    let hard_state = HardState { term: FIRST_TERM, vote: 0, commit: FIRST_INDEX };
+    let named = vec![
+        (Truncation::NAME, truncation.encode()),
+        (HardStateValue::NAME, HardStateValue::encode(&hard_state)),
+        (STATE_DIRECTORY, FIRST_STATE_DIRECTORY.as_bytes().to_vec()),
+    ];
+    log.write(LogWrite { named, ..LogWrite::default() }, true)?;
+    let opened = WatermarkFile::open(&data_dir.watermark_file());
+    let (mut watermark, _) = opened.map_err(DiskError::io("create the watermark"))?;
+    let first =
+        Watermark { index: FIRST_INDEX, term: FIRST_TERM, chain: 0, current_term: FIRST_TERM, vote: 0 };
+    watermark.write(first).and_then(|()| watermark.sync()).map_err(DiskError::io("write the watermark"))?;
+    Ok(log)
+}
+
+fn create_state(
+    data_dir: &DataDir,
+    engine: &dyn Engine,
+    identity: Identity,
+) -> Result<Arc<dyn StateStore>, DiskError> {
+    let records = engine.open_state(&data_dir.state_directory(FIRST_STATE_DIRECTORY))?;
+    let mut meta = Meta { applied: FIRST_INDEX, term: FIRST_TERM, ..Meta::default() };
+    meta.conf.voters = vec![identity.node];
+    records.write(StateWrite { meta: meta.encode(), ..StateWrite::default() })?;
+    records.begin_flush()?;
+    records.finish_flush()?;
+    Ok(records)
+}
+
+/// The engine of a first start: it hands out what was just created instead of opening it again.
+#[derive(Debug)]
+struct Created {
+    log: Mutex<Option<Box<dyn LogStore>>>,
+    records: Arc<dyn StateStore>,
+}
+
+impl Engine for Created {
+    fn open_log(&self, _directory: &Path) -> Result<Box<dyn LogStore>, DiskError> {
+        self.log.lock().take().ok_or_else(|| DiskError::Engine("the log is already open".to_owned()))
+    }
+
+    fn open_state(&self, _directory: &Path) -> Result<Arc<dyn StateStore>, DiskError> {
+        Ok(self.records.clone())
+    }
 }
 
 /// Random ids are below 2^63 and never 0, which Raft reserves.

@@ -27,6 +27,8 @@ pub struct Options {
     pub proposal_bytes_max: usize,
     /// How long a proposal or read barrier may take before its outcome is unknown.
     pub request_timeout: Duration,
+    /// How long a batch of writes may wait for more of them, when many are in flight.
+    pub gather: Duration,
     /// The unit of Raft's timers.
     pub tick: Duration,
     /// Heartbeats are this many ticks apart.
@@ -50,6 +52,7 @@ impl Options {
             proposals_max: 4_096,
             proposal_bytes_max: 64 << 20,
             request_timeout: Duration::from_secs(10),
+            gather: Duration::from_millis(2),
             tick: Duration::from_millis(50),
             heartbeat_ticks: 1,
             election_ticks: 10,

@@ -140,7 +140,7 @@ impl Shared {
         let permit = self.admission.admit(command.len()).ok_or(Why::Overloaded)?;
         let (sender, receiver) = oneshot::channel();
         let reply = Reply::new(sender, permit);
-        self.owner.push(OwnerEvent::Propose(Proposal { command, fence, reply }));
+        self.owner.push_unhurried(OwnerEvent::Propose(Proposal { command, fence, reply }));
         Ok(receiver)
     }
 }

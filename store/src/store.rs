@@ -359,7 +359,8 @@ impl Threads {
         mailbox.push(Wake::Stop);
         join(thread);
         // The next start then replays no log.
-        if let Err(error) = self.shared.records.flush() {
+        let records = &self.shared.records;
+        if let Err(error) = records.begin_flush().and_then(|()| records.finish_flush()) {
             tracing::error!(%error, "the state could not be flushed; the next start replays the log");
         }
     }

@@ -41,7 +41,6 @@ fn fifty_kills_lose_no_acknowledged_write_and_repeat_no_revision() {
         let count = WRITES_BEFORE_KILL[kill % WRITES_BEFORE_KILL.len()];
         let (opened, lines) = run_and_kill(directory.path(), count);
         assert!(opened >= newest, "kill {kill}: revision {opened} after {newest} was acknowledged");
-        let mut acknowledged: BTreeMap<String, Acknowledged> = BTreeMap::new();
         for (key, revision, round) in lines {
             assert!(
                 revision > opened,

@@ -9,6 +9,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rocksdb::{
@@ -25,6 +26,9 @@ const LOG_MEMTABLE_BYTES: usize = 16 << 20;
 const STATE_MEMTABLE_BYTES: usize = 16 << 20;
 const BLOCK_CACHE_BYTES: usize = 8 << 20;
 const BLOCK_BYTES: usize = 32 << 10;
+
+/// RocksDB does not tell this binding when a flush ends.
+const FLUSH_POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 const ENTRY: u8 = b'e';
 const NAMED: u8 = b'n';
@@ -189,6 +193,10 @@ fn meta_key(revision: Revision) -> [u8; 10] {
 }
 
 impl RocksState {
+    fn property(&self, name: &str) -> Result<u64, DiskError> {
+        Ok(self.db.property_int_value(name).map_err(engine)?.unwrap_or(0))
+    }
+
     fn iterator(&self, through: Revision) -> DBRawIterator<'_> {
         let mut options = ReadOptions::default();
         options.fill_cache(false);
@@ -219,13 +227,24 @@ impl StateStore for RocksState {
         self.db.write_without_wal(batch).map_err(engine)
     }
 
-    fn flush(&self) -> Result<(), DiskError> {
+    fn begin_flush(&self) -> Result<(), DiskError> {
         let mut options = FlushOptions::default();
-        options.set_wait(true);
-        self.db.flush_opt(&options).map_err(engine)?;
+        options.set_wait(false);
+        // The memtable is switched before this returns, so the next write begins both a memtable and a marker.
         let mut markers = self.markers.lock();
+        self.db.flush_opt(&options).map_err(engine)?;
         let stale = markers.current.take();
         markers.stale.extend(stale);
+        Ok(())
+    }
+
+    fn finish_flush(&self) -> Result<(), DiskError> {
+        while self.property("rocksdb.num-immutable-mem-table")? > 0 {
+            if self.property("rocksdb.background-errors")? > 0 {
+                return Err(DiskError::Engine("a background write failed".to_owned()));
+            }
+            std::thread::sleep(FLUSH_POLL_INTERVAL);
+        }
         Ok(())
     }
 

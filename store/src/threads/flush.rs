@@ -1,4 +1,4 @@
-//! The flush thread: makes the recorded state durable, after which the log up to it may be erased.
+//! The flush thread: waits until the recorded state is durable, after which the log up to it may be erased.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use crate::threads::LogEvent;
 /// What the flush thread is told.
 #[derive(Debug)]
 pub(crate) enum FlushEvent {
-    /// Everything up to this applied index has been recorded: make it durable.
+    /// A flush of everything up to this applied index has begun: wait for it.
     Flush(u64),
     Stop,
 }
@@ -25,10 +25,10 @@ pub(crate) fn run_flush(
 ) {
     let mut events = Vec::new();
     loop {
-        mailbox.take(&mut events, None);
+        mailbox.take(&mut events, 1, None);
         for event in events.drain(..) {
             let FlushEvent::Flush(applied) = event else { return };
-            if let Err(error) = records.flush() {
+            if let Err(error) = records.finish_flush() {
                 fatal(format_args!("the state could not be flushed: {error}"));
             }
             busy.store(false, Ordering::Release);

@@ -43,7 +43,7 @@ impl LogThread {
         let mut events = Vec::new();
         loop {
             let patience = self.watermark_dirty.then_some(WATERMARK_SYNC_INTERVAL);
-            self.mailbox.take(&mut events, patience);
+            self.mailbox.take(&mut events, 1, patience);
             let mut batches = Vec::new();
             let mut erase_through = None;
             let mut stop = false;

@@ -14,6 +14,7 @@ use rustc_hash::FxHashMap;
 use crate::command::{Encoded, Session, session_of};
 use crate::fatal::fatal;
 use crate::floor::{FloorPolicy, Sample};
+use crate::gather::Gather;
 use crate::mailbox::Mailbox;
 use crate::raft::{Committed, Core, Role};
 use crate::shared::{NEVER, OwnerEvent, Proposal, ReadReply, Replica, Reply, Shared};
@@ -39,6 +40,7 @@ pub(crate) struct Owner {
     pending: FxHashMap<u64, Pending>,
     sequence: u64,
     floor: FloorPolicy,
+    gather: Gather,
     known: Known,
     next_tick: Duration,
     ticks: u64,
@@ -74,6 +76,7 @@ impl Owner {
     pub(crate) fn new(parts: OwnerParts) -> Owner {
         let OwnerParts { shared, core, log, state } = parts;
         let floor = FloorPolicy::new(shared.options.history, shared.options.history_bytes);
+        let gather = Gather::new(shared.options.gather);
         let next_tick = shared.options.clock.now() + shared.options.tick;
         Owner {
             shared,
@@ -84,6 +87,7 @@ impl Owner {
             pending: FxHashMap::default(),
             sequence: 0,
             floor,
+            gather,
             known: Known::default(),
             next_tick,
             ticks: 0,
@@ -97,12 +101,12 @@ impl Owner {
         }
         let mut events = Vec::new();
         loop {
-            self.drive();
+            let (wanted, until) = self.drive();
             if self.is_finished() {
                 break;
             }
-            let patience = self.next_tick.saturating_sub(self.shared.options.clock.now());
-            self.shared.owner.take(&mut events, Some(patience));
+            let patience = until.min(self.next_tick).saturating_sub(self.shared.options.clock.now());
+            self.shared.owner.take(&mut events, wanted, Some(patience));
             for event in events.drain(..) {
                 self.handle(event);
             }
@@ -176,20 +180,37 @@ impl Owner {
         }
     }
 
-    /// Takes in what gathered, and does what the core wants, until it wants nothing more.
-    fn drive(&mut self) {
+    /// Does what the core wants until it wants nothing more, and appends what has gathered. Gives how many more
+    /// proposals are worth waking up for, and until when to wait for them.
+    fn drive(&mut self) -> (usize, Duration) {
         self.core.applied(self.shared.applied.reached());
-        if !self.core.is_persisting() {
-            self.append();
-        }
         while self.core.has_output() {
             self.output();
-            // A commit may have left the log idle.
-            if !self.core.is_persisting() {
-                self.append();
-            }
+        }
+        let mut wait = self.append_when_due();
+        while self.core.has_output() {
+            self.output();
+            wait = self.append_when_due();
         }
         self.publish();
+        wait
+    }
+
+    fn append_when_due(&mut self) -> (usize, Duration) {
+        if self.core.is_persisting() {
+            // The next batch gathers until this one is synced.
+            return (usize::MAX, Duration::MAX);
+        }
+        let now = self.shared.options.clock.now();
+        let patient = self.stop_by.is_none() && self.core.role() == Role::Leader;
+        let in_flight = self.shared.admission.in_flight();
+        match self.gather.wait(now, self.queued.len(), in_flight).filter(|_| patient) {
+            Some(wait) => wait,
+            None => {
+                self.append();
+                (1, Duration::MAX)
+            }
+        }
     }
 
     fn output(&mut self) {
@@ -329,7 +350,7 @@ impl Owner {
         self.queued.drain(..).for_each(|proposal| proposal.reply.refuse(Why::Stopping));
         self.pending.drain().for_each(|(_, pending)| pending.reply.send(Outcome::Unknown));
         let mut late = Vec::new();
-        self.shared.owner.take(&mut late, Some(Duration::ZERO));
+        self.shared.owner.take(&mut late, 1, Some(Duration::ZERO));
         for event in late {
             if let OwnerEvent::Propose(proposal) = event {
                 proposal.reply.refuse(Why::Stopping);

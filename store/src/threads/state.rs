@@ -18,7 +18,7 @@ use crate::txn::Outcome;
 use crate::watch::{Event, Publisher};
 
 /// Log bytes applied since the last flush that ask for the next one.
-const FLUSH_LOG_BYTES: usize = 8 << 20;
+const FLUSH_LOG_BYTES: usize = 4 << 20;
 /// Log entries applied since the last flush that ask for the next one.
 const FLUSH_LOG_ENTRIES: u64 = 50_000;
 /// Garbage is erased in rounds, so that most files hold nothing but new records and are never rewritten.
@@ -60,7 +60,7 @@ impl StateThread {
     pub(crate) fn run(mut self) {
         let mut events = Vec::new();
         loop {
-            self.mailbox.take(&mut events, None);
+            self.mailbox.take(&mut events, 1, None);
             let mut batch = Vec::new();
             let mut stop = false;
             for event in events.drain(..) {
@@ -158,6 +158,9 @@ impl StateThread {
         let due = self.since_flush.bytes >= FLUSH_LOG_BYTES || self.since_flush.entries >= FLUSH_LOG_ENTRIES;
         if due && !self.flush_busy.swap(true, Ordering::AcqRel) {
             self.since_flush = SinceFlush::default();
+            if let Err(error) = self.shared.records.begin_flush() {
+                fatal(format_args!("the state could not be flushed: {error}"));
+            }
             self.flush.push(FlushEvent::Flush(self.machine.meta.applied));
         }
     }

@@ -31,7 +31,7 @@ impl Wake {
 pub(crate) fn run_wake(mailbox: &Mailbox<Wake>) {
     let mut events = Vec::new();
     loop {
-        mailbox.take(&mut events, None);
+        mailbox.take(&mut events, 1, None);
         for event in events.drain(..) {
             let Wake::All(wakers) = event else { return };
             wakers.into_iter().for_each(Waker::wake);
