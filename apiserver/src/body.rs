@@ -57,13 +57,17 @@ pub fn decode_as(
         Media::Protobuf => {
             let envelope = Envelope::decode(bytes).map_err(|error| cannot(&error))?;
             check_kind(expected, &envelope.api_version, &envelope.kind, bytes)?;
-            return codec::proto::decode(&envelope.raw, schema, expected.schema).map_err(|error| cannot(&error));
+            return codec::proto::decode(&envelope.raw, schema, expected.schema)
+                .map_err(|error| cannot(&error));
         }
         Media::Yaml => {
-            let json = codec::yaml::to_json(bytes, findings.as_deref_mut()).map_err(|error| unreadable(expected, &error, bytes))?;
+            let json = codec::yaml::to_json(bytes, findings.as_deref_mut())
+                .map_err(|error| unreadable(expected, &error, bytes))?;
             codec::json::decode(&json, schema, expected.schema, findings).map_err(|error| cannot(&error))?
         }
-        Media::Json => codec::json::decode(bytes, schema, expected.schema, findings).map_err(|error| cannot(&error))?,
+        Media::Json => {
+            codec::json::decode(bytes, schema, expected.schema, findings).map_err(|error| cannot(&error))?
+        }
     };
     check_kind(expected, object.str("apiVersion"), object.str("kind"), bytes)?;
     object.remove("apiVersion");

@@ -37,7 +37,8 @@ impl Token {
     /// Reads a token.
     pub fn decode(text: &str) -> Result<Token, Error> {
         let broken = |cause: &str| Error::BadRequest(format!("continue key is not valid: {cause}"));
-        let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|error| broken(&error.to_string()))?;
+        let bytes =
+            URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|error| broken(&error.to_string()))?;
         let node = codec::json::decode_untyped(&bytes).map_err(|error| broken(&error.to_string()))?;
         let map = node.as_map().ok_or_else(|| broken("not an object"))?;
         if map.str("v") != "meta.k8s.io/v1" {
@@ -73,7 +74,10 @@ mod tests {
             assert_eq!(Token::decode(&token.encode()).unwrap(), token);
         }
         for after in ["../secrets/a", "", "a/../b", "/a"] {
-            assert!(Token::decode(&Token { revision: Some(1), after: after.to_owned() }.encode()).is_err(), "{after}");
+            assert!(
+                Token::decode(&Token { revision: Some(1), after: after.to_owned() }.encode()).is_err(),
+                "{after}"
+            );
         }
         assert!(Token::decode("%%%").is_err());
     }

@@ -17,7 +17,7 @@ use crate::forms::{self, Stored};
 use crate::negotiation::{Form, Media};
 use crate::reply::{ListReply, Reply};
 use crate::status::{Error, Status};
-use crate::stream::{self, CHUNK_BYTES, ListWriter};
+use crate::stream::{self, CHUNK_BYTES, ListWriter, Watching};
 
 /// A body is compressed when its first piece is larger than this.
 const GZIP_BYTES_MIN: usize = 128 << 10;
@@ -30,12 +30,16 @@ pub struct Recipient {
     pub gzip: bool,
     /// Time, for ages.
     pub clock: Arc<dyn Clock>,
+    /// Counts a watch while it lasts.
+    pub watching: Option<Watching>,
     /// Becomes true when the server stops.
     pub closing: tokio::sync::watch::Receiver<bool>,
 }
 
 /// Encodes a reply.
-pub fn reply(reply: Reply, to: &Recipient) -> Response<Body> {
+pub fn reply(reply: Reply, mut recipient: Recipient) -> Response<Body> {
+    let watching = recipient.watching.take();
+    let to = &recipient;
     let now = to.clock.unix_seconds();
     let form = &to.form;
     match reply {
@@ -47,13 +51,14 @@ pub fn reply(reply: Reply, to: &Recipient) -> Response<Body> {
         Reply::Tree(tree) => {
             let code = if tree.created { StatusCode::CREATED } else { StatusCode::OK };
             let names = (tree.api_version.as_str(), tree.kind.as_str());
-            let body = forms::tree_alone(tree.resource.as_deref(), &tree.object, tree.schema, names, form, now);
+            let body =
+                forms::tree_alone(tree.resource.as_deref(), &tree.object, tree.schema, names, form, now);
             whole(code, form.content_type(), body, to)
         }
         Reply::List(list) => self::list(list, to, now),
         Reply::Watch(watch) => {
             let content_type = watch.form.watch_content_type();
-            let pieces = stream::watch(*watch, to.clock.clone(), to.closing.clone());
+            let pieces = stream::watch(*watch, to.clock.clone(), to.closing.clone(), watching);
             with_type(StatusCode::OK, content_type, Body::from_stream(pieces))
         }
         Reply::Status(status) => self::status(&status, form),
@@ -70,7 +75,8 @@ pub fn reply(reply: Reply, to: &Recipient) -> Response<Body> {
 /// Encodes a refusal.
 pub fn error(error: &Error, form: &Form) -> Response<Body> {
     if matches!(error, Error::NoPath) {
-        let mut response = with_type(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", Body::from("404 page not found\n"));
+        let mut response =
+            with_type(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", Body::from("404 page not found\n"));
         response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
         return response;
     }
@@ -153,7 +159,11 @@ fn pieces_response(
 ) -> Response<Body> {
     if !to.gzip || length <= GZIP_BYTES_MIN {
         let pieces = pieces.map(Ok::<Bytes, Infallible>);
-        return with_type(StatusCode::OK, content_type, Body::from_stream(futures_util::stream::iter(pieces)));
+        return with_type(
+            StatusCode::OK,
+            content_type,
+            Body::from_stream(futures_util::stream::iter(pieces)),
+        );
     }
     let mut pieces = pieces;
     let mut encoder = Some(Gzip::new());
@@ -171,7 +181,11 @@ fn pieces_response(
             }
         }
     });
-    compressed(with_type(StatusCode::OK, content_type, Body::from_stream(futures_util::stream::iter(compressed_pieces))))
+    compressed(with_type(
+        StatusCode::OK,
+        content_type,
+        Body::from_stream(futures_util::stream::iter(compressed_pieces)),
+    ))
 }
 
 /// A gzip stream at the fastest level: higher ones cost several times the time for little.

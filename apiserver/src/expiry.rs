@@ -45,11 +45,14 @@ pub async fn sweep(server: &Server, term: u64) {
 }
 
 fn expired(server: &Server, view: &View, now: i64) -> Vec<(Key, u64)> {
-    let due = |entry: &&Arc<Entry>| FactsView::new(entry.facts()).expires().is_some_and(|expires| expires <= now);
+    let due =
+        |entry: &&Arc<Entry>| FactsView::new(entry.facts()).expires().is_some_and(|expires| expires <= now);
     server
         .registry
         .iter()
         .filter(|resource| resource.kind.expires.is_some() && resource.version.storage)
-        .flat_map(|resource| view.entries(resource, "").filter(due).map(|entry| (entry.key.clone(), entry.modified)))
+        .flat_map(|resource| {
+            view.entries(resource, "").filter(due).map(|entry| (entry.key.clone(), entry.modified))
+        })
         .collect()
 }

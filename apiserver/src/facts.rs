@@ -34,7 +34,8 @@ impl Facts {
         let metadata = object.metadata();
         let text = |node: &crate::tree::Node| node.as_str().map(EcoString::from).unwrap_or_default();
         let labels = metadata.and_then(|metadata| metadata.map("labels"));
-        let owners = metadata.map(|metadata| metadata.maps("ownerReferences").map(|owner| owner.str("uid").into()).collect());
+        let owners = metadata
+            .map(|metadata| metadata.maps("ownerReferences").map(|owner| owner.str("uid").into()).collect());
         Facts {
             labels: labels.map_or_else(Vec::new, |labels| {
                 labels.iter().map(|(key, value)| (key.as_str().into(), text(value))).collect()
@@ -121,7 +122,10 @@ impl<'a> FactsView<'a> {
     pub fn label(&self, key: &str) -> Option<&'a str> {
         let mut reader = self.sections();
         let count = reader.count();
-        (0..count).map(|_| (reader.text(), reader.text())).find(|(candidate, _)| *candidate == key).map(|(_, value)| value)
+        (0..count)
+            .map(|_| (reader.text(), reader.text()))
+            .find(|(candidate, _)| *candidate == key)
+            .map(|(_, value)| value)
     }
 
     /// The value of the selectable field at `position` of the kind's list.

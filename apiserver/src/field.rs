@@ -137,14 +137,24 @@ impl Cause {
     fn prints_value(self) -> bool {
         !matches!(
             self,
-            Cause::Required | Cause::Forbidden | Cause::TooLong | Cause::TooShort | Cause::TooMany | Cause::TooFew | Cause::Internal
+            Cause::Required
+                | Cause::Forbidden
+                | Cause::TooLong
+                | Cause::TooShort
+                | Cause::TooMany
+                | Cause::TooFew
+                | Cause::Internal
         )
     }
 }
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.field.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.field, self.message) }
+        if self.field.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.field, self.message)
+        }
     }
 }
 
@@ -189,7 +199,8 @@ impl FieldErrors {
 
     /// Adds an error whose value is not printed.
     pub fn add_without_value(&mut self, cause: Cause, path: &Path<'_>, detail: &str) {
-        let error = FieldError { cause, field: path.to_string(), message: format!("{}: {detail}", cause.prefix()) };
+        let error =
+            FieldError { cause, field: path.to_string(), message: format!("{}: {detail}", cause.prefix()) };
         if !self.errors.contains(&error) {
             self.errors.push(error);
         }
@@ -225,8 +236,11 @@ impl FieldErrors {
     /// The value is not one of `supported`, which are listed as given: where upstream does not sort them.
     pub fn not_supported_in_order(&mut self, path: &Path<'_>, value: impl Into<Node>, supported: &[&str]) {
         let quoted: Vec<String> = supported.iter().map(|value| format!("\"{value}\"")).collect();
-        let detail =
-            if quoted.is_empty() { String::new() } else { format!("supported values: {}", quoted.join(", ")) };
+        let detail = if quoted.is_empty() {
+            String::new()
+        } else {
+            format!("supported values: {}", quoted.join(", "))
+        };
         self.add(Cause::NotSupported, path, &value.into(), &detail);
     }
 
@@ -242,7 +256,8 @@ impl FieldErrors {
 
     /// The list is longer than `items_max`.
     pub fn too_many(&mut self, path: &Path<'_>, count: usize, items_max: usize) {
-        let error = format!("{count}: must have at most {items_max} item{}", if items_max == 1 { "" } else { "s" });
+        let error =
+            format!("{count}: must have at most {items_max} item{}", if items_max == 1 { "" } else { "s" });
         self.add(Cause::TooMany, path, &Node::Null, &error);
     }
 

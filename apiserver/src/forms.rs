@@ -331,7 +331,14 @@ pub fn bookmark(resource: &Resource, form: &Form, revision: u64, initial_end: bo
         let mut bytes = Vec::new();
         append_tree_json(&object, resource.storage_schema, Place::Item, "", "", &mut bytes);
         table::append_bookmark_row(resource, &Stored { bytes: &bytes[1..] }, form, initial_end, &mut rows);
-        table::append_table(resource, form, false, &table::ListMeta::of(&revision.to_string()), &rows, &mut out);
+        table::append_table(
+            resource,
+            form,
+            false,
+            &table::ListMeta::of(&revision.to_string()),
+            &rows,
+            &mut out,
+        );
         return Bytes::from(out);
     }
     let object = Map::from([("metadata", Node::Map(metadata))]);
@@ -347,11 +354,17 @@ pub fn bookmark(resource: &Resource, form: &Form, revision: u64, initial_end: bo
             codec::proto::encode(&object, schema::builtin(), resource.schema, &mut message);
             codec::proto::document(&resource.api_version, resource.kind.names.kind, &message, &mut out);
         }
-        _ => append_tree_json(&object, resource.schema, Place::Alone, &resource.api_version, resource.kind.names.kind, &mut out),
+        _ => append_tree_json(
+            &object,
+            resource.schema,
+            Place::Alone,
+            &resource.api_version,
+            resource.kind.names.kind,
+            &mut out,
+        ),
     }
     Bytes::from(out)
 }
-
 
 /// A Status in a form (never a table).
 pub fn status(status: &crate::status::Status, form: &Form) -> Bytes {

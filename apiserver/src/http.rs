@@ -25,10 +25,12 @@ use tower::Service as _;
 use crate::authentication::{self, Connection, Credentials, impersonation};
 use crate::clock::Clock;
 use crate::encode::{self, Recipient};
+use crate::metrics::{Kind, RequestLabels, ResourceLabels};
 use crate::negotiation::{self, Form, Offer};
 use crate::pipeline::{Answer, Server};
 use crate::request::{Attributes, Query, Request};
 use crate::status::Error;
+use crate::stream::Watching;
 use crate::warning;
 
 /// Largest body, compressed or not.
@@ -77,7 +79,7 @@ pub async fn serve(
         writes: Semaphore::new(WRITES_MAX),
         closing: closing.clone(),
     });
-    let router = Router::new().fallback(handle).with_state(shared);
+    let router = Router::new().fallback(handle).with_state(shared.clone());
     let acceptor = TlsAcceptor::from(tls);
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -98,10 +100,10 @@ pub async fn serve(
             },
             () = closed(&mut closing) => break,
         };
-        let (acceptor, router, handshakes, closing) =
-            (acceptor.clone(), router.clone(), handshakes.clone(), closing.clone());
+        let (acceptor, router, handshakes, closing, server) =
+            (acceptor.clone(), router.clone(), handshakes.clone(), closing.clone(), shared.server.clone());
         tokio::spawn(async move {
-            serve_connection(stream, acceptor, router, handshakes, closing).await;
+            serve_connection(stream, acceptor, router, handshakes, closing, server).await;
             drop(permit);
         });
     }
@@ -118,16 +120,22 @@ async fn serve_connection(
     router: Router,
     handshakes: Arc<Semaphore>,
     mut closing: watch::Receiver<bool>,
+    server: Arc<Server>,
 ) {
+    let metrics = &server.metrics;
     let _ = stream.set_nodelay(true);
     let Ok(handshake) = handshakes.acquire().await else { return };
     let tls = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
         Ok(Ok(tls)) => tls,
         Ok(Err(error)) => {
             tracing::debug!(%error, "TLS handshake failed");
+            metrics.handshake_failed();
             return;
         }
-        Err(_) => return,
+        Err(_) => {
+            metrics.handshake_failed();
+            return;
+        }
     };
     drop(handshake);
     let certificate = tls.get_ref().1.peer_certificates().and_then(<[_]>::first).map(|der| der.to_vec());
@@ -138,7 +146,11 @@ async fn serve_connection(
         async move { router.call(request).await }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_BYTES_MAX as usize);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(HEADER_BYTES_MAX as usize);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -178,7 +190,19 @@ async fn handle(State(shared): State<Arc<Shared>>, request: HttpRequest<Body>) -
         Request { attributes, method: parts.method, query, headers: parts.headers, body: Bytes::new() };
     let is_watch = request.attributes.verb == "watch" && request.attributes.is_resource;
     let form = negotiate(&request);
+    let started = tokio::time::Instant::now();
+    let metrics = &shared.server.metrics;
+    let labels = labels(&shared.server, &request);
+    let (watching, _working) = if is_watch {
+        let resource =
+            ResourceLabels { group: labels.group, version: labels.version, resource: labels.resource };
+        let ongoing = metrics.long_running(&labels);
+        (Some(Watching { ongoing, events: metrics.watch_events(resource) }), None)
+    } else {
+        (None, Some(metrics.in_flight(if is_write(&request) { Kind::Mutating } else { Kind::ReadOnly })))
+    };
     let to = Recipient {
+        watching,
         // An error is sent as JSON when nothing fits of what the client accepts.
         form: form.as_ref().map_or(Form::JSON, |form| *form),
         gzip: accepts_gzip(&request),
@@ -198,12 +222,49 @@ async fn handle(State(shared): State<Arc<Shared>>, request: HttpRequest<Body>) -
             }
         }
     };
+    let form = to.form;
     let mut response = match answer.reply {
-        Ok(reply) => encode::reply(reply, &to),
-        Err(error) => encode::error(&error, &to.form),
+        Ok(reply) => encode::reply(reply, to),
+        Err(error) => {
+            let response = encode::error(&error, &form);
+            if matches!(error, Error::TooManyRequests { .. } | Error::Timeout) {
+                metrics.terminated(&labels, response.status().as_u16());
+            }
+            response
+        }
     };
+    let code = response.status().as_u16();
+    if is_watch {
+        metrics.ended(&labels, code);
+    } else {
+        let bytes = http_body::Body::size_hint(response.body()).lower() as usize;
+        metrics.answered(&labels, code, started.elapsed().as_secs_f64(), bytes);
+    }
     common_headers(&mut response, &request, &answer.warnings, &*shared.server.clock);
     response
+}
+
+/// What a request counts as. Names come from the registry, so clients cannot make series.
+fn labels(server: &Server, request: &Request) -> RequestLabels {
+    let attributes = &request.attributes;
+    let mut labels = RequestLabels::of(&attributes.verb);
+    if !attributes.is_resource {
+        return labels;
+    }
+    let found = server.registry.find(&attributes.group, &attributes.version, &attributes.resource);
+    if let Some(resource) = found {
+        labels.group = resource.version.group;
+        labels.version = resource.version.version;
+        labels.resource = resource.kind.names.plural;
+        labels.subresource =
+            resource.kind.subresource(&attributes.subresource).map_or("", |found| found.name);
+        labels.scope = match (attributes.names_object, attributes.namespace.is_empty()) {
+            (true, _) => "resource",
+            (false, false) => "namespace",
+            (false, true) => "cluster",
+        };
+    }
+    labels
 }
 
 /// Authenticates, takes a permit, reads the body and calls the server.
@@ -216,8 +277,7 @@ async fn carry_out(
 ) -> Answer {
     let refused = |error| Answer { reply: Err(error), warnings: Vec::new() };
     let server = &shared.server;
-    let credentials =
-        Credentials { connection, headers: &request.headers, now: server.clock.unix_seconds() };
+    let credentials = Credentials { connection, headers: &request.headers, now: server.clock.unix_seconds() };
     let user = match authentication::authenticate(&credentials) {
         Ok(user) => user,
         Err(error) => return refused(error),

@@ -341,7 +341,12 @@ pub const fn status(
     prepare: fn(&mut Map, &Map, &Context<'_>),
     validate: fn(&Map, &Map, &mut FieldErrors),
 ) -> Subresource {
-    Subresource { name: "status", verbs: VIEW_VERBS, body: None, action: Action::View(View { prepare, validate }) }
+    Subresource {
+        name: "status",
+        verbs: VIEW_VERBS,
+        body: None,
+        action: Action::View(View { prepare, validate }),
+    }
 }
 
 /// The `scale` endpoint: a Scale of autoscaling/v1 over `spec.replicas` and `status.replicas`.

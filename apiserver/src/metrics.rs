@@ -9,18 +9,18 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+mod exposition;
 mod labels;
 mod process;
-mod exposition;
 
 pub use exposition::{CONTENT_TYPE, Figures, StoreFigures};
-pub use labels::{Kind, RequestLabels, ResourceLabels};
 use labels::{CodeLabels, KindLabels, LongLabels, SizeLabels};
+pub use labels::{Kind, RequestLabels, ResourceLabels};
 
 /// Upper bounds of `apiserver_request_duration_seconds`.
 const DURATION_SECONDS: [f64; 23] = [
-    0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0,
-    30.0, 45.0, 60.0,
+    0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0,
+    20.0, 30.0, 45.0, 60.0,
 ];
 
 type Made<M> = fn() -> M;

@@ -107,7 +107,12 @@ struct Clause<'a> {
 }
 
 /// Picks the form for an Accept header.
-pub fn accept(header: Option<&str>, offer: Offer, include: Option<&str>, pretty: bool) -> Result<Form, Error> {
+pub fn accept(
+    header: Option<&str>,
+    offer: Offer,
+    include: Option<&str>,
+    pretty: bool,
+) -> Result<Form, Error> {
     let include = match include {
         None | Some("" | "Metadata") => IncludeObject::Metadata,
         Some("None") => IncludeObject::None,
@@ -137,14 +142,21 @@ pub fn accept(header: Option<&str>, offer: Offer, include: Option<&str>, pretty:
 fn parse_clause(text: &str) -> Clause<'_> {
     let mut parts = text.split(';').map(str::trim);
     let media = parts.next().unwrap_or("");
-    let parameters: Vec<(&str, &str)> =
-        parts.filter_map(|part| part.split_once('=')).map(|(key, value)| (key, value.trim_matches('"'))).collect();
-    let quality = parameters.iter().find(|(key, _)| *key == "q").and_then(|(_, value)| value.parse().ok()).unwrap_or(1.0);
+    let parameters: Vec<(&str, &str)> = parts
+        .filter_map(|part| part.split_once('='))
+        .map(|(key, value)| (key, value.trim_matches('"')))
+        .collect();
+    let quality = parameters
+        .iter()
+        .find(|(key, _)| *key == "q")
+        .and_then(|(_, value)| value.parse().ok())
+        .unwrap_or(1.0);
     Clause { media, quality, parameters }
 }
 
 fn clause_form(clause: &Clause<'_>, offer: Offer, base: Form) -> Option<Form> {
-    let parameter = |name: &str| clause.parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+    let parameter =
+        |name: &str| clause.parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
     let media = match clause.media {
         "application/json" | "*/*" | "application/*" => Media::Json,
         "application/yaml" if !offer.watch => Media::Yaml,
@@ -175,7 +187,9 @@ pub fn content_type(header: Option<&str>) -> Result<Media, Error> {
         "" | "application/json" | "*/*" => Ok(Media::Json),
         "application/yaml" => Ok(Media::Yaml),
         "application/vnd.kubernetes.protobuf" => Ok(Media::Protobuf),
-        _ => Err(unsupported(&["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"])),
+        _ => {
+            Err(unsupported(&["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]))
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Paths that are not about a resource: documents about the API, health, metrics.
 
 use crate::document::{self, Ask, Site};
+use crate::health::{self, Check, Question};
+use crate::metrics::{Figures, StoreFigures};
 use crate::pipeline::Server;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::status::Error;
-use crate::health::{self, Check, Question};
 
 /// Answers a request outside resources.
 pub async fn answer(server: &Server, request: &Request) -> Result<Reply, Error> {
@@ -19,6 +20,9 @@ pub async fn answer(server: &Server, request: &Request) -> Result<Reply, Error> 
         return answer.map(Reply::Document);
     }
     let path = request.attributes.path.trim_matches('/');
+    if path == "metrics" {
+        return Ok(Reply::Text(true, bytes::Bytes::from(server.metrics.text(&figures(server)))));
+    }
     let (endpoint, single) = path.split_once('/').unwrap_or((path, ""));
     if !matches!(endpoint, "livez" | "readyz" | "healthz") {
         return Err(Error::NoPath);
@@ -47,3 +51,32 @@ const CHECK_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Names of the health checks.
 pub const CHECKS: &[&str] = &["ping", "etcd", "etcd-readiness"];
+
+/// What the store and the view say at this moment.
+fn figures(server: &Server) -> Figures {
+    let status = server.store.status();
+    let leadership = *server.store.leadership().borrow();
+    let view = server.view();
+    let objects = server
+        .registry
+        .iter()
+        .filter(|resource| resource.version.storage)
+        .map(|resource| (resource.group_resource.clone(), view.state().count(&resource.bucket)))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    let store = StoreFigures {
+        has_leader: status.leader != 0,
+        is_leader: leadership.leads,
+        term: status.term,
+        committed: status.commit_index,
+        applied: status.applied_index,
+        pending: status.proposals_in_flight as u64,
+        log_syncs: status.log_syncs,
+        revision: status.revision,
+        floor: status.floor,
+        stored_bytes: status.stored_bytes,
+        quota_bytes: status.quota_bytes,
+        ring_bytes: status.ring_bytes,
+    };
+    Figures { store, objects }
+}

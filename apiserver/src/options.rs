@@ -69,9 +69,7 @@ impl ListOptions {
             match query.non_empty(key) {
                 None => Ok(0),
                 Some(value) => value.parse::<i64>().map(|value| value.max(0) as u64).map_err(|_| {
-                    Error::BadRequest(format!(
-                        "strconv.ParseInt: parsing {value:?}: invalid syntax"
-                    ))
+                    Error::BadRequest(format!("strconv.ParseInt: parsing {value:?}: invalid syntax"))
                 }),
             }
         };
@@ -81,7 +79,8 @@ impl ListOptions {
             Some("Exact") if !watch => Some(VersionMatch::Exact),
             Some("NotOlderThan") => Some(VersionMatch::NotOlderThan),
             Some(other) => {
-                let supported: &[&str] = if watch { &["NotOlderThan"] } else { &["Exact", "NotOlderThan", ""] };
+                let supported: &[&str] =
+                    if watch { &["NotOlderThan"] } else { &["Exact", "NotOlderThan", ""] };
                 errors.not_supported(&Path::new("resourceVersionMatch"), other, supported);
                 None
             }
@@ -131,10 +130,14 @@ impl ListOptions {
                 );
             }
             if self.version_match.is_some() && self.initial_events.is_none() {
-                errors.forbidden(&version_match, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+                errors.forbidden(
+                    &version_match,
+                    "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+                );
             }
             if self.version_match.is_some() && !self.continue_token.is_empty() {
-                errors.forbidden(&version_match, "resourceVersionMatch is forbidden when continue is provided");
+                errors
+                    .forbidden(&version_match, "resourceVersionMatch is forbidden when continue is provided");
             }
             return;
         }
@@ -143,13 +146,20 @@ impl ListOptions {
         }
         if self.version_match.is_some() {
             if self.resource_version.is_none() {
-                errors.forbidden(&version_match, "resourceVersionMatch is forbidden unless resourceVersion is provided");
+                errors.forbidden(
+                    &version_match,
+                    "resourceVersionMatch is forbidden unless resourceVersion is provided",
+                );
             }
             if !self.continue_token.is_empty() {
-                errors.forbidden(&version_match, "resourceVersionMatch is forbidden when continue is provided");
+                errors
+                    .forbidden(&version_match, "resourceVersionMatch is forbidden when continue is provided");
             }
             if self.version_match == Some(VersionMatch::Exact) && self.resource_version == Some(0) {
-                errors.forbidden(&version_match, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+                errors.forbidden(
+                    &version_match,
+                    "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+                );
             }
         }
     }

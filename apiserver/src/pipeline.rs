@@ -11,6 +11,7 @@ use crate::authorization::{self, Authorizer};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::kind::Action;
+use crate::metrics::Metrics;
 use crate::negotiation::Form;
 use crate::options::ListOptions;
 use crate::read::Reader;
@@ -39,6 +40,8 @@ pub struct Server {
     pub cluster: Cluster,
     /// What is served.
     pub registry: &'static Registry,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// An answer with the warnings that go along, also with a refusal.
@@ -52,7 +55,14 @@ pub struct Answer {
 impl Server {
     /// A server over a store that is ready.
     pub fn new(store: Store, cluster: Cluster, clock: Arc<dyn Clock>) -> Server {
-        Server { store, clock, authorizer: Authorizer::new(), cluster, registry: Registry::builtin() }
+        Server {
+            store,
+            clock,
+            authorizer: Authorizer::new(),
+            cluster,
+            registry: Registry::builtin(),
+            metrics: Metrics::new(),
+        }
     }
 
     /// Makes what a cluster must hold and starts the server's own loops. Needs a tokio runtime.
@@ -115,7 +125,9 @@ impl Server {
     /// Decides on the local view first; a refusal is decided again behind a barrier.
     async fn authorize(&self, user: &User, attributes: &Attributes) -> Result<(), Error> {
         let view = self.view();
-        let Err(refusal) = authorization::check(&self.authorizer, &view, user, attributes) else { return Ok(()) };
+        let Err(refusal) = authorization::check(&self.authorizer, &view, user, attributes) else {
+            return Ok(());
+        };
         let Ok(latest) = self.reader().latest().await else { return Err(refusal) };
         if latest.revision == view.revision() {
             return Err(refusal);
@@ -159,7 +171,10 @@ impl Scope<'_> {
             return Err(self.no_verb());
         }
         let namespaced_write = matches!(attributes.verb.as_str(), "create" | "deletecollection");
-        if self.resource.namespaced() && attributes.namespace.is_empty() && (namespaced_write || attributes.names_object) {
+        if self.resource.namespaced()
+            && attributes.namespace.is_empty()
+            && (namespaced_write || attributes.names_object)
+        {
             return Err(Error::NoResource);
         }
         match attributes.verb.as_str() {
@@ -207,7 +222,13 @@ impl Scope<'_> {
     /// The selectors of the request; a name in the path of a watch counts as one.
     pub fn selection(&self, options: &ListOptions) -> Result<Selection, Error> {
         let name = if self.attributes().names_object { self.name() } else { "" };
-        Selection::new(&self.resource, self.namespace(), name, &options.label_selector, &options.field_selector)
+        Selection::new(
+            &self.resource,
+            self.namespace(),
+            name,
+            &options.label_selector,
+            &options.field_selector,
+        )
     }
 
     async fn subresource(&mut self) -> Result<Reply, Error> {

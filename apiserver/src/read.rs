@@ -30,7 +30,10 @@ const WATCH_TIMEOUT_MIN: Duration = Duration::from_secs(30 * 60);
 impl Reader<'_> {
     /// The newest state, after a barrier.
     pub async fn latest(&self) -> Result<Arc<State>, Error> {
-        self.store.read_barrier().await.map_err(|_| Error::Unavailable("there is no leader to confirm the read".to_owned()))
+        self.store
+            .read_barrier()
+            .await
+            .map_err(|_| Error::Unavailable("there is no leader to confirm the read".to_owned()))
     }
 
     /// A state at or after `revision`; waits a moment for one that is not here yet.
@@ -80,10 +83,18 @@ impl Reader<'_> {
             _ => String::new(),
         };
         let remaining = match page.entries.last() {
-            Some(last) if page.more && !selection.has_selector() => Some(remaining(&state, resource, selection, last)),
+            Some(last) if page.more && !selection.has_selector() => {
+                Some(remaining(&state, resource, selection, last))
+            }
             _ => None,
         };
-        Ok(ListReply { resource: resource.clone(), revision: state.revision, entries: page.entries, continue_token, remaining })
+        Ok(ListReply {
+            resource: resource.clone(),
+            revision: state.revision,
+            entries: page.entries,
+            continue_token,
+            remaining,
+        })
     }
 
     async fn list_state(
@@ -102,7 +113,10 @@ impl Reader<'_> {
                 None => self.latest().await?,
                 Some(revision) => {
                     let prefix = Prefix::new(resource.bucket.as_str());
-                    self.store.state_at(prefix.bucket(), revision).await.map_err(|error| expired_token(error, &token))?
+                    self.store
+                        .state_at(prefix.bucket(), revision)
+                        .await
+                        .map_err(|error| expired_token(error, &token))?
                 }
             };
             return Ok((state, Some(format!("{}{}", resource.bucket, token.after))));
@@ -209,13 +223,21 @@ struct Page {
 }
 
 /// The selected entries after a key, up to a limit (0 is none).
-fn select(state: &State, resource: &Resource, selection: &Selection, after: Option<&str>, limit: usize) -> Page {
+fn select(
+    state: &State,
+    resource: &Resource,
+    selection: &Selection,
+    after: Option<&str>,
+    limit: usize,
+) -> Page {
     let limit = if limit == 0 { usize::MAX } else { limit };
     let after = after.map(Key::new);
     let prefix = resource.prefix(&selection.namespace);
     if !selection.name.is_empty() && (!resource.namespaced() || !selection.namespace.is_empty()) {
         let key = Key::new(resource.key(&selection.namespace, &selection.name));
-        let entry = state.get(&key).filter(|entry| selection.matches(entry) && after.as_ref().is_none_or(|after| key > *after));
+        let entry = state
+            .get(&key)
+            .filter(|entry| selection.matches(entry) && after.as_ref().is_none_or(|after| key > *after));
         return Page { entries: entry.cloned().into_iter().collect(), more: false };
     }
     match selection.term(resource.kind) {

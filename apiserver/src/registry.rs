@@ -105,11 +105,8 @@ impl Registry {
     }
 
     fn new(kinds: &[&'static Kind]) -> Registry {
-        let mut registry = Registry {
-            by_plural: FxHashMap::default(),
-            group_versions: Vec::new(),
-            ordered: Vec::new(),
-        };
+        let mut registry =
+            Registry { by_plural: FxHashMap::default(), group_versions: Vec::new(), ordered: Vec::new() };
         for kind in kinds {
             for version in kind.versions {
                 let id = registry.ordered.len() as u32;
@@ -128,7 +125,9 @@ impl Registry {
 
     /// The resource at group, version and plural name.
     pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
-        let same = |resource: &&Arc<Resource>| resource.version.group == group && resource.version.version == version;
+        let same = |resource: &&Arc<Resource>| {
+            resource.version.group == group && resource.version.version == version
+        };
         self.by_plural.get(plural)?.iter().find(same)
     }
 
@@ -145,12 +144,16 @@ impl Registry {
     /// The resource of a kind in its storage version, by group and plural (`apps`, `deployments`).
     pub fn storage_of(&self, group: &str, plural: &str) -> Option<&Arc<Resource>> {
         self.ordered.iter().find(|resource| {
-            resource.version.storage && resource.kind.names.group == group && resource.kind.names.plural == plural
+            resource.version.storage
+                && resource.kind.names.group == group
+                && resource.kind.names.plural == plural
         })
     }
 
     /// The resource that a group version kind names.
     pub fn of_kind(&self, api_version: &str, kind: &str) -> Option<&Arc<Resource>> {
-        self.ordered.iter().find(|resource| resource.api_version == api_version && resource.kind.names.kind == kind)
+        self.ordered
+            .iter()
+            .find(|resource| resource.api_version == api_version && resource.kind.names.kind == kind)
     }
 }

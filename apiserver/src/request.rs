@@ -227,8 +227,14 @@ impl Request {
             return manager.to_owned();
         }
         let agent = self.header(http::header::USER_AGENT).unwrap_or("");
-        let manager: String =
-            agent.split('/').next().unwrap_or("").chars().filter(|c| !c.is_control()).take(FIELD_MANAGER_LENGTH_MAX).collect();
+        let manager: String = agent
+            .split('/')
+            .next()
+            .unwrap_or("")
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(FIELD_MANAGER_LENGTH_MAX)
+            .collect();
         if manager.is_empty() { "unknown".to_owned() } else { manager }
     }
 }
@@ -254,13 +260,23 @@ mod tests {
             (http::Method::GET, "/api/v1/watch/namespaces/a/pods/b", "watch  v1 pods/ a b"),
             (http::Method::GET, "/api/v1/namespaces/a", "get  v1 namespaces/ a a"),
             (http::Method::PUT, "/api/v1/namespaces/a/finalize", "update  v1 namespaces/finalize a a"),
-            (http::Method::DELETE, "/apis/apps/v1/namespaces/a/deployments", "deletecollection apps v1 deployments/ a "),
-            (http::Method::GET, "/api/v1/namespaces/a/pods?fieldSelector=metadata.name%3Dx", "list  v1 pods/ a x"),
+            (
+                http::Method::DELETE,
+                "/apis/apps/v1/namespaces/a/deployments",
+                "deletecollection apps v1 deployments/ a ",
+            ),
+            (
+                http::Method::GET,
+                "/api/v1/namespaces/a/pods?fieldSelector=metadata.name%3Dx",
+                "list  v1 pods/ a x",
+            ),
             (http::Method::POST, "/apis/apps/v1/namespaces/a/deployments", "create apps v1 deployments/ a "),
         ] {
             let a = parse(method, url);
-            let text =
-                format!("{} {} {} {}/{} {} {}", a.verb, a.group, a.version, a.resource, a.subresource, a.namespace, a.name);
+            let text = format!(
+                "{} {} {} {}/{} {} {}",
+                a.verb, a.group, a.version, a.resource, a.subresource, a.namespace, a.name
+            );
             assert_eq!(text, expected, "{url}");
         }
         assert!(!parse(http::Method::GET, "/apis/apps/v1").is_resource);

@@ -37,14 +37,31 @@ pub struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// The scope of a request whose resource was found.
-    pub fn new(server: &'a Server, user: &'a User, request: &'a Request, resource: Arc<Resource>, form: Form) -> Scope<'a> {
+    pub fn new(
+        server: &'a Server,
+        user: &'a User,
+        request: &'a Request,
+        resource: Arc<Resource>,
+        form: Form,
+    ) -> Scope<'a> {
         let warnings = match resource.kind.deprecation {
             "" => Vec::new(),
             warning => vec![warning.to_owned()],
         };
         let now = server.clock.now();
         let manager = request.field_manager();
-        Scope { server, user, request, resource, form, now, warnings, manager, skip_ownership: false, generated: false }
+        Scope {
+            server,
+            user,
+            request,
+            resource,
+            form,
+            now,
+            warnings,
+            manager,
+            skip_ownership: false,
+            generated: false,
+        }
     }
 
     /// What the path asks for.

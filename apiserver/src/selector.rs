@@ -147,19 +147,29 @@ impl Requirement {
         } else if let Some(list) = rest.strip_prefix("in") {
             (Operator::In, list)
         } else {
-            return Err(unparsable(clause, &format!("found '{rest}', expected: in, notin, =, ==, !=, gt, lt")));
+            return Err(unparsable(
+                clause,
+                &format!("found '{rest}', expected: in, notin, =, ==, !=, gt, lt"),
+            ));
         };
         let list = list
             .trim()
             .strip_prefix('(')
             .and_then(|list| list.strip_suffix(')'))
             .ok_or_else(|| unparsable(clause, "found '', expected: '('"))?;
-        Ok(Requirement { key: key.trim().into(), operator, values: list.split(',').map(|v| v.trim().into()).collect() })
+        Ok(Requirement {
+            key: key.trim().into(),
+            operator,
+            values: list.split(',').map(|v| v.trim().into()).collect(),
+        })
     }
 
     fn check(&self, clause: &str) -> Result<(), Error> {
         if let Some(cause) = crate::names::label::key(&self.key).first() {
-            return Err(Error::BadRequest(format!("unable to parse requirement: <nil>: Invalid value: {:?}: {cause}", self.key.as_str())));
+            return Err(Error::BadRequest(format!(
+                "unable to parse requirement: <nil>: Invalid value: {:?}: {cause}",
+                self.key.as_str()
+            )));
         }
         for value in &self.values {
             if matches!(self.operator, Operator::GreaterThan | Operator::LessThan) {
@@ -184,8 +194,12 @@ impl Requirement {
             (Operator::NotIn, Some(label)) => self.values.iter().all(|value| value != label),
             (Operator::NotIn | Operator::DoesNotExist, None) => true,
             (Operator::Exists, Some(_)) => true,
-            (Operator::GreaterThan, Some(label)) => number(label) > number(&self.values[0]) && number(label).is_some(),
-            (Operator::LessThan, Some(label)) => number(label) < number(&self.values[0]) && number(label).is_some(),
+            (Operator::GreaterThan, Some(label)) => {
+                number(label) > number(&self.values[0]) && number(label).is_some()
+            }
+            (Operator::LessThan, Some(label)) => {
+                number(label) < number(&self.values[0]) && number(label).is_some()
+            }
             _ => false,
         }
     }
@@ -215,7 +229,9 @@ impl Selection {
         }
         if !name.is_empty() {
             if !selection.name.is_empty() && selection.name != name {
-                return Err(Error::BadRequest("fieldSelector metadata.name doesn't match requested name".to_owned()));
+                return Err(Error::BadRequest(
+                    "fieldSelector metadata.name doesn't match requested name".to_owned(),
+                ));
             }
             selection.name = name.to_owned();
         }
@@ -254,10 +270,9 @@ impl Selection {
     /// The index term that every selected object has, if there is one.
     pub fn term(&self, kind: &Kind) -> Option<Term> {
         facts::indexed(kind).find_map(|(tag, position)| {
-            let term = self
-                .fields
-                .iter()
-                .find(|term| term.equal && !term.value.is_empty() && term.field == Field::Selectable(position))?;
+            let term = self.fields.iter().find(|term| {
+                term.equal && !term.value.is_empty() && term.field == Field::Selectable(position)
+            })?;
             Some(Term { tag, value: term.value.clone() })
         })
     }

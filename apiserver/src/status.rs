@@ -130,7 +130,9 @@ pub enum Error {
     #[error("{0}")]
     Plain(String),
     /// The operation could not be completed in time.
-    #[error("The {action} operation against {resource} could not be completed at this time, please try again.")]
+    #[error(
+        "The {action} operation against {resource} could not be completed at this time, please try again."
+    )]
     ServerTimeout {
         /// The verb.
         action: &'static str,
@@ -226,8 +228,17 @@ impl Error {
     }
 
     /// 403 by admission or authorization.
-    pub fn forbidden(resource: impl Into<String>, name: impl Into<String>, cause: impl Into<String>) -> Error {
-        Error::Forbidden { resource: resource.into(), name: name.into(), cause: cause.into(), causes: Vec::new() }
+    pub fn forbidden(
+        resource: impl Into<String>,
+        name: impl Into<String>,
+        cause: impl Into<String>,
+    ) -> Error {
+        Error::Forbidden {
+            resource: resource.into(),
+            name: name.into(),
+            cause: cause.into(),
+            causes: Vec::new(),
+        }
     }
 
     /// 409 with upstream's sentence for a lost race.
@@ -235,7 +246,9 @@ impl Error {
         Error::Conflict {
             resource: resource.into(),
             name: name.into(),
-            cause: "the object has been modified; please apply your changes to the latest version and try again".into(),
+            cause:
+                "the object has been modified; please apply your changes to the latest version and try again"
+                    .into(),
         }
     }
 
@@ -252,14 +265,21 @@ impl Error {
         };
         let object = |resource: &str, name: &str| {
             let (kind, group) = split_resource(resource);
-            StatusDetails { name: name.into(), group: group.into(), kind: kind.into(), ..StatusDetails::default() }
+            StatusDetails {
+                name: name.into(),
+                group: group.into(),
+                kind: kind.into(),
+                ..StatusDetails::default()
+            }
         };
         match self {
             Error::BadRequest(_) => failure(400, "BadRequest", None),
             Error::Unauthorized => failure(401, "Unauthorized", None),
-            Error::Forbidden { resource, name, causes, .. } => {
-                failure(403, "Forbidden", Some(StatusDetails { causes: causes.clone(), ..object(resource, name) }))
-            }
+            Error::Forbidden { resource, name, causes, .. } => failure(
+                403,
+                "Forbidden",
+                Some(StatusDetails { causes: causes.clone(), ..object(resource, name) }),
+            ),
             Error::ForbiddenPath(_) => failure(403, "Forbidden", Some(StatusDetails::default())),
             Error::NotFound { resource, name } => failure(404, "NotFound", Some(object(resource, name))),
             Error::NoResource => failure(404, "NotFound", Some(StatusDetails::default())),
@@ -274,9 +294,11 @@ impl Error {
                 Some(StatusDetails { retry_after_seconds: u32::from(*generated), ..object(resource, name) }),
             ),
             Error::Conflict { resource, name, .. } => failure(409, "Conflict", Some(object(resource, name))),
-            Error::ApplyConflict { causes, .. } => {
-                failure(409, "Conflict", Some(StatusDetails { causes: causes.clone(), ..StatusDetails::default() }))
-            }
+            Error::ApplyConflict { causes, .. } => failure(
+                409,
+                "Conflict",
+                Some(StatusDetails { causes: causes.clone(), ..StatusDetails::default() }),
+            ),
             Error::Expired { continue_token, .. } => Status {
                 continue_token: continue_token.clone().unwrap_or_default(),
                 ..failure(410, "Expired", None)
@@ -319,9 +341,11 @@ impl Error {
                 }),
             ),
             Error::Plain(_) => failure(500, "", None),
-            Error::ServerTimeout { action, resource } => {
-                failure(500, "ServerTimeout", Some(StatusDetails { retry_after_seconds: 2, ..object(resource, action) }))
-            }
+            Error::ServerTimeout { action, resource } => failure(
+                500,
+                "ServerTimeout",
+                Some(StatusDetails { retry_after_seconds: 2, ..object(resource, action) }),
+            ),
             Error::Unavailable(_) => failure(
                 503,
                 "ServiceUnavailable",

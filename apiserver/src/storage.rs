@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 pub use pintle_store::{
-    AtError, Compacted, Compare, Cursor, Entry, Event, Interest, Key, NewValue, Op, Outcome, Prefix, Progress, Revision,
-    State, Store, Term, Txn, Why,
+    AtError, Compacted, Compare, Cursor, Entry, Event, Interest, Key, NewValue, Op, Outcome, Prefix,
+    Progress, Revision, State, Store, Term, Txn, Why,
 };
 
 use crate::codec;
@@ -53,7 +53,11 @@ impl View {
     }
 
     /// The entries of a namespace, or of all when it is empty, in key order.
-    pub fn entries<'a>(&'a self, resource: &Resource, namespace: &str) -> impl Iterator<Item = &'a Arc<Entry>> + use<'a> {
+    pub fn entries<'a>(
+        &'a self,
+        resource: &Resource,
+        namespace: &str,
+    ) -> impl Iterator<Item = &'a Arc<Entry>> + use<'a> {
         let prefix = resource.prefix(namespace);
         self.state.range(&prefix, None)
     }

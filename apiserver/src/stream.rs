@@ -10,17 +10,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::codec;
 use crate::forms::{self, Place, Stored};
+use crate::metrics::Ongoing;
 use crate::negotiation::{Form, Media, Transform};
 use crate::read;
 use crate::registry::Resource;
 use crate::reply::{ListReply, WatchReply};
-use crate::selector::Selection;
 use crate::schema;
+use crate::selector::Selection;
 use crate::status::{Error, Status};
 use crate::storage::{Compacted, Cursor, Entry, Event, Revision};
 use crate::table::{self, ListMeta};
@@ -99,7 +101,9 @@ impl ListWriter {
             return table::append_table_head(&self.reply.resource, &self.form, true, &meta, out);
         }
         let (api_version, kind) = list_kind(&self.reply.resource, &self.form);
-        out.extend_from_slice(format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":").as_bytes());
+        out.extend_from_slice(
+            format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":").as_bytes(),
+        );
         meta.append(out);
         out.extend_from_slice(b",\"items\":[");
     }
@@ -163,12 +167,32 @@ pub fn list_message(reply: &ListReply, form: &Form) -> Vec<Bytes> {
 
 const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
 
+/// What counts a watch: that it is open, and its events.
+#[derive(Debug)]
+pub struct Watching {
+    /// Open until it is dropped.
+    pub ongoing: Ongoing,
+    /// Events sent.
+    pub events: Counter,
+}
+
 /// The stream of a watch.
-pub fn watch(reply: WatchReply, clock: Arc<dyn Clock>, closing: tokio::sync::watch::Receiver<bool>) -> Pieces {
+pub fn watch(
+    reply: WatchReply,
+    clock: Arc<dyn Clock>,
+    closing: tokio::sync::watch::Receiver<bool>,
+    watching: Option<Watching>,
+) -> Pieces {
     let WatchReply { resource, selection, initial, initial_end, cursor, bookmarks, timeout, form } = reply;
     let now = Instant::now();
     let watcher = Watcher {
-        encoder: EventEncoder { resource, selection, form, clock, columns: form.transform == Transform::Table },
+        encoder: EventEncoder {
+            resource,
+            selection,
+            form,
+            clock,
+            columns: form.transform == Transform::Table,
+        },
         initial: initial.into_iter(),
         initial_end,
         cursor: match cursor {
@@ -179,6 +203,7 @@ pub fn watch(reply: WatchReply, clock: Arc<dyn Clock>, closing: tokio::sync::wat
         deadline: now + timeout,
         events: Vec::new(),
         closing,
+        watching,
     };
     Box::pin(futures_util::stream::unfold(watcher, |mut watcher| async move {
         let piece = watcher.next_piece().await?;
@@ -205,6 +230,7 @@ struct Watcher {
     deadline: Instant,
     events: Vec<Arc<Event>>,
     closing: tokio::sync::watch::Receiver<bool>,
+    watching: Option<Watching>,
 }
 
 struct EventEncoder {
@@ -269,6 +295,9 @@ impl Watcher {
                 }
                 Wake::Events(Ok(())) => {
                     let events = std::mem::take(&mut self.events);
+                    if let Some(watching) = &self.watching {
+                        watching.events.inc_by(events.len() as u64);
+                    }
                     let piece = self.encoder.events(&events);
                     self.events = events;
                     self.events.clear();
@@ -318,7 +347,8 @@ impl EventEncoder {
     }
 
     fn event(&mut self, event: &Arc<Event>) -> Option<Bytes> {
-        let matches = |entry: &Option<Arc<Entry>>| entry.as_ref().is_some_and(|entry| self.selection.matches(entry));
+        let matches =
+            |entry: &Option<Arc<Entry>>| entry.as_ref().is_some_and(|entry| self.selection.matches(entry));
         let change = match (matches(&event.old), matches(&event.new)) {
             (false, true) => Change::Added,
             (true, true) => Change::Modified,
@@ -350,7 +380,8 @@ impl EventEncoder {
         if self.form.transform == Transform::Table {
             let now = self.clock.unix_seconds();
             let columns = std::mem::replace(&mut self.columns, false);
-            let table = forms::alone(&self.resource, stored, &Form { pretty: false, ..self.form }, columns, now);
+            let table =
+                forms::alone(&self.resource, stored, &Form { pretty: false, ..self.form }, columns, now);
             object.extend_from_slice(table.trim_ascii_end());
         } else {
             forms::append(&self.resource, stored, &self.form, Place::Alone, &mut object);

@@ -22,7 +22,8 @@ impl Scope<'_> {
         self.server.reader().latest().await?;
         let name = self.name();
         if self.attributes().names_object {
-            let component = COMPONENTS.iter().find(|component| **component == name).ok_or_else(|| self.not_found())?;
+            let component =
+                COMPONENTS.iter().find(|component| **component == name).ok_or_else(|| self.not_found())?;
             return Ok(self.tree_reply(component_status(component), false));
         }
         let items: List = COMPONENTS.iter().map(|component| Node::Map(component_status(component))).collect();
@@ -41,8 +42,11 @@ impl Scope<'_> {
 }
 
 fn component_status(name: &str) -> Map {
-    let condition =
-        Map::from([("type", Node::from("Healthy")), ("status", Node::from("True")), ("message", Node::from("ok"))]);
+    let condition = Map::from([
+        ("type", Node::from("Healthy")),
+        ("status", Node::from("True")),
+        ("message", Node::from("ok")),
+    ]);
     let conditions: Node = [Node::Map(condition)].into_iter().collect();
     Map::from([("metadata", Node::Map(Map::from([("name", Node::from(name))]))), ("conditions", conditions)])
 }

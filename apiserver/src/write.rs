@@ -90,8 +90,12 @@ impl Scope<'_> {
                 Err(error) => return Err(error),
             };
             let (txn, object, created, removed, exact) = match intent {
-                Intent::Unchanged(entry) => return Ok(Written::Stored { entry, created: false, removed: false }),
-                Intent::Commit { txn, object, created, removed, exact } => (txn, object, created, removed, exact),
+                Intent::Unchanged(entry) => {
+                    return Ok(Written::Stored { entry, created: false, removed: false });
+                }
+                Intent::Commit { txn, object, created, removed, exact } => {
+                    (txn, object, created, removed, exact)
+                }
             };
             if dry_run {
                 return Ok(Written::Dry { object, created, removed });
@@ -99,7 +103,8 @@ impl Scope<'_> {
             match self.server.store.txn(txn).await {
                 Outcome::Applied { entries, .. } => {
                     let entry = entries.into_iter().next().flatten();
-                    let entry = entry.ok_or_else(|| Error::Internal("the store answered no entry".to_owned()))?;
+                    let entry =
+                        entry.ok_or_else(|| Error::Internal("the store answered no entry".to_owned()))?;
                     return Ok(Written::Stored { entry, created, removed });
                 }
                 Outcome::Failed { current, revision } => {
@@ -134,9 +139,16 @@ impl Scope<'_> {
                     return Ok(());
                 }
                 let deleting = crate::facts::FactsView::new(entry.facts()).deleting();
-                Err(Error::AlreadyExists { resource, name: object.name().to_owned(), deleting, generated: was_generated })
+                Err(Error::AlreadyExists {
+                    resource,
+                    name: object.name().to_owned(),
+                    deleting,
+                    generated: was_generated,
+                })
             }
-            Some(entry) if exact && object.str_at(&["metadata", "resourceVersion"]) != entry.modified.to_string() => {
+            Some(entry)
+                if exact && object.str_at(&["metadata", "resourceVersion"]) != entry.modified.to_string() =>
+            {
                 Err(Error::modified(resource, object.name()))
             }
             _ => Ok(()),
@@ -174,7 +186,9 @@ impl Scope<'_> {
         let kind = resource.kind;
         let mut object = body.clone();
         if !object.str_at(&["metadata", "resourceVersion"]).is_empty() {
-            return Err(Error::Plain("resourceVersion should not be set on objects to be created".to_owned()));
+            return Err(Error::Plain(
+                "resourceVersion should not be set on objects to be created".to_owned(),
+            ));
         }
         self.system_metadata_for_create(&mut object)?;
         self.default_and_own(None, &mut object)?;
@@ -217,7 +231,9 @@ impl Scope<'_> {
         let uid = self.server.clock.uuid();
         let name = self.create_name(object);
         let metadata = object.metadata_mut();
-        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation", "resourceVersion"] {
+        for field in
+            ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation", "resourceVersion"]
+        {
             metadata.remove(field);
         }
         if let Some(name) = name {
@@ -305,7 +321,13 @@ impl Scope<'_> {
         };
         let mut reported = object;
         reported.metadata_mut().set("resourceVersion", entry.modified.to_string());
-        Ok(Intent::Commit { txn: transaction(compare, op, companions), object: reported, created: false, removed, exact })
+        Ok(Intent::Commit {
+            txn: transaction(compare, op, companions),
+            object: reported,
+            created: false,
+            removed,
+            exact,
+        })
     }
 
     /// uid and resourceVersion as the client stated them; answers whether it stated a version.
@@ -325,7 +347,10 @@ impl Scope<'_> {
         }
         let version = new.str_at(&["metadata", "resourceVersion"]);
         if version.is_empty() || version == "0" {
-            if !self.resource.kind.unconditional_update && self.is_put() && self.attributes().subresource.is_empty() {
+            if !self.resource.kind.unconditional_update
+                && self.is_put()
+                && self.attributes().subresource.is_empty()
+            {
                 let mut errors = FieldErrors::new();
                 errors.invalid(
                     &Path::new("metadata").child("resourceVersion"),
@@ -402,7 +427,9 @@ impl Scope<'_> {
     fn own_update(&mut self, old: &Map, object: &mut Map, subresource: &str) -> Result<(), Error> {
         let context = self.ownership(subresource);
         match &self.resource.version.conversion {
-            None => managed_fields::update(Some(old), object, schema::builtin(), self.resource.schema, &context),
+            None => {
+                managed_fields::update(Some(old), object, schema::builtin(), self.resource.schema, &context)
+            }
             Some(conversion) => {
                 let mut old = old.clone();
                 (conversion.from_storage)(&mut old);
@@ -453,7 +480,12 @@ impl Scope<'_> {
     }
 
     /// Runs the mutating half of admission.
-    pub fn admit(&mut self, stage: &Stage<'_>, object: &mut Map, companions: &mut Companions) -> Result<(), Error> {
+    pub fn admit(
+        &mut self,
+        stage: &Stage<'_>,
+        object: &mut Map,
+        companions: &mut Companions,
+    ) -> Result<(), Error> {
         let name = object.name().to_owned();
         let mut warnings = std::mem::take(&mut self.warnings);
         let mut attributes = self.admission(stage, &name, &mut warnings, companions);
@@ -472,7 +504,8 @@ impl Scope<'_> {
         let name = object.or(stage.old).map_or("", Map::name).to_owned();
         let mut warnings = std::mem::take(&mut self.warnings);
         let mut attributes = self.admission(stage, &name, &mut warnings, companions);
-        let outcome = admission::PLUGINS.iter().try_for_each(|plugin| plugin.validate(&mut attributes, object));
+        let outcome =
+            admission::PLUGINS.iter().try_for_each(|plugin| plugin.validate(&mut attributes, object));
         self.warnings = warnings;
         outcome
     }
@@ -543,9 +576,15 @@ pub fn default_storage(resource: &Resource, object: &mut Map) {
 fn carry_metadata(object: &mut Map, old: &Map) {
     let Some(old) = old.metadata() else { return };
     let metadata = object.metadata_mut();
-    for field in
-        ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "namespace"]
-    {
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "selfLink",
+        "namespace",
+    ] {
         match old.get(field) {
             Some(value) => metadata.set(field, value.clone()),
             None => {
@@ -568,7 +607,9 @@ pub fn finished(object: &Map, graceful: bool) -> bool {
 
 /// Finalizers of a Namespace's spec.
 pub fn spec_finalizers(object: &Map) -> usize {
-    object.map("spec").map_or(0, |spec| spec.list("finalizers").iter().filter(|item| matches!(item, Node::Str(_))).count())
+    object
+        .map("spec")
+        .map_or(0, |spec| spec.list("finalizers").iter().filter(|item| matches!(item, Node::Str(_))).count())
 }
 
 /// A transaction of the object's own compare and operation, and its companions.
@@ -594,4 +635,3 @@ fn rests_on_state(error: &Error) -> bool {
             | Error::TooManyRequests { .. }
     )
 }
-

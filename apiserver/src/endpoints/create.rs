@@ -30,7 +30,8 @@ impl Scope<'_> {
     /// Creates `body`, a tree of the served version.
     pub async fn create_object(&mut self, body: &Map, dry_run: bool) -> Result<Written, Error> {
         self.generated = body.name().is_empty() && !body.str_at(&["metadata", "generateName"]).is_empty();
-        let mut written = self.commit(dry_run, |scope, view| scope.prepare_create(body, view, dry_run)).await?;
+        let mut written =
+            self.commit(dry_run, |scope, view| scope.prepare_create(body, view, dry_run)).await?;
         if let Written::Dry { object, .. } = &mut written {
             object.metadata_mut().remove("resourceVersion");
         }
@@ -42,7 +43,8 @@ impl Scope<'_> {
         let stated = body.namespace();
         if self.resource.namespaced() && !stated.is_empty() && stated != self.namespace() {
             return Err(Error::BadRequest(
-                "the namespace of the provided object does not match the namespace sent on the request".to_owned(),
+                "the namespace of the provided object does not match the namespace sent on the request"
+                    .to_owned(),
             ));
         }
         Ok(())

@@ -38,7 +38,12 @@ impl Scope<'_> {
         .await
     }
 
-    fn prepare_delete(&mut self, entry: &Arc<Entry>, options: &DeleteOptions, view: &View) -> Result<Intent, Error> {
+    fn prepare_delete(
+        &mut self,
+        entry: &Arc<Entry>,
+        options: &DeleteOptions,
+        view: &View,
+    ) -> Result<Intent, Error> {
         let old = storage::decode(&self.resource, entry);
         self.delete_from(entry, old, options, view, Companions::default())
     }
@@ -139,11 +144,15 @@ impl Scope<'_> {
         };
         let deleting = old.metadata().is_some_and(|metadata| metadata.contains("deletionTimestamp"));
         let before = old.metadata().and_then(|metadata| metadata.int("deletionGracePeriodSeconds"));
-        let held = grace > 0 || !object.metadata_mut().list("finalizers").is_empty() || spec_finalizers(old) > 0;
+        let held =
+            grace > 0 || !object.metadata_mut().list("finalizers").is_empty() || spec_finalizers(old) > 0;
         let metadata = object.metadata_mut();
         if deleting {
-            if let Some(before) = before.filter(|before| *before > grace && self.resource.kind.grace_period.is_some()) {
-                let start = crate::time::seconds_of(metadata.str("deletionTimestamp")).unwrap_or_default() - before;
+            if let Some(before) =
+                before.filter(|before| *before > grace && self.resource.kind.grace_period.is_some())
+            {
+                let start =
+                    crate::time::seconds_of(metadata.str("deletionTimestamp")).unwrap_or_default() - before;
                 metadata.set("deletionTimestamp", crate::clock::timestamp(start + grace));
                 metadata.set("deletionGracePeriodSeconds", grace);
             }
@@ -160,12 +169,15 @@ impl Scope<'_> {
 
     /// The answer of a delete: the object, or a Status about it.
     fn deleted(&self, written: Written) -> Reply {
-        let removed = matches!(written, Written::Stored { removed: true, .. } | Written::Dry { removed: true, .. });
+        let removed =
+            matches!(written, Written::Stored { removed: true, .. } | Written::Dry { removed: true, .. });
         if !removed || self.resource.kind.delete_returns_object {
             return self.written(written);
         }
         let uid = match &written {
-            Written::Stored { entry, .. } => storage::decode(&self.resource, entry).str_at(&["metadata", "uid"]).to_owned(),
+            Written::Stored { entry, .. } => {
+                storage::decode(&self.resource, entry).str_at(&["metadata", "uid"]).to_owned()
+            }
             Written::Dry { object, .. } => object.str_at(&["metadata", "uid"]).to_owned(),
         };
         Reply::Status(Status::success(

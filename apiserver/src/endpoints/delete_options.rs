@@ -75,9 +75,8 @@ impl DeleteOptions {
         }
         let dry_run = parse_dry_run(tree.list("dryRun").iter().filter_map(Node::as_str), &mut errors);
         let preconditions = tree.map("preconditions");
-        let precondition = |key: &str| {
-            preconditions.and_then(|map| map.get(key)).and_then(Node::as_str).map(str::to_owned)
-        };
+        let precondition =
+            |key: &str| preconditions.and_then(|map| map.get(key)).and_then(Node::as_str).map(str::to_owned);
         if !errors.is_empty() {
             return Err(invalid("DeleteOptions", errors));
         }
@@ -96,9 +95,9 @@ fn from_query(request: &Request) -> Result<Map, Error> {
     let query = &request.query;
     let mut tree = Map::new();
     if let Some(seconds) = query.non_empty("gracePeriodSeconds") {
-        let seconds: i64 = seconds
-            .parse()
-            .map_err(|_| Error::BadRequest(format!("strconv.ParseInt: parsing {seconds:?}: invalid syntax")))?;
+        let seconds: i64 = seconds.parse().map_err(|_| {
+            Error::BadRequest(format!("strconv.ParseInt: parsing {seconds:?}: invalid syntax"))
+        })?;
         tree.set("gracePeriodSeconds", seconds);
     }
     if let Some(policy) = query.non_empty("propagationPolicy") {
@@ -135,7 +134,9 @@ fn from_body(request: &Request) -> Result<Map, Error> {
                 .map_err(|error| Error::BadRequest(error.to_string()))?;
             let kind = tree.str("kind");
             if !kind.is_empty() && kind != "DeleteOptions" {
-                return Err(Error::BadRequest(format!("decoded object cannot be converted to DeleteOptions: {kind}")));
+                return Err(Error::BadRequest(format!(
+                    "decoded object cannot be converted to DeleteOptions: {kind}"
+                )));
             }
             tree.remove("apiVersion");
             tree.remove("kind");

@@ -48,7 +48,11 @@ impl Scope<'_> {
         self.patch_endpoint(name, Some(rules)).await
     }
 
-    async fn patch_endpoint(&mut self, name: &'static str, rules: Option<&SubresourceView>) -> Result<Reply, Error> {
+    async fn patch_endpoint(
+        &mut self,
+        name: &'static str,
+        rules: Option<&SubresourceView>,
+    ) -> Result<Reply, Error> {
         let options = WriteOptions::parse(&self.request.query, "PatchOptions")?;
         let patch = self.read_patch(&options)?;
         let written = self
@@ -77,7 +81,8 @@ impl Scope<'_> {
                 let context = self.ownership(endpoint.name);
                 let force = options.force.unwrap_or(false);
                 let request = apply::Request { context, kind: self.resource.kind.names.kind, force };
-                let new = apply::apply(live.as_ref(), applied, schema::builtin(), self.resource.schema, &request)?;
+                let new =
+                    apply::apply(live.as_ref(), applied, schema::builtin(), self.resource.schema, &request)?;
                 match entry {
                     Some(entry) => self.prepare_update(&entry, new, endpoint, view, options.dry_run),
                     None => {
@@ -111,7 +116,9 @@ impl Scope<'_> {
         Err(Error::Conflict {
             resource: self.resource.group_resource.clone(),
             name: self.name().to_owned(),
-            cause: format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found"),
+            cause: format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            ),
         })
     }
 
@@ -160,7 +167,12 @@ impl Scope<'_> {
         }
         let mut object = match codec::json::decode_untyped(&json) {
             Ok(Node::Map(map)) => map,
-            Ok(other) => return Err(Error::BadRequest(format!("an apply patch must be an object, not {}", other.type_name()))),
+            Ok(other) => {
+                return Err(Error::BadRequest(format!(
+                    "an apply patch must be an object, not {}",
+                    other.type_name()
+                )));
+            }
             Err(error) => return Err(Error::BadRequest(format!("error decoding patch: {error}"))),
         };
         let stated = object.str("apiVersion");
@@ -221,7 +233,10 @@ impl Scope<'_> {
         let sentences = body::sentences(&findings);
         match validation {
             FieldValidation::Strict if !sentences.is_empty() => {
-                return Err(unusable_result(&document, &format!("strict decoding error: {}", sentences.join(", "))));
+                return Err(unusable_result(
+                    &document,
+                    &format!("strict decoding error: {}", sentences.join(", ")),
+                ));
             }
             FieldValidation::Warn => self.warnings.extend(sentences),
             _ => {}
@@ -248,11 +263,15 @@ impl Scope<'_> {
     ) -> Result<Map, Error> {
         let mut bytes = Vec::new();
         codec::json::encode(&document, schema::builtin(), self.resource.schema, &mut bytes);
-        let mut node = codec::json::decode_untyped(&bytes).map_err(|error| Error::Internal(error.to_string()))?;
+        let mut node =
+            codec::json::decode_untyped(&bytes).map_err(|error| Error::Internal(error.to_string()))?;
         apply(&mut node)?;
         match node {
             Node::Map(map) => Ok(map),
-            other => Err(unusable_result(&Map::new(), &format!("the patch leaves {} instead of an object", other.type_name()))),
+            other => Err(unusable_result(
+                &Map::new(),
+                &format!("the patch leaves {} instead of an object", other.type_name()),
+            )),
         }
     }
 }
@@ -263,4 +282,3 @@ fn unusable_result(document: &Map, cause: &str) -> Error {
     errors.invalid(&Path::new("patch"), document.to_string(), cause);
     Error::Invalid { group: String::new(), kind: String::new(), name: String::new(), errors }
 }
-

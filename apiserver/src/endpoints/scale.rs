@@ -51,7 +51,8 @@ impl Scope<'_> {
 
     fn scale_body(&mut self, options: &WriteOptions) -> Result<Map, Error> {
         let mut warnings = std::mem::take(&mut self.warnings);
-        let body = crate::body::decode(self.request, scale_expected(), options.field_validation, &mut warnings);
+        let body =
+            crate::body::decode(self.request, scale_expected(), options.field_validation, &mut warnings);
         self.warnings = warnings;
         let body = body?;
         self.check_name(&body)?;
@@ -142,7 +143,8 @@ impl ScalePatch {
         let Node::Map(mut map) = document else { return Err(bad("the patch leaves no object".to_owned())) };
         map.remove("apiVersion");
         map.remove("kind");
-        codec::json::typed(map, schema::builtin(), scale_schema(), None).map_err(|error| bad(error.to_string()))
+        codec::json::typed(map, schema::builtin(), scale_schema(), None)
+            .map_err(|error| bad(error.to_string()))
     }
 }
 
@@ -163,7 +165,9 @@ fn scale_of(object: &Map, paths: &ScalePaths) -> Map {
         }
     }
     let mut spec = Map::new();
-    if let Some(replicas) = object.map("spec").and_then(|spec| spec.int("replicas")).filter(|replicas| *replicas != 0) {
+    if let Some(replicas) =
+        object.map("spec").and_then(|spec| spec.int("replicas")).filter(|replicas| *replicas != 0)
+    {
         spec.set("replicas", replicas);
     }
     let replicas = object.map("status").and_then(|status| status.int("replicas")).unwrap_or(0);

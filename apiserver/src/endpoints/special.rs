@@ -34,12 +34,7 @@ impl Scope<'_> {
 
     /// POST of a Binding to the collection: the pod is the one that the body names.
     pub async fn bind_by_body(&mut self) -> Result<Reply, Error> {
-        let pods = self
-            .server
-            .registry
-            .storage_of("", "pods")
-            .cloned()
-            .ok_or(Error::NoResource)?;
+        let pods = self.server.registry.storage_of("", "pods").cloned().ok_or(Error::NoResource)?;
         let body = self.decode_body()?;
         self.check_namespace(&body)?;
         let binding = pods.kind.subresource("binding").ok_or(Error::NoResource)?;

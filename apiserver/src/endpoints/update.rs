@@ -46,7 +46,13 @@ impl Scope<'_> {
         Ok(self.written(written))
     }
 
-    fn replace(&mut self, body: &Map, endpoint: Endpoint<'_>, view: &View, dry_run: bool) -> Result<Intent, Error> {
+    fn replace(
+        &mut self,
+        body: &Map,
+        endpoint: Endpoint<'_>,
+        view: &View,
+        dry_run: bool,
+    ) -> Result<Intent, Error> {
         match self.find(view) {
             Some(entry) => self.prepare_update(&entry, body.clone(), endpoint, view, dry_run),
             None if self.resource.kind.creates_on_update => {
@@ -79,5 +85,4 @@ impl Scope<'_> {
     pub fn current(&self, view: &View) -> Result<Arc<Entry>, Error> {
         self.find(view).ok_or_else(|| self.not_found())
     }
-
 }

@@ -92,7 +92,11 @@ impl Samples {
         let revision = number(store.revision);
         self.gauge("etcd_debugging_mvcc_current_revision", "The newest revision", revision);
         let floor = number(store.floor);
-        self.gauge("etcd_debugging_mvcc_compact_revision", "The oldest revision with complete history", floor);
+        self.gauge(
+            "etcd_debugging_mvcc_compact_revision",
+            "The oldest revision with complete history",
+            floor,
+        );
         let bytes = number(store.stored_bytes);
         self.gauge("apiserver_storage_size_bytes", "Bytes of retained records, history included", bytes);
         self.gauge("etcd_mvcc_db_total_size_in_bytes", "Bytes of retained records, history included", bytes);

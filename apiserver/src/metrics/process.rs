@@ -44,7 +44,8 @@ fn field(text: &str, key: &str) -> Option<f64> {
 fn write_stat(stat: &str, system: &str, samples: &mut Samples) {
     // The name in parentheses may hold spaces; what follows it does not. The third field is the first behind it.
     let Some((_, rest)) = stat.rsplit_once(')') else { return };
-    let fields: Vec<f64> = rest.split_whitespace().skip(1).map(|field| field.parse().unwrap_or(0.0)).collect();
+    let fields: Vec<f64> =
+        rest.split_whitespace().skip(1).map(|field| field.parse().unwrap_or(0.0)).collect();
     if let (Some(user), Some(kernel)) = (fields.get(10), fields.get(11)) {
         let seconds = (user + kernel) / TICKS_PER_SECOND;
         samples.counter("process_cpu_seconds_total", "User and system CPU time in seconds", seconds);

@@ -28,8 +28,11 @@ fn an_answered_request_is_counted_under_upstreams_names() {
 fn what_is_going_on_counts_until_it_is_dropped() {
     let metrics = Metrics::new();
     let line = "apiserver_current_inflight_requests{request_kind=\"mutating\"} ";
-    let watch = format!("apiserver_longrunning_requests{{verb=\"WATCH\",group=\"\",version=\"v1\",resource=\"pods\",subresource=\"\",scope=\"cluster\",component=\"apiserver\"}} ");
-    let labels = RequestLabels { version: "v1", resource: "pods", scope: "cluster", ..RequestLabels::of("watch") };
+    let watch = format!(
+        "apiserver_longrunning_requests{{verb=\"WATCH\",group=\"\",version=\"v1\",resource=\"pods\",subresource=\"\",scope=\"cluster\",component=\"apiserver\"}} "
+    );
+    let labels =
+        RequestLabels { version: "v1", resource: "pods", scope: "cluster", ..RequestLabels::of("watch") };
     let ongoing = (metrics.in_flight(Kind::Mutating), metrics.long_running(&labels));
     let text = metrics.text(&Figures::default());
     assert!(text.contains(&format!("{line}1\n")) && text.contains(&format!("{watch}1\n")), "{text}");
@@ -42,19 +45,24 @@ fn what_is_going_on_counts_until_it_is_dropped() {
 #[test]
 fn watch_events_are_counted_by_a_kept_counter() {
     let metrics = Metrics::new();
-    let counter = metrics.watch_events(ResourceLabels { group: "apps", version: "v1", resource: "deployments" });
+    let counter =
+        metrics.watch_events(ResourceLabels { group: "apps", version: "v1", resource: "deployments" });
     counter.inc_by(3);
     let text = metrics.text(&Figures::default());
     assert!(
-        text.contains("apiserver_watch_events_total{group=\"apps\",version=\"v1\",resource=\"deployments\"} 3\n"),
+        text.contains(
+            "apiserver_watch_events_total{group=\"apps\",version=\"v1\",resource=\"deployments\"} 3\n"
+        ),
         "{text}"
     );
 }
 
 #[test]
 fn figures_of_the_store_and_its_objects_are_printed() {
-    let store = StoreFigures { has_leader: true, revision: 42, stored_bytes: 1000, ..StoreFigures::default() };
-    let figures = Figures { store, objects: vec![("pods".to_owned(), 7), ("deployments.apps".to_owned(), 2)] };
+    let store =
+        StoreFigures { has_leader: true, revision: 42, stored_bytes: 1000, ..StoreFigures::default() };
+    let figures =
+        Figures { store, objects: vec![("pods".to_owned(), 7), ("deployments.apps".to_owned(), 2)] };
     let text = Metrics::new().text(&figures);
     for expected in [
         "etcd_server_has_leader 1\n",

@@ -26,9 +26,9 @@ pub fn apply(patch: &Node, document: &mut Node) -> Result<(), PatchError> {
     let mut work = document.clone();
     let mut copied = 0;
     for operation in operations.iter() {
-        let operation = operation
-            .as_map()
-            .ok_or_else(|| PatchError::Malformed("an operation of a JSON patch must be an object".to_owned()))?;
+        let operation = operation.as_map().ok_or_else(|| {
+            PatchError::Malformed("an operation of a JSON patch must be an object".to_owned())
+        })?;
         step(operation, &mut work, &mut copied)?;
     }
     *document = work;
@@ -40,7 +40,8 @@ fn step(operation: &Map, document: &mut Node, copied: &mut usize) -> Result<(), 
     let path = pointer(operation, "path", name)?;
     let failed = |cause: String| PatchError::Failed(cause);
     match name {
-        "add" => add(document, &path, value(operation)?).map_err(|cause| failed(format!("add operation does not apply: {cause}"))),
+        "add" => add(document, &path, value(operation)?)
+            .map_err(|cause| failed(format!("add operation does not apply: {cause}"))),
         "remove" => remove(document, &path)
             .map(|_| ())
             .map_err(|cause| failed(format!("remove operation does not apply: {cause}"))),
@@ -48,19 +49,24 @@ fn step(operation: &Map, document: &mut Node, copied: &mut usize) -> Result<(), 
             .map_err(|cause| failed(format!("replace operation does not apply: {cause}"))),
         "move" => {
             let from = pointer(operation, "from", name)?;
-            let node = remove(document, &from).map_err(|cause| failed(format!("move operation does not apply: {cause}")))?;
-            add(document, &path, node).map_err(|cause| failed(format!("move operation does not apply: {cause}")))
+            let node = remove(document, &from)
+                .map_err(|cause| failed(format!("move operation does not apply: {cause}")))?;
+            add(document, &path, node)
+                .map_err(|cause| failed(format!("move operation does not apply: {cause}")))
         }
         "copy" => {
             let from = pointer(operation, "from", name)?;
-            let node = find(document, &from).cloned().map_err(|cause| failed(format!("copy operation does not apply: {cause}")))?;
+            let node = find(document, &from)
+                .cloned()
+                .map_err(|cause| failed(format!("copy operation does not apply: {cause}")))?;
             *copied += weight(&node);
             if *copied > COPIED_BYTES_MAX {
                 return Err(failed(format!(
                     "Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit {COPIED_BYTES_MAX}"
                 )));
             }
-            add(document, &path, node).map_err(|cause| failed(format!("copy operation does not apply: {cause}")))
+            add(document, &path, node)
+                .map_err(|cause| failed(format!("copy operation does not apply: {cause}")))
         }
         "test" => {
             let expected = operation.get("value").cloned().unwrap_or_default();
@@ -77,29 +83,31 @@ fn step(operation: &Map, document: &mut Node, copied: &mut usize) -> Result<(), 
 
 fn value(operation: &Map) -> Result<Node, PatchError> {
     operation.get("value").cloned().ok_or_else(|| {
-        PatchError::Failed(format!(
-            "{} operation does not apply: missing value",
-            operation.str("op")
-        ))
+        PatchError::Failed(format!("{} operation does not apply: missing value", operation.str("op")))
     })
 }
 
 /// The decoded tokens of a pointer; empty for the whole document.
 fn pointer(operation: &Map, field: &str, name: &str) -> Result<Vec<String>, PatchError> {
     let text = operation.get(field).and_then(Node::as_str).ok_or_else(|| {
-        PatchError::Failed(format!("{name} operation does not apply: operation missing {field} field: missing value"))
+        PatchError::Failed(format!(
+            "{name} operation does not apply: operation missing {field} field: missing value"
+        ))
     })?;
     if text.is_empty() {
         return Ok(Vec::new());
     }
     let rest = text.strip_prefix('/').ok_or_else(|| {
-        PatchError::Failed(format!("{name} operation does not apply: doc is missing path: \"{text}\": missing value"))
+        PatchError::Failed(format!(
+            "{name} operation does not apply: doc is missing path: \"{text}\": missing value"
+        ))
     })?;
     Ok(rest.split('/').map(|token| token.replace("~1", "/").replace("~0", "~")).collect())
 }
 
 fn missing(path: &[String]) -> String {
-    let text: String = path.iter().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1"))).collect();
+    let text: String =
+        path.iter().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1"))).collect();
     format!("doc is missing path: {text:?}: missing value")
 }
 
@@ -108,7 +116,8 @@ fn index(token: &str, length: usize, end: bool) -> Result<usize, String> {
     if token == "-" && end {
         return Ok(length);
     }
-    let index: usize = token.parse().map_err(|_| format!("value was not a proper array index: \"{token}\""))?;
+    let index: usize =
+        token.parse().map_err(|_| format!("value was not a proper array index: \"{token}\""))?;
     if index < length || end && index == length {
         return Ok(index);
     }
@@ -141,7 +150,10 @@ fn find<'a>(document: &'a Node, path: &[String]) -> Result<&'a Node, String> {
 /// The parent of what a path names, and its last token.
 fn parent<'a, 'b>(document: &'a mut Node, path: &'b [String]) -> Result<(&'a mut Node, &'b str), String> {
     let (last, parents) = path.split_last().ok_or_else(|| missing(path))?;
-    let node = parents.iter().try_fold(document, |node, token| child_mut(node, token)).ok_or_else(|| missing(path))?;
+    let node = parents
+        .iter()
+        .try_fold(document, |node, token| child_mut(node, token))
+        .ok_or_else(|| missing(path))?;
     Ok((node, last))
 }
 
@@ -166,7 +178,9 @@ fn add(document: &mut Node, path: &[String], value: Node) -> Result<(), String> 
 
 fn remove(document: &mut Node, path: &[String]) -> Result<Node, String> {
     match parent(document, path)? {
-        (Node::Map(map), token) => map.remove(token).ok_or_else(|| format!("Unable to remove nonexistent key: {token}: missing value")),
+        (Node::Map(map), token) => map
+            .remove(token)
+            .ok_or_else(|| format!("Unable to remove nonexistent key: {token}: missing value")),
         (Node::List(list), token) => {
             let at = index(token, list.len(), false)?;
             Ok(list.remove(at))

@@ -61,7 +61,8 @@ impl<'a> Merger<'a> {
             }
         }
         for (key, value) in patch.entries() {
-            if key.starts_with(ORDER_PREFIX) || key.as_str() == RETAIN_KEYS || ordered.contains(&key.as_str()) {
+            if key.starts_with(ORDER_PREFIX) || key.as_str() == RETAIN_KEYS || ordered.contains(&key.as_str())
+            {
                 continue;
             }
             if key.starts_with(DELETE_PREFIX) {

@@ -12,7 +12,11 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         short: &[],
         scope: Scope::Cluster,
     },
-    versions: &[Version::storage("authentication.k8s.io", "v1", "io.k8s.api.authentication.v1.SelfSubjectReview")],
+    versions: &[Version::storage(
+        "authentication.k8s.io",
+        "v1",
+        "io.k8s.api.authentication.v1.SelfSubjectReview",
+    )],
     verbs: &["create"],
     ..Kind::DEFAULT
 };

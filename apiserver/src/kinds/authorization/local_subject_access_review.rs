@@ -12,7 +12,11 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         short: &[],
         scope: Scope::Namespaced,
     },
-    versions: &[Version::storage("authorization.k8s.io", "v1", "io.k8s.api.authorization.v1.LocalSubjectAccessReview")],
+    versions: &[Version::storage(
+        "authorization.k8s.io",
+        "v1",
+        "io.k8s.api.authorization.v1.LocalSubjectAccessReview",
+    )],
     verbs: &["create"],
     ..Kind::DEFAULT
 };

@@ -12,7 +12,11 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         short: &[],
         scope: Scope::Cluster,
     },
-    versions: &[Version::storage("authorization.k8s.io", "v1", "io.k8s.api.authorization.v1.SelfSubjectAccessReview")],
+    versions: &[Version::storage(
+        "authorization.k8s.io",
+        "v1",
+        "io.k8s.api.authorization.v1.SelfSubjectAccessReview",
+    )],
     verbs: &["create"],
     ..Kind::DEFAULT
 };
