@@ -1,1 +1,53 @@
-fn main() {}
+//! The `pintle` program: flags, start order and the adapters between the crates. It is the only place where they
+//! meet, and the only one that reads flags, the environment and signals; Kubernetes itself is none of its business.
+
+mod cli;
+mod error;
+mod kubeconfig;
+mod layout;
+mod limits;
+mod listener;
+mod logging;
+mod server;
+mod shutdown;
+mod size;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    cli::{Cli, Command},
+    error::Error,
+};
+
+/// The system's allocator keeps freed memory in one arena per thread; this one gives it back and is faster.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Server(args) => server::run(&args),
+        Command::Kubeconfig(args) => kubeconfig::run(&args),
+        Command::Version => {
+            println!("{}", version());
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// This program's version and that of the Kubernetes API it serves.
+fn version() -> String {
+    format!("pintle {} (Kubernetes API {})", env!("CARGO_PKG_VERSION"), server::API_VERSION)
+}
+
+fn report(error: &Error) {
+    eprintln!("pintle: {error}");
+}
