@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Clock;
 use crate::facts::FactsView;
 use crate::pipeline::Server;
 use crate::storage::{Compare, Entry, Key, Op, Txn, View};
