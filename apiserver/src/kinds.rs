@@ -109,6 +109,10 @@ mod tests {
     use std::path::Path;
 
     use super::ALL;
+    use crate::field::FieldErrors;
+    use crate::kind::Kind;
+    use crate::schema;
+    use crate::tree::Map;
 
     /// `group/Kind` of every file below `src/kinds` that defines a kind.
     fn kinds_on_disk() -> BTreeSet<String> {
@@ -142,6 +146,53 @@ mod tests {
             ALL.iter().map(|kind| format!("{}/{}", kind.names.group, kind.names.kind)).collect();
         assert_eq!(listed, kinds_on_disk());
         assert_eq!(listed.len(), ALL.len(), "a kind is listed twice");
+    }
+
+    /// An object of a kind that says nothing, with what that means.
+    fn defaulted(kind: &Kind) -> Map {
+        let mut object = Map::new();
+        let schema = schema::builtin();
+        let id = schema.find(kind.storage_version().schema).expect("every kind's schema is in the table");
+        schema::apply_defaults(&mut object, schema, id);
+        (kind.set_defaults)(&mut object);
+        object
+    }
+
+    #[test]
+    fn defaults_applied_again_change_nothing() {
+        for kind in ALL {
+            let once = defaulted(kind);
+            let mut twice = once.clone();
+            (kind.set_defaults)(&mut twice);
+            assert_eq!(once, twice, "{}", kind.names.kind);
+        }
+    }
+
+    #[test]
+    fn an_object_that_does_not_change_breaks_no_rule_of_updates() {
+        for kind in ALL {
+            let object = defaulted(kind);
+            let mut errors = FieldErrors::new();
+            (kind.validate_update)(&object, &object, &mut errors);
+            assert!(errors.is_empty(), "{}: {errors}", kind.names.kind);
+        }
+    }
+
+    #[test]
+    fn rows_of_objects_that_say_nothing_can_be_printed() {
+        for kind in ALL {
+            let object = defaulted(kind);
+            for column in kind.columns {
+                (column.cell)(&object, 0);
+            }
+            for version in kind.versions {
+                let mut seen = object.clone();
+                let Some(conversion) = version.conversion else { continue };
+                (conversion.from_storage)(&mut seen);
+                (conversion.to_storage)(&mut seen);
+                assert_eq!(seen, object, "{}", kind.names.kind);
+            }
+        }
     }
 
     #[test]

@@ -204,9 +204,10 @@ impl Scope<'_> {
         }
         let mut errors = FieldErrors::new();
         metadata::validate(kind, &object, &mut errors);
-        schema::validate(&object, schema::builtin(), resource.storage_schema, &mut errors);
         (kind.validate)(&object, &mut errors);
         (kind.validate_request)(resource.version, &object, None, &mut errors);
+        // What the kind has said of a field in its own words is not said again.
+        schema::validate(&object, schema::builtin(), resource.storage_schema, &mut errors);
         self.check(errors, object.name(), object.str_at(&["metadata", "generateName"]))?;
         (kind.warnings)(&object, None, &mut self.warnings);
         self.validate_admission(&stage, Some(&object), &mut companions)?;
@@ -300,7 +301,6 @@ impl Scope<'_> {
         }
         let mut errors = FieldErrors::new();
         metadata::validate_update(kind, &object, &old, &mut errors);
-        schema::validate(&object, schema::builtin(), resource.storage_schema, &mut errors);
         match endpoint.view {
             Some(view) => (view.validate)(&object, &old, &mut errors),
             None => {
@@ -309,6 +309,7 @@ impl Scope<'_> {
                 (kind.validate_request)(resource.version, &object, Some(&old), &mut errors);
             }
         }
+        schema::validate(&object, schema::builtin(), resource.storage_schema, &mut errors);
         self.check(errors, object.name(), "")?;
         (kind.warnings)(&object, Some(&old), &mut self.warnings);
         let removed = finished(&object, kind.grace_period.is_some());

@@ -94,6 +94,7 @@ fn validate(definition: &Map, errors: &mut FieldErrors) {
         );
     }
     validate_group(group, errors);
+    validate_approval(definition, group, errors);
     match spec.str("scope") {
         "Cluster" | "Namespaced" => {}
         "" => errors.required(&SPEC.child("scope"), ""),
@@ -121,6 +122,32 @@ fn validate_group(group: &str, errors: &mut FieldErrors) {
     }
 }
 
+/// Groups of the Kubernetes project need a word of who approved the kind there.
+fn validate_approval(definition: &Map, group: &str, errors: &mut FieldErrors) {
+    const ANNOTATION: &str = "api-approved.kubernetes.io";
+    const SEE: &str = "see https://github.com/kubernetes/enhancements/pull/1111";
+    let protected = ["k8s.io", "kubernetes.io"];
+    if !protected.iter().any(|domain| group == *domain || group.ends_with(&format!(".{domain}"))) {
+        return;
+    }
+    let metadata = Path::new("metadata");
+    let annotations = metadata.child("annotations");
+    let path = annotations.key(ANNOTATION);
+    let reason = format!("protected groups must have approval annotation {ANNOTATION:?}");
+    match definition.annotation(ANNOTATION).unwrap_or("") {
+        "" => errors.required(&path, format!("{reason}, {SEE}")),
+        text if text.starts_with("unapproved") => {}
+        text if text
+            .split_once("://")
+            .is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty()) => {}
+        text => errors.invalid(
+            &path,
+            text,
+            format!("{reason} with either a URL or a reason starting with \"unapproved\", {SEE}"),
+        ),
+    }
+}
+
 fn validate_versions(spec: &Map, errors: &mut FieldErrors) {
     let path = SPEC.child("versions");
     let mut seen = Vec::new();
@@ -133,7 +160,7 @@ fn validate_versions(spec: &Map, errors: &mut FieldErrors) {
             errors.invalid(&path.child("name"), name, faults.join(","));
         }
         if version.at(&["schema", "openAPIV3Schema"]).is_none() {
-            errors.required(&path.child("schema").child("openAPIV3Schema"), "schemas are required");
+            errors.required(&path.child("schema").child("openAPIV3Schema"), "");
         } else {
             validate_schema(version, &path.child("schema"), errors);
         }
@@ -186,11 +213,11 @@ fn validate_printer_columns(version: &Map, path: &Path<'_>, errors: &mut FieldEr
             }
         }
         match column.str("jsonPath") {
-            "" => errors.required(&path.child("jsonPath"), ""),
+            "" => errors.required(&path.child("JSONPath"), ""),
             json_path if json_path.starts_with('.') => {}
             json_path => {
                 errors.invalid(
-                    &path.child("jsonPath"),
+                    &path.child("JSONPath"),
                     json_path,
                     "must be a simple json path starting with .",
                 );
@@ -208,12 +235,14 @@ fn validate_names(defined: &Map, errors: &mut FieldErrors) {
             errors.required(&path, "");
             continue;
         }
-        let faults = match field {
-            "kind" | "listKind" => dns::label_1035(&name.to_lowercase()),
-            _ => dns::label_1035(name),
+        let (faults, introduction) = match field {
+            "kind" | "listKind" => {
+                (dns::label_1035(&name.to_lowercase()), "may have mixed case, but should otherwise match: ")
+            }
+            _ => (dns::label_1035(name), ""),
         };
         if !faults.is_empty() {
-            errors.invalid(&path, name, faults.join(","));
+            errors.invalid(&path, name, format!("{introduction}{}", faults.join(",")));
         }
     }
     for list in ["shortNames", "categories"] {

@@ -167,3 +167,6 @@ fn warnings(deployment: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
         workload::warn_of_name(deployment, warnings);
     }
 }
+
+#[cfg(test)]
+mod tests;
