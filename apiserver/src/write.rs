@@ -263,11 +263,12 @@ impl Scope<'_> {
 
     /// The whole way of a changed object to its transaction.
     ///
-    /// `new` is a tree of the served version; `ownership` says whether managed fields still have to be computed
+    /// `old` is the tree of `entry`, `new` one of the served version; `ownership` says whether managed fields still have to be computed
     /// (apply has done it).
     pub fn prepare_update(
         &mut self,
         entry: &Arc<Entry>,
+        old: Map,
         new: Map,
         endpoint: Endpoint<'_>,
         view: &View,
@@ -275,7 +276,6 @@ impl Scope<'_> {
     ) -> Result<Intent, Error> {
         let resource = self.resource.clone();
         let kind = resource.kind;
-        let old = storage::decode(&resource, entry);
         let mut object = new;
         let exact = self.preconditions(&object, &old, entry)?;
         carry_metadata(&mut object, &old);
@@ -296,7 +296,9 @@ impl Scope<'_> {
         };
         self.admit(&stage, &mut object, &mut companions)?;
         self.count_generation(&mut object, &old);
-        if companions.ops.is_empty() && self.unchanged(entry, &mut object) {
+        object.metadata_mut().remove("resourceVersion");
+        let value = storage::encode(&resource, &object);
+        if companions.ops.is_empty() && storage::same_bytes(entry, &value) {
             return Ok(Intent::Unchanged(entry.clone()));
         }
         let mut errors = FieldErrors::new();
@@ -318,7 +320,7 @@ impl Scope<'_> {
         let op = if removed {
             Op::Delete { key: entry.key.clone() }
         } else {
-            Op::Put { key: entry.key.clone(), value: storage::encode(&resource, &object) }
+            Op::Put { key: entry.key.clone(), value }
         };
         let mut reported = object;
         reported.metadata_mut().set("resourceVersion", entry.modified.to_string());
@@ -404,13 +406,6 @@ impl Scope<'_> {
         };
         let generation = old.map("metadata").and_then(|metadata| metadata.int("generation")).unwrap_or(0);
         object.metadata_mut().set("generation", generation + i64::from(changed));
-    }
-
-    /// Whether the object encodes to what is stored already.
-    fn unchanged(&self, entry: &Entry, object: &mut Map) -> bool {
-        object.metadata_mut().remove("resourceVersion");
-        let value = storage::encode(&self.resource, object);
-        storage::same_bytes(entry, &value)
     }
 
     /// Defaults, then the managed fields of a create.

@@ -7,7 +7,6 @@ use crate::apply;
 use crate::body;
 use crate::codec::{self, Findings};
 use crate::field::{FieldErrors, Path};
-use crate::forms::Stored;
 use crate::kind::View as SubresourceView;
 use crate::negotiation;
 use crate::options::{FieldValidation, WriteOptions, invalid};
@@ -16,12 +15,12 @@ use crate::reply::Reply;
 use crate::schema;
 use crate::scope::Scope;
 use crate::status::Error;
-use crate::storage::{Entry, View};
+use crate::storage::{self, View};
 use crate::tree::{Map, Node};
 use crate::write::{Endpoint, Intent};
 
 /// A patch, read once.
-pub enum Patch {
+pub(super) enum Patch {
     /// RFC 6902.
     Json(Node),
     /// RFC 7386.
@@ -72,7 +71,8 @@ impl Scope<'_> {
         view: &View,
     ) -> Result<Intent, Error> {
         let entry = self.find(view);
-        let live = entry.as_ref().map(|entry| self.live(entry));
+        let old = entry.as_ref().map(|entry| storage::decode(&self.resource, entry));
+        let live = old.clone().map(|old| self.served(old));
         match (patch, entry) {
             (Patch::Apply(applied), entry) => {
                 if entry.is_none() && (endpoint.view.is_some() || !self.may_apply_create(applied)?) {
@@ -84,7 +84,14 @@ impl Scope<'_> {
                 let new =
                     apply::apply(live.as_ref(), applied, schema::builtin(), self.resource.schema, &request)?;
                 match entry {
-                    Some(entry) => self.prepare_update(&entry, new, endpoint, view, options.dry_run),
+                    Some(entry) => self.prepare_update(
+                        &entry,
+                        old.unwrap_or_default(),
+                        new,
+                        endpoint,
+                        view,
+                        options.dry_run,
+                    ),
                     None => {
                         self.authorize_create(view)?;
                         self.skip_ownership = true;
@@ -97,15 +104,18 @@ impl Scope<'_> {
                 let new = self.patched(patch, live, options.field_validation)?;
                 self.check_name(&new)?;
                 self.check_namespace(&new)?;
-                self.prepare_update(&entry, new, endpoint, view, options.dry_run)
+                self.prepare_update(&entry, old.unwrap_or_default(), new, endpoint, view, options.dry_run)
             }
             (_, None) => Err(self.not_found()),
         }
     }
 
-    /// The stored object in the version of the request.
-    pub fn live(&self, entry: &Entry) -> Map {
-        crate::forms::served_tree(&self.resource, &Stored::from(entry))
+    /// A tree of the storage version in the version of the request.
+    pub fn served(&self, mut object: Map) -> Map {
+        if let Some(conversion) = &self.resource.version.conversion {
+            (conversion.from_storage)(&mut object);
+        }
+        object
     }
 
     fn may_apply_create(&self, applied: &Map) -> Result<bool, Error> {

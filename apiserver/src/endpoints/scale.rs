@@ -33,13 +33,14 @@ impl Scope<'_> {
         let written = self
             .commit(options.dry_run, |scope, view| {
                 let entry = scope.current(view)?;
-                let current = scale_of(&storage::decode(&scope.resource, &entry), paths);
+                let old = storage::decode(&scope.resource, &entry);
+                let current = scale_of(&old, paths);
                 let scale = match (&wanted, &patch) {
                     (Some(scale), _) => scale.clone(),
                     (None, Some(patch)) => patch.apply(current.clone())?,
                     (None, None) => current.clone(),
                 };
-                scope.scaled(&entry, &scale, view, options.dry_run)
+                scope.scaled(&entry, old, &scale, view, options.dry_run)
             })
             .await?;
         let object = match written {
@@ -86,6 +87,7 @@ impl Scope<'_> {
     fn scaled(
         &mut self,
         entry: &std::sync::Arc<Entry>,
+        old: Map,
         scale: &Map,
         view: &View,
         dry_run: bool,
@@ -105,14 +107,21 @@ impl Scope<'_> {
                 errors,
             });
         }
-        let mut object = self.live(entry);
+        let mut object = self.served(old.clone());
         let version = scale.str_at(&["metadata", "resourceVersion"]).to_owned();
         let uid = scale.str_at(&["metadata", "uid"]).to_owned();
         let metadata = object.metadata_mut();
         metadata.set("resourceVersion", version);
         metadata.set("uid", uid);
         object.map_mut("spec").set("replicas", replicas);
-        self.prepare_update(entry, object, Endpoint { name: "scale", view: None, owns: true }, view, dry_run)
+        self.prepare_update(
+            entry,
+            old,
+            object,
+            Endpoint { name: "scale", view: None, owns: true },
+            view,
+            dry_run,
+        )
     }
 
     fn scale_reply(&self, object: &Map, paths: &ScalePaths) -> Reply {

@@ -7,7 +7,7 @@ use crate::reply::Reply;
 use crate::request::Attributes;
 use crate::scope::Scope;
 use crate::status::Error;
-use crate::storage::{Entry, Key, View};
+use crate::storage::{self, Entry, Key, View};
 use crate::tree::Map;
 use crate::write::{Endpoint, Intent};
 use std::sync::Arc;
@@ -40,7 +40,8 @@ impl Scope<'_> {
             .commit(options.dry_run, |scope, view| {
                 let entry = scope.current(view)?;
                 let endpoint = Endpoint { name, view: Some(rules), owns: true };
-                scope.prepare_update(&entry, body.clone(), endpoint, view, options.dry_run)
+                let old = storage::decode(&scope.resource, &entry);
+                scope.prepare_update(&entry, old, body.clone(), endpoint, view, options.dry_run)
             })
             .await?;
         Ok(self.written(written))
@@ -54,7 +55,10 @@ impl Scope<'_> {
         dry_run: bool,
     ) -> Result<Intent, Error> {
         match self.find(view) {
-            Some(entry) => self.prepare_update(&entry, body.clone(), endpoint, view, dry_run),
+            Some(entry) => {
+                let old = storage::decode(&self.resource, &entry);
+                self.prepare_update(&entry, old, body.clone(), endpoint, view, dry_run)
+            }
             None if self.resource.kind.creates_on_update => {
                 self.authorize_create(view)?;
                 let version = body.str_at(&["metadata", "resourceVersion"]);
