@@ -56,7 +56,9 @@ fn measure(name: &str, bytes: usize, mut work: impl FnMut() -> usize) {
 }
 
 fn main() {
+    let start = Instant::now();
     let schema = schema::builtin();
+    println!("reading the table: {:.2} ms", start.elapsed().as_secs_f64() * 1e3);
     let kind = schema::kind("", "v1", "Pod").expect("the table has pods");
     for containers in [2, 4, 6] {
         let text = pod(containers);

@@ -113,7 +113,7 @@ pub fn report(
     validation: FieldValidation,
     warnings: &mut Vec<String>,
 ) -> Result<(), Error> {
-    let all = sentences(findings);
+    let all = findings.sentences();
     match validation {
         FieldValidation::Strict if !all.is_empty() => {
             let version = expected.api_version.rsplit('/').next().unwrap_or("");
@@ -130,11 +130,4 @@ pub fn report(
         }
         _ => Ok(()),
     }
-}
-
-/// `unknown field "spec.foo"`, `duplicate field "spec.x"`.
-pub fn sentences(findings: &Findings) -> Vec<String> {
-    let unknown = findings.unknown.iter().map(|path| format!("unknown field \"{path}\""));
-    let duplicate = findings.duplicate.iter().map(|path| format!("duplicate field \"{path}\""));
-    unknown.chain(duplicate).collect()
 }

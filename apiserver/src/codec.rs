@@ -21,6 +21,8 @@ pub struct Findings {
     pub unknown: Vec<EcoString>,
     /// Paths of duplicate fields.
     pub duplicate: Vec<EcoString>,
+    /// In which order they were found: true for a duplicate.
+    order: Vec<bool>,
 }
 
 impl Findings {
@@ -32,15 +34,27 @@ impl Findings {
         self.unknown.is_empty() && self.duplicate.is_empty()
     }
 
+    /// What was found, in order, in the words of strict decoding: `unknown field "spec.foo"`.
+    pub fn sentences(&self) -> Vec<String> {
+        let (mut unknown, mut duplicate) = (self.unknown.iter(), self.duplicate.iter());
+        let sentence = |is_duplicate: &bool| match is_duplicate {
+            true => duplicate.next().map(|path| format!("duplicate field \"{path}\"")),
+            false => unknown.next().map(|path| format!("unknown field \"{path}\"")),
+        };
+        self.order.iter().filter_map(sentence).collect()
+    }
+
     fn add_unknown(&mut self, path: EcoString) {
         if self.unknown.len() < Findings::MAX && !self.unknown.contains(&path) {
             self.unknown.push(path);
+            self.order.push(false);
         }
     }
 
     fn add_duplicate(&mut self, path: EcoString) {
         if self.duplicate.len() < Findings::MAX && !self.duplicate.contains(&path) {
             self.duplicate.push(path);
+            self.order.push(true);
         }
     }
 }

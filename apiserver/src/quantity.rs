@@ -56,7 +56,7 @@ pub fn canonical(text: &str) -> Result<EcoString, QuantityError> {
 }
 
 /// Whether a text is surely canonical; a cheap test that knows the usual forms.
-fn is_canonical(text: &[u8]) -> bool {
+pub(crate) fn is_canonical(text: &[u8]) -> bool {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, suffix) = text.split_at(digits);
     if number == b"0" {

@@ -25,7 +25,7 @@ const MICROS_LAYOUT: &str = "2006-01-02T15:04:05.000000Z07:00";
 
 /// The canonical text of a time with whole seconds; `None` for the zero time.
 pub fn canonical(text: &str) -> Result<Option<EcoString>, TimeError> {
-    if is_canonical(text.as_bytes()) && !text.starts_with("0001-01-01T00:00:00") {
+    if is_canonical(text) {
         return Ok(Some(text.into()));
     }
     let moment = parse(text)?;
@@ -38,8 +38,10 @@ pub fn canonical_micros(text: &str) -> Result<Option<EcoString>, TimeError> {
     Ok((moment.seconds != ZERO_SECONDS || moment.nanos != 0).then(|| format_micros(moment)))
 }
 
-fn is_canonical(text: &[u8]) -> bool {
-    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1, b'Z'] = text
+/// Whether a text is a time with whole seconds in its canonical form, and not the zero time.
+pub(crate) fn is_canonical(text: &str) -> bool {
+    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1, b'Z'] =
+        text.as_bytes()
     else {
         return false;
     };
@@ -55,6 +57,7 @@ fn is_canonical(text: &[u8]) -> bool {
         && two(h0, h1) < 24
         && two(n0, n1) < 60
         && two(s0, s1) < 60
+        && !text.starts_with("0001-01-01T00:00:00")
 }
 
 /// Reads RFC 3339 with any offset and fraction.
@@ -124,7 +127,10 @@ impl Reader<'_> {
     }
 
     fn limited(&mut self, limit: u32, element: &str, what: &str) -> Result<u32, TimeError> {
-        let value = self.number(2, element)?;
+        // Go takes an hour of one digit.
+        let is_short =
+            element == "15" && self.rest.as_bytes().get(1).is_none_or(|byte| !byte.is_ascii_digit());
+        let value = self.number(if is_short { 1 } else { 2 }, element)?;
         if value < limit { Ok(value) } else { Err(self.range(what)) }
     }
 
@@ -384,6 +390,7 @@ mod tests {
             ("2024-01-01T00:00:00.999999999-00:30", "2024-01-01T00:30:00Z"),
             ("1969-12-31T23:59:59Z", "1969-12-31T23:59:59Z"),
             ("2024-01-01T00:00:00+00:00", "2024-01-01T00:00:00Z"),
+            ("2024-01-01T7:00:00Z", "2024-01-01T07:00:00Z"),
         ];
         for (text, expected) in cases {
             assert_eq!(canonical(text).unwrap().unwrap(), expected);

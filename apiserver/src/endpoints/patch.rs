@@ -4,7 +4,6 @@
 //! decoded as strictly as a body.
 
 use crate::apply;
-use crate::body;
 use crate::codec::{self, Findings};
 use crate::field::{FieldErrors, Path};
 use crate::kind::View as SubresourceView;
@@ -172,7 +171,7 @@ impl Scope<'_> {
             .map_err(|error| Error::BadRequest(format!("error decoding YAML: {error}")))?;
         let expected = self.expected();
         if options.field_validation == FieldValidation::Strict && !duplicates.is_empty() {
-            let sentences = body::sentences(&duplicates).join(", ");
+            let sentences = duplicates.sentences().join(", ");
             return Err(Error::BadRequest(format!("error strict decoding patch: {sentences}")));
         }
         let mut object = match codec::json::decode_untyped(&json) {
@@ -240,7 +239,7 @@ impl Scope<'_> {
         let wanted = (validation != FieldValidation::Ignore).then_some(&mut findings);
         let mut object = codec::json::typed(document.clone(), schema, id, wanted)
             .map_err(|error| unusable_result(&document, &error.to_string()))?;
-        let sentences = body::sentences(&findings);
+        let sentences = findings.sentences();
         match validation {
             FieldValidation::Strict if !sentences.is_empty() => {
                 return Err(unusable_result(

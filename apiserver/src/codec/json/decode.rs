@@ -133,14 +133,15 @@ impl<'a> Decoder<'a> {
             };
             let field = &*this.flat[at].field;
             let bit = 1_u128.checked_shl(at as u32).unwrap_or(0);
+            let mut earlier = None;
             if seen & bit != 0 {
                 self.context.duplicate(&name);
-                drop_earlier(&mut self.entries, start, &field.name);
+                earlier = take_earlier(&mut self.entries, start, &field.name);
             }
             seen |= bit;
             in_order &= at >= next;
             next = at + 1;
-            if matches!(field.ty, Type::String) && self.reader.peek()? == b'"' {
+            if matches!(field.ty, Type::String) && earlier.is_none() && self.reader.peek()? == b'"' {
                 // Most fields are texts: nothing can be wrong with them.
                 let text = self.reader.string()?;
                 if field.pointer || !text.is_empty() {
@@ -151,6 +152,10 @@ impl<'a> Decoder<'a> {
             self.context.enter_field(id, at);
             let value = self.value(&field.ty, 0)?;
             self.context.leave();
+            let value = match (earlier, value) {
+                (Some(Node::Map(earlier)), Some(Node::Map(map))) => Some(Node::Map(merged(earlier, map))),
+                (_, value) => value,
+            };
             if let Some(node) = value
                 && !field.is_zero(&node)
             {
@@ -221,8 +226,20 @@ pub(in super::super) fn find(this: &Struct, name: &str, next: usize) -> Option<u
 
 /// Removes the value of an earlier duplicate.
 #[cold]
-fn drop_earlier(entries: &mut Vec<(Key, Node)>, start: usize, name: &Key) {
-    if let Some(position) = entries[start..].iter().position(|(earlier, _)| earlier == name) {
-        entries.remove(start + position);
+fn take_earlier(entries: &mut Vec<(Key, Node)>, start: usize, name: &Key) -> Option<Node> {
+    let position = entries[start..].iter().position(|(earlier, _)| earlier == name)?;
+    Some(entries.remove(start + position).1)
+}
+
+/// What Go has after it decoded two objects into one struct or map.
+#[cold]
+fn merged(mut earlier: Map, later: Map) -> Map {
+    for (key, node) in later {
+        let node = match (earlier.remove(&key), node) {
+            (Some(Node::Map(earlier)), Node::Map(map)) => Node::Map(merged(earlier, map)),
+            (_, node) => node,
+        };
+        earlier.push_new(key, node);
     }
+    earlier
 }

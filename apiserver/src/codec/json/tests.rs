@@ -102,7 +102,18 @@ fn unknown_and_duplicate_fields_are_reported_with_their_paths() {
     let map = decode(text.as_bytes(), schema, pod(), Some(&mut findings)).unwrap();
     assert_eq!(findings.unknown, ["foo", "spec.containers[1].imagee", "spec.Hostname"]);
     assert_eq!(findings.duplicate, ["spec.containers[1].name", "metadata.labels.b", "metadata"]);
-    assert_eq!(map.name(), "last");
+    assert_eq!(
+        findings.sentences(),
+        [
+            "unknown field \"foo\"",
+            "unknown field \"spec.containers[1].imagee\"",
+            "duplicate field \"spec.containers[1].name\"",
+            "unknown field \"spec.Hostname\"",
+            "duplicate field \"metadata.labels.b\"",
+            "duplicate field \"metadata\"",
+        ]
+    );
+    assert_eq!((map.name(), map.label("b")), ("last", Some("2")), "Go decodes both into one struct");
     let mut spec = map.map("spec").unwrap().maps("containers");
     assert_eq!(spec.nth(1).unwrap().str("name"), "c");
     let (node, duplicates) = decode_untyped_with_duplicates(text.as_bytes()).unwrap();

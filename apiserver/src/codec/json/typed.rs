@@ -9,6 +9,7 @@ use super::super::{DEPTH_MAX, DecodeError};
 use super::{decode_untyped, encode_untyped, write};
 use crate::schema::{SchemaOr, StructId, Type};
 use crate::tree::{Key, List, Map, Node};
+use crate::{quantity, time};
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
@@ -44,7 +45,7 @@ impl Converter<'_> {
                 let text = String::from_utf8(text).unwrap_or_default();
                 leaf::scalar(&mut self.context, ty, levels, Scalar::Number(&text))
             }
-            Node::Str(text) if matches!(ty, Type::String | Type::IntOrString) => Some(Node::Str(text)),
+            Node::Str(text) if stays(&text, ty) => Some(Node::Str(text)),
             Node::Str(text) => leaf::scalar(&mut self.context, ty, levels, Scalar::String(&text)),
             Node::Raw(text) => return self.value(decode_untyped(text.as_bytes())?, ty, levels),
             Node::Map(map) => return self.object(map, ty, levels),
@@ -154,6 +155,16 @@ impl Converter<'_> {
     fn enter(&mut self) -> Result<()> {
         self.depth += 1;
         if self.depth > DEPTH_MAX { Err(DecodeError::new("exceeded max depth")) } else { Ok(()) }
+    }
+}
+
+/// Whether a text is canonical for its type already, as most of a patched object is.
+fn stays(text: &str, ty: &Type) -> bool {
+    match ty {
+        Type::String | Type::IntOrString => true,
+        Type::Quantity => quantity::is_canonical(text.as_bytes()),
+        Type::Time => time::is_canonical(text),
+        _ => false,
     }
 }
 
