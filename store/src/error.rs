@@ -84,6 +84,9 @@ pub enum DiskError {
     /// The storage engine failed.
     #[error("{0}")]
     Engine(String),
+    /// The process is shutting down.
+    #[error("cancelled by shutdown")]
+    Cancelled,
     /// Bytes that were read do not follow their format.
     #[error("{0}")]
     Malformed(#[from] crate::codec::Malformed),

@@ -22,6 +22,8 @@ struct Inner<T> {
     urgent: bool,
     /// How many messages the sleeping receiver waits for; 0 while it is awake.
     wanted: usize,
+    /// Set when nobody will take messages any more.
+    closed: bool,
 }
 
 impl<T> Inner<T> {
@@ -33,23 +35,27 @@ impl<T> Inner<T> {
 impl<T> Mailbox<T> {
     pub(crate) fn new() -> Mailbox<T> {
         Mailbox {
-            inner: Mutex::new(Inner { messages: Vec::new(), urgent: false, wanted: 0 }),
+            inner: Mutex::new(Inner { messages: Vec::new(), urgent: false, wanted: 0, closed: false }),
             filled: Condvar::new(),
         }
     }
 
-    /// Leaves a message that the receiver must see at once.
+    /// Leaves a message that the receiver must see at once. A closed mailbox drops it.
     pub(crate) fn push(&self, message: T) {
-        self.leave(message, true);
+        drop(self.leave(message, true));
     }
 
-    /// Leaves a message that may wait until there are as many as the receiver wants.
-    pub(crate) fn push_unhurried(&self, message: T) {
-        self.leave(message, false);
+    /// Leaves a message that may wait until there are as many as the receiver wants. A closed mailbox gives it
+    /// back.
+    pub(crate) fn push_unhurried(&self, message: T) -> Result<(), T> {
+        self.leave(message, false)
     }
 
-    fn leave(&self, message: T, urgent: bool) {
+    fn leave(&self, message: T, urgent: bool) -> Result<(), T> {
         let mut inner = self.inner.lock();
+        if inner.closed {
+            return Err(message);
+        }
         inner.messages.push(message);
         inner.urgent |= urgent;
         let wake = inner.wanted != 0 && inner.is_due(inner.wanted);
@@ -60,6 +66,14 @@ impl<T> Mailbox<T> {
         if wake {
             self.filled.notify_one();
         }
+        Ok(())
+    }
+
+    /// Takes no more messages; gives the last ones.
+    pub(crate) fn close(&self) -> Vec<T> {
+        let mut inner = self.inner.lock();
+        inner.closed = true;
+        std::mem::take(&mut inner.messages)
     }
 
     /// Moves all messages into `batch`, waiting for an urgent one or for `wanted` ordinary ones, at most `patience`.
@@ -94,18 +108,27 @@ mod tests {
     fn urgent_messages_bring_the_others_along_in_order() {
         let mailbox = Mailbox::new();
         let mut batch = Vec::new();
-        mailbox.push_unhurried(1);
-        mailbox.push_unhurried(2);
+        mailbox.push_unhurried(1).unwrap();
+        mailbox.push_unhurried(2).unwrap();
         mailbox.push(3);
         mailbox.take(&mut batch, usize::MAX, None);
         assert_eq!(batch, [1, 2, 3]);
     }
 
     #[test]
+    fn a_closed_mailbox_gives_messages_back() {
+        let mailbox = Mailbox::new();
+        mailbox.push(1);
+        assert_eq!(mailbox.close(), [1]);
+        assert_eq!(mailbox.push_unhurried(2), Err(2));
+    }
+
+    #[test]
     fn the_wanted_number_is_enough() {
         let mailbox = std::sync::Arc::new(Mailbox::new());
         let sender = mailbox.clone();
-        let thread = std::thread::spawn(move || (0..4).for_each(|number| sender.push_unhurried(number)));
+        let thread =
+            std::thread::spawn(move || (0..4).for_each(|number| sender.push_unhurried(number).unwrap()));
         let mut batch = Vec::new();
         while batch.len() < 4 {
             let wanted = 4 - batch.len();
@@ -119,7 +142,7 @@ mod tests {
     fn patience_ends_the_wait() {
         let mailbox: Mailbox<u8> = Mailbox::new();
         let mut batch = Vec::new();
-        mailbox.push_unhurried(1);
+        mailbox.push_unhurried(1).unwrap();
         mailbox.take(&mut batch, 2, Some(Duration::from_millis(1)));
         assert_eq!(batch, [1]);
     }

@@ -29,6 +29,8 @@ pub struct Options {
     pub request_timeout: Duration,
     /// How long a batch of writes may wait for more of them, when many are in flight.
     pub gather: Duration,
+    /// Ask Raft for every read barrier, also where a sole voter could answer alone.
+    pub confirm_every_read: bool,
     /// The unit of Raft's timers.
     pub tick: Duration,
     /// Heartbeats are this many ticks apart.
@@ -53,6 +55,7 @@ impl Options {
             proposal_bytes_max: 64 << 20,
             request_timeout: Duration::from_secs(10),
             gather: Duration::from_millis(2),
+            confirm_every_read: false,
             tick: Duration::from_millis(50),
             heartbeat_ticks: 1,
             election_ticks: 10,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::admission::{Admission, Permit};
 use crate::command::Encoded;
@@ -86,7 +86,6 @@ pub(crate) struct Figures {
     pub(crate) superseded_bytes: AtomicU64,
     pub(crate) ring_bytes: AtomicU64,
     pub(crate) log_syncs: AtomicU64,
-    pub(crate) applied_entries: AtomicU64,
 }
 
 /// An index that is never reached.
@@ -121,6 +120,8 @@ pub(crate) struct Shared {
     pub(crate) stopping: AtomicBool,
     pub(crate) figures: Figures,
     pub(crate) roots: Mutex<Roots>,
+    /// The turns of cursors that read records.
+    pub(crate) catch_ups: Semaphore,
 }
 
 impl Shared {
@@ -140,7 +141,8 @@ impl Shared {
         let permit = self.admission.admit(command.len()).ok_or(Why::Overloaded)?;
         let (sender, receiver) = oneshot::channel();
         let reply = Reply::new(sender, permit);
-        self.owner.push_unhurried(OwnerEvent::Propose(Proposal { command, fence, reply }));
+        let event = OwnerEvent::Propose(Proposal { command, fence, reply });
+        self.owner.push_unhurried(event).map_err(|_| Why::Stopping)?;
         Ok(receiver)
     }
 }

@@ -31,8 +31,6 @@ pub struct Status {
     pub proposals_in_flight: usize,
     /// Synced writes of the log so far.
     pub log_syncs: u64,
-    /// Log entries applied since the start.
-    pub applied_entries: u64,
     /// What is wrong, if anything.
     pub health: Health,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::admission::Admission;
 use crate::command::Encoded;
@@ -31,7 +31,7 @@ use crate::threads::{
 };
 use crate::txn::{Op, Outcome, TXN_BYTES_MAX, TXN_COMPARES_MAX, TXN_OPS_MAX, Txn, Why};
 use crate::view::State;
-use crate::watch::{Cursor, Interest, Place};
+use crate::watch::{CATCH_UPS_MAX, Cursor, Interest, Place};
 
 /// How long opening waits for leadership; a sole voter needs one sync.
 const OPEN_PATIENCE: Duration = Duration::from_secs(60);
@@ -188,7 +188,12 @@ impl Store {
                 let undone = self.undo_records(state, bucket, revision).await;
                 // Records may have been erased while they were read; then the result is not complete.
                 check_floor(&self.state(), revision)?;
-                let (undone, bytes) = undone.unwrap_or_else(|error| fatal(format_args!("records: {error}")));
+                let (undone, bytes) = match undone {
+                    Ok(undone) => undone,
+                    // The runtime is shutting down and will drop this future.
+                    Err(DiskError::Cancelled) => std::future::pending().await,
+                    Err(error) => fatal(format_args!("records could not be read: {error}")),
+                };
                 state = undone;
                 bytes
             }
@@ -219,7 +224,7 @@ impl Store {
     ) -> Result<T, DiskError> {
         let records = self.inner.shared.records.clone();
         let task = tokio::task::spawn_blocking(move || read(&*records));
-        task.await.unwrap_or_else(|_| Err(DiskError::Engine("the read was cancelled".to_owned())))
+        task.await.unwrap_or(Err(DiskError::Cancelled))
     }
 
     /// A cursor over the events of `range` above `from`, which lies in `bucket`.
@@ -307,7 +312,6 @@ impl Store {
             ring_bytes: figures.ring_bytes.load(Ordering::Relaxed),
             proposals_in_flight: shared.admission.in_flight(),
             log_syncs: figures.log_syncs.load(Ordering::Relaxed),
-            applied_entries: figures.applied_entries.load(Ordering::Relaxed),
             health,
         }
     }
@@ -417,6 +421,7 @@ fn start(options: Options, recovered: Recovered) -> Result<Store, OpenError> {
         stopping: AtomicBool::new(false),
         figures: Figures::default(),
         roots: Mutex::new(Roots::default()),
+        catch_ups: Semaphore::new(CATCH_UPS_MAX),
     });
     shared.applied.reach(machine.meta.applied);
     shared.published.reach(machine.state.revision);

@@ -11,6 +11,7 @@ mod hubs;
 mod slots;
 
 pub(crate) use budget::Budget;
+pub(crate) use cursor::CATCH_UPS_MAX;
 pub use cursor::{Cursor, Progress};
 pub use event::Event;
 pub(crate) use hub::{Hub, Place};

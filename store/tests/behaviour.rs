@@ -432,6 +432,30 @@ async fn waiting_for_a_revision_ends_with_it_or_with_the_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_raft_confirms_holds_every_write_acknowledged_before() {
+    let directory = directory();
+    let options = Options { confirm_every_read: true, ..Options::new(directory.path()) };
+    let store = Store::open(options).expect("the store opens");
+    let mut clients = Vec::new();
+    for client in 0..8 {
+        let store = store.clone();
+        clients.push(tokio::spawn(async move {
+            for number in 0..50 {
+                let revision = write(&store, &client.to_string(), &number.to_string()).await;
+                let state = store.read_barrier().await.expect("a barrier");
+                assert!(state.revision >= revision);
+            }
+        }));
+    }
+    for client in clients {
+        client.await.expect("a client");
+    }
+    let handle = store.clone();
+    store.shutdown().await;
+    assert!(handle.read_barrier().await.is_err(), "nobody can confirm a read any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_shutdown_writes_are_refused_and_reads_still_work() {
     let directory = directory();
     let store = open(&directory);

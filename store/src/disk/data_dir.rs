@@ -74,7 +74,9 @@ impl DataDir {
         let begin = || -> io::Result<()> {
             write_synced(&self.path.join(UNFINISHED_FILE), b"")?;
             sync_directory(&self.path)?;
-            fs::create_dir_all(self.path.join(STATE_DIRECTORY))
+            // Stored objects may be secret: nobody else may list or read these.
+            create_private(&self.path.join(LOG_DIRECTORY))?;
+            create_private(&self.path.join(STATE_DIRECTORY))
         };
         begin().map_err(|error| classify(&self.path, "prepare the directory", error))
     }
@@ -85,6 +87,7 @@ impl DataDir {
             let temporary = self.path.join(format!("{IDENTITY_FILE}.new"));
             write_synced(&temporary, encode_identity(identity).as_bytes())?;
             fs::rename(&temporary, self.path.join(IDENTITY_FILE))?;
+            sync_directory(&self.path.join(STATE_DIRECTORY))?;
             sync_directory(&self.path)?;
             fs::remove_file(self.path.join(UNFINISHED_FILE))
         };
@@ -292,7 +295,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("temporary directory");
         let data_dir = claim(directory.path()).expect("claim");
         data_dir.begin().expect("begin");
-        fs::create_dir(data_dir.log_directory()).expect("half a log");
+        fs::write(data_dir.log_directory().join("half"), "").expect("half a log");
         drop(data_dir);
         let data_dir = claim(directory.path()).expect("claim");
         assert!(data_dir.identity().is_none() && !data_dir.log_directory().exists());

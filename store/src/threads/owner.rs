@@ -308,7 +308,8 @@ impl Owner {
             self.known.leads_its_term = leads_its_term;
             self.known.sole_voter = self.core.is_sole_voter();
             self.known.complete_from = replica.commit;
-            let fast = leads_its_term && self.known.sole_voter;
+            let alone = self.known.sole_voter && !self.shared.options.confirm_every_read;
+            let fast = leads_its_term && alone;
             let from = if fast { replica.commit } else { NEVER };
             self.shared.fast_reads.store(from, Ordering::SeqCst);
         }
@@ -349,9 +350,8 @@ impl Owner {
     fn abandon(mut self) {
         self.queued.drain(..).for_each(|proposal| proposal.reply.refuse(Why::Stopping));
         self.pending.drain().for_each(|(_, pending)| pending.reply.send(Outcome::Unknown));
-        let mut late = Vec::new();
-        self.shared.owner.take(&mut late, 1, Some(Duration::ZERO));
-        for event in late {
+        self.shared.fast_reads.store(NEVER, Ordering::SeqCst);
+        for event in self.shared.owner.close() {
             if let OwnerEvent::Propose(proposal) = event {
                 proposal.reply.refuse(Why::Stopping);
             }

@@ -171,7 +171,6 @@ impl StateThread {
         figures.retained_bytes.store(bytes.retained, Ordering::Relaxed);
         figures.superseded_bytes.store(bytes.superseded, Ordering::Relaxed);
         figures.ring_bytes.store(self.publisher.ring_bytes() as u64, Ordering::Relaxed);
-        figures.applied_entries.store(self.machine.meta.applied, Ordering::Relaxed);
     }
 }
 

@@ -22,8 +22,10 @@ use crate::watch::{Event, Hub, Interest, Place};
 
 /// Records that one step of catching up may pass.
 const CATCH_UP_RECORDS_MAX: usize = 20_000;
-/// Bytes of events that one step of catching up may hold.
-const CATCH_UP_BYTES_MAX: usize = 4 << 20;
+/// Bytes of records from which one step of catching up stops collecting.
+const CATCH_UP_BYTES_MAX: usize = 256 << 10;
+/// How many cursors of a store may read records at once; the others wait for their turn.
+pub(crate) const CATCH_UPS_MAX: usize = 4;
 
 /// What a step of a cursor brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +100,7 @@ impl Cursor {
                     if let Err(compacted) = self.check_floor() {
                         return Poll::Ready(Err(compacted));
                     }
-                    self.catching_up = Some(self.catch_up());
+                    self.catching_up = Some(self.catch_up(events_max));
                 }
             }
         }
@@ -156,9 +158,9 @@ impl Cursor {
                 self.backlog = slice.events;
                 Ok(())
             }
-            Ok(Err(error)) => fatal(format_args!("records could not be read: {error}")),
             // The runtime is shutting down; the next poll tries again or never comes.
-            Err(_) => Ok(()),
+            Ok(Err(DiskError::Cancelled)) | Err(_) => Ok(()),
+            Ok(Err(error)) => fatal(format_args!("records could not be read: {error}")),
         }
     }
 
@@ -167,11 +169,17 @@ impl Cursor {
         if self.place.position < floor { Err(Compacted { floor }) } else { Ok(()) }
     }
 
-    fn catch_up(&self) -> JoinHandle<Result<Slice, DiskError>> {
+    fn catch_up(&self, events_max: usize) -> JoinHandle<Result<Slice, DiskError>> {
         let shared = self.shared.clone();
         let bucket = self.hub.bucket().to_owned();
         let place = Place::new(self.place.range.clone(), self.place.interest.clone(), self.place.position);
-        tokio::task::spawn_blocking(move || read_slice(&shared, &bucket, &place))
+        tokio::spawn(async move {
+            // The semaphore is never closed; a refusal could only mean that, and reading on is safe.
+            let _turn = shared.catch_ups.acquire().await;
+            let reader = shared.clone();
+            let read = tokio::task::spawn_blocking(move || read_slice(&reader, &bucket, &place, events_max));
+            read.await.unwrap_or_else(|_| Err(DiskError::Cancelled))
+        })
     }
 }
 
@@ -181,7 +189,7 @@ impl Drop for Cursor {
     }
 }
 
-fn read_slice(shared: &Shared, bucket: &str, place: &Place) -> Result<Slice, DiskError> {
+fn read_slice(shared: &Shared, bucket: &str, place: &Place, events_max: usize) -> Result<Slice, DiskError> {
     let through = shared.recorded.reached();
     let mut slice = Slice { events: VecDeque::new(), through };
     let mut candidates = Vec::new();
@@ -193,7 +201,8 @@ fn read_slice(shared: &Shared, bucket: &str, place: &Place) -> Result<Slice, Dis
             bytes += value.len();
             candidates.push(Record::decode(revision, value)?);
         }
-        if visited >= CATCH_UP_RECORDS_MAX || bytes >= CATCH_UP_BYTES_MAX {
+        let full = candidates.len() >= events_max || bytes >= CATCH_UP_BYTES_MAX;
+        if full || visited >= CATCH_UP_RECORDS_MAX {
             slice.through = revision;
             return Ok(ControlFlow::Break(()));
         }
