@@ -1,6 +1,6 @@
 //! Patches: JSON patch, merge patch and strategic merge patch, as pure functions on trees.
 
-use crate::status::{Error, Status, StatusDetails};
+use crate::status::{Error, Status, StatusCause, StatusDetails};
 
 pub(crate) mod go_text;
 pub mod json;
@@ -29,15 +29,19 @@ impl From<PatchError> for Error {
         match error {
             PatchError::Malformed(cause) => Error::BadRequest(cause),
             PatchError::Unfit(message) => Error::Plain(message),
-            PatchError::Failed(message) => Error::Foreign(Box::new(Status {
-                message,
+            // Upstream keeps the cause to itself. It is given here beside its sentence, where kubectl shows it.
+            PatchError::Failed(cause) => Error::Foreign(Box::new(Status {
+                message: "the server rejected our request due to an error in our request".to_owned(),
                 reason: "Invalid".to_owned(),
-                details: Some(StatusDetails::default()),
+                details: Some(StatusDetails {
+                    causes: vec![StatusCause { message: cause, ..StatusCause::default() }],
+                    ..StatusDetails::default()
+                }),
                 code: 422,
                 ..Status::default()
             })),
-            PatchError::TooLarge(message) => Error::Foreign(Box::new(Status {
-                message,
+            PatchError::TooLarge(cause) => Error::Foreign(Box::new(Status {
+                message: format!("Request entity too large: {cause}"),
                 reason: "RequestEntityTooLarge".to_owned(),
                 code: 413,
                 ..Status::default()

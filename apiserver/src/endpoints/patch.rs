@@ -229,10 +229,10 @@ impl Scope<'_> {
                 document
             }
             Patch::Json(patch) => self.untyped_patch(document, |node| patch::json::apply(patch, node))?,
-            Patch::Merge(patch) => self.untyped_patch(document, |node| {
-                patch::merge::apply(patch, node);
-                Ok(())
-            })?,
+            Patch::Merge(patch) => {
+                patch::merge::apply(patch, &mut document)?;
+                document
+            }
             Patch::Apply(_) => document,
         };
         let mut findings = Findings::default();

@@ -2,6 +2,7 @@
 //!
 //! Keeps: a write locks on the parent's version; ownership of replicas is recorded on the parent.
 
+use crate::apply;
 use crate::body::Expected;
 use crate::codec;
 use crate::field::{FieldErrors, Path};
@@ -34,6 +35,9 @@ impl Scope<'_> {
             .commit(options.dry_run, |scope, view| {
                 let entry = scope.current(view)?;
                 let old = storage::decode(&scope.resource, &entry);
+                if let Some(ScalePatch::Apply(body)) = &patch {
+                    return scope.apply_scale(&entry, old, body, view, &options);
+                }
                 let current = scale_of(&old, paths);
                 let scale = match (&wanted, &patch) {
                     (Some(scale), _) => scale.clone(),
@@ -72,9 +76,17 @@ impl Scope<'_> {
             .map_err(|error| Error::BadRequest(error.to_string()))?;
         match media {
             "application/json-patch+json" => Ok(ScalePatch::Json(node)),
-            "application/merge-patch+json"
-            | "application/strategic-merge-patch+json"
-            | "application/apply-patch+yaml" => Ok(ScalePatch::Merge(node)),
+            // A Scale has no lists, so both kinds of merge are one.
+            "application/merge-patch+json" | "application/strategic-merge-patch+json" => {
+                Ok(ScalePatch::Merge(node))
+            }
+            "application/apply-patch+yaml" => match node {
+                Node::Map(map) => Ok(ScalePatch::Apply(map)),
+                other => Err(Error::BadRequest(format!(
+                    "error decoding patch: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+                    other.type_name()
+                ))),
+            },
             _ => Err(crate::negotiation::unsupported(&[
                 "application/json-patch+json",
                 "application/merge-patch+json",
@@ -82,6 +94,31 @@ impl Scope<'_> {
                 "application/apply-patch+yaml",
             ])),
         }
+    }
+
+    /// Applies a Scale: the manager owns `spec.replicas` of the object behind it.
+    fn apply_scale(
+        &mut self,
+        entry: &std::sync::Arc<Entry>,
+        old: Map,
+        body: &Map,
+        view: &View,
+        options: &WriteOptions,
+    ) -> Result<Intent, Error> {
+        let mut applied = Map::new();
+        applied.metadata_mut().set("name", self.name());
+        if let Some(replicas) = body.at(&["spec", "replicas"]) {
+            applied.map_mut("spec").set("replicas", replicas.clone());
+        }
+        let live = self.served(old.clone());
+        let request = apply::Request {
+            context: self.ownership("scale"),
+            kind: self.resource.kind.names.kind,
+            force: options.force.unwrap_or(false),
+        };
+        let new = apply::apply(Some(&live), &applied, schema::builtin(), self.resource.schema, &request)?;
+        let endpoint = Endpoint { name: "scale", view: None, owns: false };
+        self.prepare_update(entry, old, new, endpoint, view, options.dry_run)
     }
 
     fn scaled(
@@ -139,17 +176,26 @@ impl Scope<'_> {
 enum ScalePatch {
     Json(Node),
     Merge(Node),
+    Apply(Map),
 }
 
 impl ScalePatch {
     fn apply(&self, current: Map) -> Result<Map, Error> {
-        let mut document = Node::Map(current);
-        match self {
-            ScalePatch::Json(patch) => patches::json::apply(patch, &mut document)?,
-            ScalePatch::Merge(patch) => patches::merge::apply(patch, &mut document),
-        }
         let bad = |cause: String| Error::BadRequest(cause);
-        let Node::Map(mut map) = document else { return Err(bad("the patch leaves no object".to_owned())) };
+        let mut map = match self {
+            ScalePatch::Json(patch) => {
+                let mut document = Node::Map(current);
+                patches::json::apply(patch, &mut document)?;
+                let Node::Map(map) = document else { return Err(bad("the patch leaves no object".to_owned())) };
+                map
+            }
+            ScalePatch::Merge(patch) => {
+                let mut document = current;
+                patches::merge::apply(patch, &mut document)?;
+                document
+            }
+            ScalePatch::Apply(_) => current,
+        };
         map.remove("apiVersion");
         map.remove("kind");
         codec::json::typed(map, schema::builtin(), scale_schema(), None)

@@ -1,7 +1,10 @@
 //! JSON patch (RFC 6902): a list of operations, all applied or none.
+//!
+//! Keeps: upstream's reading of the RFC: `replace` sets a key that is not there, a negative index counts from the
+//! end, nothing can be added at the root. A patch is bounded in operations and in what copying may add.
 
 use crate::patch::PatchError;
-use crate::tree::{List, Map, Node};
+use crate::tree::{Map, Node};
 
 /// Operations of one patch.
 const OPERATIONS_MAX: usize = 10_000;
@@ -11,11 +14,26 @@ const COPIED_BYTES_MAX: usize = 3 << 20;
 
 /// Applies a patch to a document; on failure the document is as it was.
 pub fn apply(patch: &Node, document: &mut Node) -> Result<(), PatchError> {
-    let Node::List(operations) = patch else {
-        return Err(PatchError::Malformed(format!(
-            "json: cannot unmarshal {} into Go value of type jsonpatch.Patch",
-            patch.type_name()
-        )));
+    let operations = checked(patch)?;
+    let mut work = document.clone();
+    let mut copied = 0;
+    for operation in operations {
+        Step { operation, copied: &mut copied }.apply(&mut work).map_err(PatchError::Failed)?;
+    }
+    *document = work;
+    Ok(())
+}
+
+fn checked(patch: &Node) -> Result<Vec<&Map>, PatchError> {
+    let malformed =
+        |what: String| PatchError::Malformed(format!("error decoding patch: json: cannot unmarshal {what}"));
+    let operations = match patch {
+        Node::List(operations) => operations.as_slice(),
+        Node::Null => &[],
+        other => {
+            let text = format!("{} into Go value of type []handlers.jsonPatchOp", other.type_name());
+            return Err(malformed(text));
+        }
     };
     if operations.len() > OPERATIONS_MAX {
         return Err(PatchError::TooLarge(format!(
@@ -23,237 +41,234 @@ pub fn apply(patch: &Node, document: &mut Node) -> Result<(), PatchError> {
             operations.len()
         )));
     }
-    let mut work = document.clone();
-    let mut copied = 0;
-    for operation in operations.iter() {
-        let operation = operation.as_map().ok_or_else(|| {
-            PatchError::Malformed("an operation of a JSON patch must be an object".to_owned())
+    let mut maps = Vec::with_capacity(operations.len());
+    for node in operations {
+        let Node::Map(operation) = node else {
+            return Err(malformed(format!("{} into Go value of type handlers.jsonPatchOp", node.type_name())));
+        };
+        for field in ["op", "path", "from"] {
+            if let Some(node) = operation.get(field).filter(|node| !matches!(node, Node::Null | Node::Str(_))) {
+                let name = node.type_name();
+                return Err(malformed(format!("{name} into Go struct field jsonPatchOp.{field} of type string")));
+            }
+        }
+        maps.push(operation);
+    }
+    Ok(maps)
+}
+
+struct Step<'a> {
+    operation: &'a Map,
+    copied: &'a mut usize,
+}
+
+type Outcome<T> = Result<T, String>;
+
+impl Step<'_> {
+    fn apply(mut self, document: &mut Node) -> Outcome<()> {
+        match self.operation.str("op") {
+            "add" => self.add(document),
+            "remove" => self.remove(document),
+            "replace" => self.replace(document),
+            "move" => self.move_(document),
+            "copy" => self.copy(document),
+            "test" => self.test(document),
+            "" => Err("Unexpected kind: unknown".into()),
+            other => Err(format!("Unexpected kind: {other}")),
+        }
+    }
+
+    fn text(&self, field: &str, sentence: &str) -> Outcome<&str> {
+        self.operation.get(field).and_then(Node::as_str).ok_or_else(|| format!("{sentence}: missing value"))
+    }
+
+    fn value(&self) -> Node {
+        self.operation.get("value").cloned().unwrap_or_default()
+    }
+
+    fn add(&self, document: &mut Node) -> Outcome<()> {
+        let path = self.text("path", "add operation failed to decode path")?;
+        let (container, key) = find(document, path).ok_or_else(|| {
+            format!("add operation does not apply: doc is missing path: \"{path}\": missing value")
         })?;
-        step(operation, &mut work, &mut copied)?;
+        container.add(&key, self.value()).map_err(|cause| format!("error in add for path: '{path}': {cause}"))
     }
-    *document = work;
-    Ok(())
+
+    fn remove(&self, document: &mut Node) -> Outcome<()> {
+        let path = self.text("path", "remove operation failed to decode path")?;
+        let (mut container, key) = find(document, path).ok_or_else(|| {
+            format!("remove operation does not apply: doc is missing path: \"{path}\": missing value")
+        })?;
+        container.remove(&key).map_err(|cause| format!("error in remove for path: '{path}': {cause}"))
+    }
+
+    fn replace(&self, document: &mut Node) -> Outcome<()> {
+        let missing = "replace operation failed to decode path: operation missing path field";
+        let path = self.text("path", missing)?;
+        if path.is_empty() {
+            let value = self.value();
+            if !matches!(value, Node::Map(_) | Node::List(_)) {
+                return Err("replace operation value must be object or array: %!w(<nil>)".into());
+            }
+            *document = value;
+            return Ok(());
+        }
+        let (mut container, key) = find(document, path).ok_or_else(|| {
+            format!("replace operation does not apply: doc is missing path: {path}: missing value")
+        })?;
+        container.get(&key).map_err(|_| {
+            format!("replace operation does not apply: doc is missing key: {path}: missing value")
+        })?;
+        container.set(&key, self.value()).map_err(|cause| format!("error in remove for path: '{path}': {cause}"))
+    }
+
+    fn move_(&self, document: &mut Node) -> Outcome<()> {
+        let from = self.text("from", "move operation failed to decode from: operation, missing from field")?;
+        let (mut container, key) = find(document, from).ok_or_else(|| {
+            format!("move operation does not apply: doc is missing from path: {from}: missing value")
+        })?;
+        let wrong = |key: &str, cause: String| format!("error in move for path: '{key}': {cause}");
+        let value = container.get(&key).map_err(|cause| wrong(&key, cause))?.cloned().unwrap_or_default();
+        container.remove(&key).map_err(|cause| wrong(&key, cause))?;
+        let path = self.text("path", "move operation failed to decode path: operation missing path field")?;
+        let (container, key) = find(document, path).ok_or_else(|| {
+            format!("move operation does not apply: doc is missing destination path: {path}: missing value")
+        })?;
+        container.add(&key, value).map_err(|cause| wrong(path, cause))
+    }
+
+    fn copy(&mut self, document: &mut Node) -> Outcome<()> {
+        let from = self.text("from", "copy operation failed to decode from: operation, missing from field")?;
+        let (container, key) = find(document, from).ok_or_else(|| {
+            format!("copy operation does not apply: doc is missing from path: {from}: missing value")
+        })?;
+        let value = container.get(&key).map_err(|cause| format!("error in copy for from: '{from}': {cause}"))?;
+        let value = value.cloned().unwrap_or_default();
+        let path = self.text("path", "copy operation failed to decode path")?;
+        let (container, key) = find(document, path).ok_or_else(|| {
+            format!("copy operation does not apply: doc is missing destination path: {path}: missing value")
+        })?;
+        *self.copied += size(&value);
+        if *self.copied > COPIED_BYTES_MAX {
+            return Err(format!(
+                "Unable to complete the copy, the accumulated size increase of copy is {}, exceeding the limit {}",
+                self.copied, COPIED_BYTES_MAX
+            ));
+        }
+        container.add(&key, value).map_err(|cause| format!("error while adding value during copy: {cause}"))
+    }
+
+    fn test(&self, document: &mut Node) -> Outcome<()> {
+        let path = self.text("path", "test operation failed to decode path: operation missing path field")?;
+        let failed = || format!("testing value {path} failed: test failed");
+        let expected = self.value();
+        if path.is_empty() {
+            return if *document == expected { Ok(()) } else { Err(failed()) };
+        }
+        let (container, key) = find(document, path).ok_or_else(|| {
+            format!("test operation does not apply: is missing path: {path}: missing value")
+        })?;
+        let value = container.get(&key).map_err(|cause| format!("error in test for path: '{path}': {cause}"))?;
+        if *value.unwrap_or(&Node::Null) == expected { Ok(()) } else { Err(failed()) }
+    }
 }
 
-fn step(operation: &Map, document: &mut Node, copied: &mut usize) -> Result<(), PatchError> {
-    let name = operation.str("op");
-    let path = pointer(operation, "path", name)?;
-    let failed = |cause: String| PatchError::Failed(cause);
-    match name {
-        "add" => add(document, &path, value(operation)?)
-            .map_err(|cause| failed(format!("add operation does not apply: {cause}"))),
-        "remove" => remove(document, &path)
-            .map(|_| ())
-            .map_err(|cause| failed(format!("remove operation does not apply: {cause}"))),
-        "replace" => replace(document, &path, value(operation)?)
-            .map_err(|cause| failed(format!("replace operation does not apply: {cause}"))),
-        "move" => {
-            let from = pointer(operation, "from", name)?;
-            let node = remove(document, &from)
-                .map_err(|cause| failed(format!("move operation does not apply: {cause}")))?;
-            add(document, &path, node)
-                .map_err(|cause| failed(format!("move operation does not apply: {cause}")))
-        }
-        "copy" => {
-            let from = pointer(operation, "from", name)?;
-            let node = find(document, &from)
-                .cloned()
-                .map_err(|cause| failed(format!("copy operation does not apply: {cause}")))?;
-            *copied += weight(&node);
-            if *copied > COPIED_BYTES_MAX {
-                return Err(failed(format!(
-                    "Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit {COPIED_BYTES_MAX}"
-                )));
+/// The map or list that the last token of a path is looked up in.
+enum Container<'d> {
+    Map(&'d mut Map),
+    List(&'d mut crate::tree::List),
+}
+
+/// The container of what a path names, and the last token.
+fn find<'d>(document: &'d mut Node, path: &str) -> Option<(Container<'d>, String)> {
+    let mut tokens = path.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"));
+    let mut key = tokens.next()?;
+    let mut node = document;
+    for next in tokens {
+        node = match node {
+            Node::Map(map) => map.get_mut(&key)?,
+            Node::List(list) => {
+                let at = index(&key, list.len()).ok()?;
+                list.make_mut().get_mut(at)?
             }
-            add(document, &path, node)
-                .map_err(|cause| failed(format!("copy operation does not apply: {cause}")))
+            _ => return None,
+        };
+        key = next;
+    }
+    match node {
+        Node::Map(map) => Some((Container::Map(map), key)),
+        Node::List(list) => Some((Container::List(list), key)),
+        _ => None,
+    }
+}
+
+/// The place that a token names in a list of `length`.
+fn index(token: &str, length: usize) -> Outcome<usize> {
+    let number: i64 =
+        token.parse().map_err(|_| format!("strconv.Atoi: parsing {token:?}: invalid syntax"))?;
+    let at = if number < 0 { number + length as i64 } else { number };
+    usize::try_from(at)
+        .ok()
+        .filter(|at| *at < length)
+        .ok_or_else(|| format!("Unable to access invalid index: {number}: invalid index referenced"))
+}
+
+impl Container<'_> {
+    fn get(&self, key: &str) -> Outcome<Option<&Node>> {
+        match self {
+            Container::Map(map) => Ok(map.get(key)),
+            Container::List(list) => index(key, list.len()).map(|at| list.get(at)),
         }
-        "test" => {
-            let expected = operation.get("value").cloned().unwrap_or_default();
-            let found = find(document, &path).cloned().unwrap_or_default();
-            if found == expected {
+    }
+
+    fn set(&mut self, key: &str, value: Node) -> Outcome<()> {
+        match self {
+            Container::Map(map) => map.set(ecow::EcoString::from(key), value),
+            Container::List(list) => {
+                let at = index(key, list.len())?;
+                list.make_mut()[at] = value;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(self, key: &str, value: Node) -> Outcome<()> {
+        match self {
+            Container::Map(map) => map.set(ecow::EcoString::from(key), value),
+            Container::List(list) if key == "-" => list.push(value),
+            Container::List(list) => {
+                if key.parse::<i64>().is_err() {
+                    let cause = format!("strconv.Atoi: parsing {key:?}: invalid syntax");
+                    return Err(format!("value was not a proper array index: '{key}': {cause}"));
+                }
+                let at = index(key, list.len() + 1)?;
+                list.insert(at, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &str) -> Outcome<()> {
+        match self {
+            Container::Map(map) => {
+                let missing = || format!("Unable to remove nonexistent key: {key}: missing value");
+                map.remove(key).map(drop).ok_or_else(missing)
+            }
+            Container::List(list) => {
+                let at = index(key, list.len())?;
+                list.remove(at);
                 Ok(())
-            } else {
-                Err(failed(format!("testing path {} failed: test failed", operation.str("path"))))
             }
         }
-        other => Err(failed(format!("Unexpected kind: {other}"))),
     }
 }
 
-fn value(operation: &Map) -> Result<Node, PatchError> {
-    operation.get("value").cloned().ok_or_else(|| {
-        PatchError::Failed(format!("{} operation does not apply: missing value", operation.str("op")))
-    })
-}
-
-/// The decoded tokens of a pointer; empty for the whole document.
-fn pointer(operation: &Map, field: &str, name: &str) -> Result<Vec<String>, PatchError> {
-    let text = operation.get(field).and_then(Node::as_str).ok_or_else(|| {
-        PatchError::Failed(format!(
-            "{name} operation does not apply: operation missing {field} field: missing value"
-        ))
-    })?;
-    if text.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rest = text.strip_prefix('/').ok_or_else(|| {
-        PatchError::Failed(format!(
-            "{name} operation does not apply: doc is missing path: \"{text}\": missing value"
-        ))
-    })?;
-    Ok(rest.split('/').map(|token| token.replace("~1", "/").replace("~0", "~")).collect())
-}
-
-fn missing(path: &[String]) -> String {
-    let text: String =
-        path.iter().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1"))).collect();
-    format!("doc is missing path: {text:?}: missing value")
-}
-
-/// The index that a token names in a list of `length`; `end` is allowed when adding.
-fn index(token: &str, length: usize, end: bool) -> Result<usize, String> {
-    if token == "-" && end {
-        return Ok(length);
-    }
-    let index: usize =
-        token.parse().map_err(|_| format!("value was not a proper array index: \"{token}\""))?;
-    if index < length || end && index == length {
-        return Ok(index);
-    }
-    Err(format!("Unable to access invalid index: {index}: invalid index referenced"))
-}
-
-fn child<'a>(node: &'a Node, token: &str) -> Option<&'a Node> {
-    match node {
-        Node::Map(map) => map.get(token),
-        Node::List(list) => list.get(index(token, list.len(), false).ok()?),
-        _ => None,
-    }
-}
-
-fn child_mut<'a>(node: &'a mut Node, token: &str) -> Option<&'a mut Node> {
-    match node {
-        Node::Map(map) => map.get_mut(token),
-        Node::List(list) => {
-            let at = index(token, list.len(), false).ok()?;
-            list.make_mut().get_mut(at)
-        }
-        _ => None,
-    }
-}
-
-fn find<'a>(document: &'a Node, path: &[String]) -> Result<&'a Node, String> {
-    path.iter().try_fold(document, |node, token| child(node, token)).ok_or_else(|| missing(path))
-}
-
-/// The parent of what a path names, and its last token.
-fn parent<'a, 'b>(document: &'a mut Node, path: &'b [String]) -> Result<(&'a mut Node, &'b str), String> {
-    let (last, parents) = path.split_last().ok_or_else(|| missing(path))?;
-    let node = parents
-        .iter()
-        .try_fold(document, |node, token| child_mut(node, token))
-        .ok_or_else(|| missing(path))?;
-    Ok((node, last))
-}
-
-fn add(document: &mut Node, path: &[String], value: Node) -> Result<(), String> {
-    if path.is_empty() {
-        *document = value;
-        return Ok(());
-    }
-    match parent(document, path)? {
-        (Node::Map(map), token) => {
-            map.set(ecow::EcoString::from(token), value);
-            Ok(())
-        }
-        (Node::List(list), token) => {
-            let at = index(token, list.len(), true)?;
-            list.insert(at, value);
-            Ok(())
-        }
-        _ => Err(missing(path)),
-    }
-}
-
-fn remove(document: &mut Node, path: &[String]) -> Result<Node, String> {
-    match parent(document, path)? {
-        (Node::Map(map), token) => map
-            .remove(token)
-            .ok_or_else(|| format!("Unable to remove nonexistent key: {token}: missing value")),
-        (Node::List(list), token) => {
-            let at = index(token, list.len(), false)?;
-            Ok(list.remove(at))
-        }
-        _ => Err(missing(path)),
-    }
-}
-
-fn replace(document: &mut Node, path: &[String], value: Node) -> Result<(), String> {
-    if path.is_empty() {
-        *document = value;
-        return Ok(());
-    }
-    let (node, token) = parent(document, path)?;
-    let old = child_mut(node, token).ok_or_else(|| missing(path))?;
-    *old = value;
-    Ok(())
-}
-
-/// About how many bytes of JSON a node takes.
-fn weight(node: &Node) -> usize {
-    fn list(items: &List) -> usize {
-        items.iter().map(weight).sum::<usize>() + items.len() + 2
-    }
-    match node {
-        Node::Str(text) => text.len() + 2,
-        Node::Raw(text) => text.len(),
-        Node::List(items) => list(items),
-        Node::Map(map) => map.iter().map(|(key, value)| key.len() + 4 + weight(value)).sum::<usize>() + 2,
-        _ => 8,
-    }
+/// How many bytes of JSON a node takes.
+fn size(node: &Node) -> usize {
+    let mut text = Vec::new();
+    crate::codec::json::encode_untyped(node, &mut text);
+    text.len()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::codec::json::decode_untyped;
-
-    fn read(text: &str) -> Node {
-        decode_untyped(text.as_bytes()).unwrap()
-    }
-
-    fn check(document: &str, patch: &str, expected: Option<&str>) {
-        let mut node = read(document);
-        let outcome = apply(&read(patch), &mut node);
-        match expected {
-            Some(expected) => assert_eq!((outcome, node), (Ok(()), read(expected)), "{document} + {patch}"),
-            None => {
-                assert!(outcome.is_err(), "{patch}");
-                assert_eq!(node, read(document), "a failed patch changed the document");
-            }
-        }
-    }
-
-    #[test]
-    fn operations_follow_the_rfc() {
-        check(r#"{"a":1}"#, r#"[{"op":"add","path":"/b","value":2}]"#, Some(r#"{"a":1,"b":2}"#));
-        check(r#"{"a":[1,3]}"#, r#"[{"op":"add","path":"/a/1","value":2}]"#, Some(r#"{"a":[1,2,3]}"#));
-        check(r#"{"a":[1]}"#, r#"[{"op":"add","path":"/a/-","value":2}]"#, Some(r#"{"a":[1,2]}"#));
-        check(r#"{"a":1,"b":2}"#, r#"[{"op":"remove","path":"/a"}]"#, Some(r#"{"b":2}"#));
-        check(r#"{"a/b":1}"#, r#"[{"op":"replace","path":"/a~1b","value":2}]"#, Some(r#"{"a/b":2}"#));
-        check(r#"{"a":1}"#, r#"[{"op":"move","from":"/a","path":"/b"}]"#, Some(r#"{"b":1}"#));
-        check(r#"{"a":[1]}"#, r#"[{"op":"copy","from":"/a","path":"/b"}]"#, Some(r#"{"a":[1],"b":[1]}"#));
-        check(r#"{"a":1}"#, r#"[{"op":"test","path":"/a","value":1}]"#, Some(r#"{"a":1}"#));
-    }
-
-    #[test]
-    fn a_patch_that_does_not_fit_changes_nothing() {
-        check(r#"{"a":1}"#, r#"[{"op":"add","path":"/b","value":2},{"op":"remove","path":"/x"}]"#, None);
-        check(r#"{"a":1}"#, r#"[{"op":"test","path":"/a","value":2}]"#, None);
-        check(r#"{"a":1}"#, r#"[{"op":"replace","path":"/x","value":2}]"#, None);
-        check(r#"{"a":[1]}"#, r#"[{"op":"add","path":"/a/5","value":2}]"#, None);
-        check(r#"{"a":1}"#, r#"[{"op":"jump","path":"/a"}]"#, None);
-        check(r#"{"a":1}"#, r#"{"op":"remove"}"#, None);
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@
 //! schema does not know is merged as plain JSON, for decoding to report.
 
 use crate::patch::PatchError;
+use crate::patch::merge::unpacked;
 use crate::patch::go_text::{Plain, PlainMap, type_name};
 use crate::schema::{Field, Schema, StructId, Type};
 use crate::tree::{Key, List as Items, Map, Node};
@@ -96,7 +97,7 @@ impl<'a> Merger<'a> {
         match (original.get_mut(key), patch) {
             (Some(Node::Map(map)), Node::Map(patch)) if !replaces => self.map(map, patch, below),
             (Some(raw @ Node::Raw(_)), Node::Map(patch)) if !replaces => {
-                let mut map = parsed(raw);
+                let mut map = unpacked(raw);
                 self.map(&mut map, patch, None)?;
                 *raw = Node::Map(map);
                 Ok(())
@@ -243,17 +244,6 @@ fn struct_of(ty: &Type) -> Declared {
 
 fn go_name(go: &str) -> &str {
     go.rsplit('.').next().unwrap_or(go)
-}
-
-/// Raw JSON of the document, to be merged into.
-fn parsed(raw: &Node) -> Map {
-    match raw {
-        Node::Raw(text) => match crate::codec::json::decode_untyped(text.as_bytes()) {
-            Ok(Node::Map(map)) => map,
-            _ => Map::new(),
-        },
-        _ => Map::new(),
-    }
 }
 
 pub(super) fn malformed(message: &str) -> PatchError {
