@@ -119,6 +119,7 @@ fn hash(path: &Path, hasher: &mut DefaultHasher) {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "cargo speaks to build scripts through the environment")]
 fn main() {
     let mut hasher = DefaultHasher::new();
     for source in SOURCES {
