@@ -56,8 +56,8 @@ pub fn decode_as(
     let mut object = match media {
         Media::Protobuf => {
             let envelope = Envelope::decode(bytes).map_err(|error| cannot(&error))?;
-            check_kind(expected, &envelope.api_version, &envelope.kind, bytes)?;
-            return codec::proto::decode(&envelope.raw, schema, expected.schema)
+            check_kind(expected, &envelope.api_version, &envelope.kind)?;
+            return codec::proto::decode(envelope.raw, schema, expected.schema)
                 .map_err(|error| cannot(&error));
         }
         Media::Yaml => {
@@ -69,13 +69,13 @@ pub fn decode_as(
             codec::json::decode(bytes, schema, expected.schema, findings).map_err(|error| cannot(&error))?
         }
     };
-    check_kind(expected, object.str("apiVersion"), object.str("kind"), bytes)?;
+    check_kind(expected, object.str("apiVersion"), object.str("kind"))?;
     object.remove("apiVersion");
     object.remove("kind");
     Ok(object)
 }
 
-fn check_kind(expected: Expected<'_>, api_version: &str, kind: &str, bytes: &[u8]) -> Result<(), Error> {
+fn check_kind(expected: Expected<'_>, api_version: &str, kind: &str) -> Result<(), Error> {
     if !api_version.is_empty() && api_version != expected.api_version {
         return Err(Error::BadRequest(format!(
             "the API version in the data ({api_version}) does not match the expected API version ({})",
@@ -83,7 +83,6 @@ fn check_kind(expected: Expected<'_>, api_version: &str, kind: &str, bytes: &[u8
         )));
     }
     if !kind.is_empty() && kind != expected.kind {
-        let _ = bytes;
         let version = expected.api_version.rsplit('/').next().unwrap_or("");
         return Err(Error::BadRequest(format!(
             "{kind} in version \"{version}\" cannot be handled as a {}: converting ({kind}) to ({}): unknown conversion",

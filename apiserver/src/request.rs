@@ -164,12 +164,12 @@ impl Attributes {
         }
         let parts: Vec<String> = parts.into_iter().map(|part| percent_decode(part).into_owned()).collect();
         let mut rest: &[String] = &parts;
-        if rest.first().is_some_and(|part| part == "namespaces") {
-            if let [_, namespace, tail @ ..] = rest {
-                attributes.namespace.clone_from(namespace);
-                if tail.first().is_some_and(|part| part != "status" && part != "finalize") {
-                    rest = tail;
-                }
+        if let [first, namespace, tail @ ..] = rest
+            && first == "namespaces"
+        {
+            attributes.namespace.clone_from(namespace);
+            if tail.first().is_some_and(|part| part != "status" && part != "finalize") {
+                rest = tail;
             }
         }
         attributes.fill(rest);

@@ -26,6 +26,7 @@ const ATTEMPTS_MAX: usize = 64;
 const GENERATED_NAMES_MAX: usize = 8;
 
 /// What an attempt wants to commit.
+#[allow(clippy::large_enum_variant, reason = "an intent is consumed where it was made")]
 pub enum Intent {
     /// Nothing changes: the object as it is.
     Unchanged(Arc<Entry>),
@@ -212,15 +213,15 @@ impl Scope<'_> {
         (kind.warnings)(&object, None, &mut self.warnings);
         self.validate_admission(&stage, Some(&object), &mut companions)?;
         let key = Key::new(resource.key(object.namespace(), object.name()));
-        if let Some(entry) = view.state().get(&key) {
-            if !self.generates_name() {
-                return Err(Error::AlreadyExists {
-                    resource: resource.group_resource.clone(),
-                    name: object.name().to_owned(),
-                    deleting: crate::facts::FactsView::new(entry.facts()).deleting(),
-                    generated: false,
-                });
-            }
+        if let Some(entry) = view.state().get(&key)
+            && !self.generates_name()
+        {
+            return Err(Error::AlreadyExists {
+                resource: resource.group_resource.clone(),
+                name: object.name().to_owned(),
+                deleting: crate::facts::FactsView::new(entry.facts()).deleting(),
+                generated: false,
+            });
         }
         let value = storage::encode(&resource, &object);
         let txn = transaction(Compare::Absent(key.clone()), Op::Put { key, value }, companions);

@@ -37,7 +37,8 @@ impl Pki {
     pub fn open_or_create(directory: &Path, names: &ServerNames, now: Timestamp) -> Result<(Pki, ServerTls)> {
         let mut batch = Batch::default();
         let kubernetes = Authority::open_or_create(directory, KUBERNETES, "kubernetes-ca", now, &mut batch)?;
-        let front_proxy = Authority::open_or_create(directory, FRONT_PROXY, "front-proxy-ca", now, &mut batch)?;
+        let front_proxy =
+            Authority::open_or_create(directory, FRONT_PROXY, "front-proxy-ca", now, &mut batch)?;
         Authority::open_or_create(&directory.join("etcd"), "ca", "etcd-ca", now, &mut batch)?;
         service_account_keys(directory, &mut batch)?;
 

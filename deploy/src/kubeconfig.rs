@@ -3,13 +3,12 @@
 
 use std::io;
 
-use jiff::Timestamp;
 use pintle_certs::{Pki, server_of};
 
-use crate::{cli::KubeconfigArgs, error::Error, layout};
+use crate::{cli::KubeconfigArgs, clock, error::Error, layout};
 
 pub(crate) fn run(args: &KubeconfigArgs) -> Result<(), Error> {
-    let now = Timestamp::now();
+    let now = clock::now();
     let pki = Pki::open(&layout::pki(&args.data_dir), now)?;
     let admin = layout::admin_kubeconfig(&args.data_dir);
     let server = match &args.server {

@@ -2,6 +2,7 @@
 //! meet, and the only one that reads flags, the environment and signals; Kubernetes itself is none of its business.
 
 mod cli;
+mod clock;
 mod error;
 mod kubeconfig;
 mod layout;

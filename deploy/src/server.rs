@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use pintle_apiserver::{
     Server,
     clock::SystemClock,
@@ -21,7 +20,7 @@ use pintle_certs::{Pki, ServerNames, ServerTls};
 use pintle_store::Store;
 use tokio::sync::watch;
 
-use crate::{cli::ServerArgs, error::Error, layout, limits, listener, logging, shutdown::Signals};
+use crate::{cli::ServerArgs, clock, error::Error, layout, limits, listener, logging, shutdown::Signals};
 
 /// The version of the Kubernetes API that is served.
 pub(crate) const API_VERSION: &str = pintle_apiserver::version::GIT_VERSION;
@@ -53,12 +52,12 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
     let signals = Signals::new().map_err(Error::Runtime)?;
 
     let names = server_names(args, address, service_network.address(1))?;
-    let (pki, tls) = Pki::open_or_create(&layout::pki(&data_dir), &names, Timestamp::now())?;
+    let (pki, tls) = Pki::open_or_create(&layout::pki(&data_dir), &names, clock::now())?;
     let tls = Arc::new(tls);
     let url = format!("https://{}", reachable(address));
     let kubeconfig = layout::admin_kubeconfig(&data_dir);
     pki.kubeconfig(ADMINISTRATOR, &[ADMINISTRATORS.to_owned()], &url)?
-        .write_file(&kubeconfig, Timestamp::now())?;
+        .write_file(&kubeconfig, clock::now())?;
 
     let cluster = Cluster {
         service_networks: vec![service_network],
@@ -131,7 +130,7 @@ fn shell_quoted(path: &Path) -> String {
 async fn renew(pki: Pki, tls: Arc<ServerTls>, names: ServerNames) {
     loop {
         tokio::time::sleep(CERTIFICATE_CHECK).await;
-        if let Err(error) = pki.renew(&tls, &names, Timestamp::now()) {
+        if let Err(error) = pki.renew(&tls, &names, clock::now()) {
             tracing::error!(%error, "the serving certificate could not be renewed");
         }
     }

@@ -55,7 +55,8 @@ fn a_running_rollout_status_goes_on_across_a_kill() {
     assert!(rollout.next_line().starts_with("Waiting for deployment"));
     server.kill();
     server.start_again();
-    let status = r#"{"status":{"observedGeneration":1,"replicas":1,"updatedReplicas":1,"availableReplicas":1}}"#;
+    let status =
+        r#"{"status":{"observedGeneration":1,"replicas":1,"updatedReplicas":1,"availableReplicas":1}}"#;
     kubectl.ok(&["patch", "deployment", "web", "--subresource=status", "--type=merge", "-p", status]);
     rollout.find(|line| line == "deployment \"web\" successfully rolled out");
     assert!(rollout.finished().success());

@@ -45,7 +45,7 @@ impl Merger<'_> {
         };
         if granular && full {
             if let Some(node) = live.get_mut(name) {
-                self.into_full(node, written, typed, shape);
+                self.merge_full(node, written, typed, shape);
             }
             return;
         }
@@ -59,7 +59,7 @@ impl Merger<'_> {
     }
 
     /// Merges into a list, map or struct in which something is. Null or empty says nothing about that.
-    fn into_full(&self, live: &mut Node, written: &Node, typed: Option<&Node>, shape: Shape<'_>) {
+    fn merge_full(&self, live: &mut Node, written: &Node, typed: Option<&Node>, shape: Shape<'_>) {
         let empty = Map::new();
         let typed_map = typed.and_then(Node::as_map).unwrap_or(&empty);
         match (shape, live, written) {

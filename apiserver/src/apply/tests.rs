@@ -73,7 +73,13 @@ impl World {
     fn update(mut self, manager: &str, body: &str) -> World {
         let mut new = json::typed(untyped(body), schema::builtin(), self.id(), None).unwrap();
         self.request(manager, false, |request| {
-            managed_fields::update(self.object.as_ref(), &mut new, schema::builtin(), self.id(), &request.context);
+            managed_fields::update(
+                self.object.as_ref(),
+                &mut new,
+                schema::builtin(),
+                self.id(),
+                &request.context,
+            );
         });
         self.object = Some(new);
         self
@@ -131,13 +137,18 @@ impl World {
 #[test]
 fn a_manager_owns_what_it_states() {
     World::new(CONFIG_MAP)
-        .apply("a", "{apiVersion: v1, kind: ConfigMap, metadata: {name: c, labels: {l: x}}, data: {k: v, e: ''}}")
+        .apply(
+            "a",
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: c, labels: {l: x}}, data: {k: v, e: ''}}",
+        )
         .has("{metadata: {name: c, labels: {l: x}}, data: {k: v, e: ''}}")
         .owned(&[r#"a Apply before {"f:data":{"f:e":{},"f:k":{}},"f:metadata":{"f:labels":{"f:l":{}}}}"#]);
     World::new(DEPLOYMENT)
         .apply("a", "spec: {replicas: 0, paused: false, selector: {matchLabels: {a: b}}, strategy: {}}")
         .has("spec: {replicas: 0, selector: {matchLabels: {a: b}}}")
-        .owned(&[r#"a Apply before {"f:spec":{"f:paused":{},"f:replicas":{},"f:selector":{},"f:strategy":{}}}"#]);
+        .owned(&[
+            r#"a Apply before {"f:spec":{"f:paused":{},"f:replicas":{},"f:selector":{},"f:strategy":{}}}"#,
+        ]);
 }
 
 #[test]
@@ -191,7 +202,10 @@ fn a_conflict_has_a_cause_per_field() {
     let Err(Error::ApplyConflict { causes, .. }) = world.try_apply("b", false, "data: {k: w, l: w}") else {
         panic!("no conflict");
     };
-    let causes: Vec<_> = causes.iter().map(|cause| (cause.reason.as_str(), cause.message.as_str(), cause.field.as_str())).collect();
+    let causes: Vec<_> = causes
+        .iter()
+        .map(|cause| (cause.reason.as_str(), cause.message.as_str(), cause.field.as_str()))
+        .collect();
     let cause = |field| ("FieldManagerConflict", "conflict with \"a\"", field);
     assert_eq!(causes, [cause(".data.k"), cause(".data.l")]);
 }
@@ -212,8 +226,15 @@ fn an_update_takes_fields_and_apply_gives_them_up() {
         .apply("a", "spec: {replicas: 1, selector: {}}")
         .later()
         .update("hpa", "spec: {replicas: 5, selector: {}}")
-        .owned(&[r#"a Apply before {"f:spec":{"f:selector":{}}}"#, r#"hpa Update now {"f:spec":{"f:replicas":{}}}"#])
-        .refuses("a", "spec: {replicas: 1, selector: {}}", "Apply failed with 1 conflict: conflict with \"hpa\" using apps/v1: .spec.replicas")
+        .owned(&[
+            r#"a Apply before {"f:spec":{"f:selector":{}}}"#,
+            r#"hpa Update now {"f:spec":{"f:replicas":{}}}"#,
+        ])
+        .refuses(
+            "a",
+            "spec: {replicas: 1, selector: {}}",
+            "Apply failed with 1 conflict: conflict with \"hpa\" using apps/v1: .spec.replicas",
+        )
         .apply("a", "spec: {selector: {}}")
         .has("spec: {replicas: 5, selector: {}}");
 }
@@ -247,12 +268,14 @@ fn keys_that_are_left_out_have_their_default() {
 #[test]
 fn the_body_orders_the_items_that_it_states() {
     let live = "spec: {containers: [{name: a}, {name: x}, {name: b}, {name: c}]}";
-    World::new(POD).update("u", live).apply("m", "spec: {containers: [{name: c}, {name: new}, {name: a}]}").has(
-        "spec: {containers: [{name: x}, {name: b}, {name: c}, {name: new}, {name: a}]}",
-    );
-    World::new(POD).update("u", live).apply("m", "spec: {containers: [{name: a}, {name: new}, {name: c}]}").has(
-        "spec: {containers: [{name: a}, {name: x}, {name: b}, {name: new}, {name: c}]}",
-    );
+    World::new(POD)
+        .update("u", live)
+        .apply("m", "spec: {containers: [{name: c}, {name: new}, {name: a}]}")
+        .has("spec: {containers: [{name: x}, {name: b}, {name: c}, {name: new}, {name: a}]}");
+    World::new(POD)
+        .update("u", live)
+        .apply("m", "spec: {containers: [{name: a}, {name: new}, {name: c}]}")
+        .has("spec: {containers: [{name: a}, {name: x}, {name: b}, {name: new}, {name: c}]}");
 }
 
 #[test]
@@ -270,7 +293,11 @@ fn sets_have_an_owner_per_value() {
 fn atomic_values_have_one_owner() {
     World::new(SERVICE)
         .apply("a", "spec: {selector: {app: x}}")
-        .refuses("b", "spec: {selector: {tier: z}}", "Apply failed with 1 conflict: conflict with \"a\": .spec.selector")
+        .refuses(
+            "b",
+            "spec: {selector: {tier: z}}",
+            "Apply failed with 1 conflict: conflict with \"a\": .spec.selector",
+        )
         .force("b", "spec: {selector: {tier: z}}")
         .has("spec: {selector: {tier: z}}")
         .owned(&[r#"b Apply before {"f:spec":{"f:selector":{}}}"#]);
@@ -287,29 +314,41 @@ fn null_clears_a_field() {
 #[test]
 fn an_untracked_object_is_tracked_from_its_first_apply() {
     let mut world = World::new(CONFIG_MAP);
-    world.object = Some(json::typed(untyped("data: {k: v, l: v}"), schema::builtin(), world.id(), None).unwrap());
+    world.object =
+        Some(json::typed(untyped("data: {k: v, l: v}"), schema::builtin(), world.id(), None).unwrap());
     world
         .apply("a", "data: {k: v}")
         .owned(&[
             r#"a Apply - {"f:data":{"f:k":{}}}"#,
             r#"before-first-apply Update before {"f:data":{".":{},"f:k":{},"f:l":{}}}"#,
         ])
-        .refuses("a", "data: {k: w}", "Apply failed with 1 conflict: conflict with \"before-first-apply\" using v1: .data.k");
+        .refuses(
+            "a",
+            "data: {k: w}",
+            "Apply failed with 1 conflict: conflict with \"before-first-apply\" using v1: .data.k",
+        );
 }
 
 #[test]
 fn kubectl_takes_over_what_its_client_side_apply_set() {
     let annotation = r#"kubectl.kubernetes.io/last-applied-configuration"#;
     let last = r#"{"apiVersion":"v1","kind":"ConfigMap","data":{"k":"v","l":"v"},"metadata":{"annotations":{},"name":"c"}}"#;
-    let live = format!("{{metadata: {{name: c, annotations: {{{annotation}: '{last}\n\n'}}}}, data: {{k: v, l: v}}}}");
+    let live = format!(
+        "{{metadata: {{name: c, annotations: {{{annotation}: '{last}\n\n'}}}}, data: {{k: v, l: v}}}}"
+    );
     let world = World::new(CONFIG_MAP).update("kubectl-client-side-apply", &live).later();
-    let world = world.refuses("other", "data: {k: w}", "Apply failed with 1 conflict: conflict with \"kubectl-client-side-apply\" using v1: .data.k");
+    let world = world.refuses(
+        "other",
+        "data: {k: w}",
+        "Apply failed with 1 conflict: conflict with \"kubectl-client-side-apply\" using v1: .data.k",
+    );
     let world = world.apply("kubectl", "{metadata: {name: c}, data: {k: w}}");
     let applied = r#"{"apiVersion":"v1","data":{"k":"w"},"kind":"ConfigMap","metadata":{"name":"c"}}"#;
     assert_eq!(world.object.as_ref().unwrap().annotation(annotation), Some(format!("{applied}\n").as_str()));
     // A field that somebody changed since stays theirs.
     let world = World::new(CONFIG_MAP).update("kubectl-client-side-apply", &live);
-    let changed = live.replace("l: v}}", "l: changed}}").replace("data: {k: v, l: v}", "data: {k: v, l: changed}");
+    let changed =
+        live.replace("l: v}}", "l: changed}}").replace("data: {k: v, l: v}", "data: {k: v, l: changed}");
     world.update("editor", &changed).refuses(
         "kubectl",
         "data: {k: w, l: w}",
@@ -323,7 +362,10 @@ fn a_scale_is_owned_through_its_endpoint() {
         .apply("a", "spec: {replicas: 1, selector: {}}")
         .later()
         .force("hpa/scale", "spec: {replicas: 4}")
-        .owned(&[r#"a Apply before {"f:spec":{"f:selector":{}}}"#, r#"hpa Apply/scale now {"f:spec":{"f:replicas":{}}}"#])
+        .owned(&[
+            r#"a Apply before {"f:spec":{"f:selector":{}}}"#,
+            r#"hpa Apply/scale now {"f:spec":{"f:replicas":{}}}"#,
+        ])
         .apply("a", "spec: {selector: {}}")
         .has("spec: {replicas: 4, selector: {}}");
 }
@@ -337,23 +379,59 @@ fn bodies_that_the_schema_does_not_allow_are_refused() {
         World::new(kind).refuses("m", &body, &text);
     };
     refuses(CONFIG_MAP, "foo: 1", ".foo: field not declared in schema");
-    refuses(DEPLOYMENT, "spec: {template: {spec: {containers: [{name: a, imagee: x}]}}}", ".spec.template.spec.containers[name=\"a\"].imagee: field not declared in schema");
-    refuses(DEPLOYMENT, "spec: {template: {spec: {tolerations: [{kee: x}]}}}", ".spec.template.spec.tolerations[0].kee: field not declared in schema");
-    refuses(POD, "spec: {containers: [{name: a}, {name: a}]}", ".spec.containers: duplicate entries for key [name=\"a\"]");
-    refuses(SERVICE, "spec: {ports: [{port: 80}, {port: 80, protocol: TCP}]}", ".spec.ports: duplicate entries for key [port=80,protocol=\"TCP\"]");
+    refuses(
+        DEPLOYMENT,
+        "spec: {template: {spec: {containers: [{name: a, imagee: x}]}}}",
+        ".spec.template.spec.containers[name=\"a\"].imagee: field not declared in schema",
+    );
+    refuses(
+        DEPLOYMENT,
+        "spec: {template: {spec: {tolerations: [{kee: x}]}}}",
+        ".spec.template.spec.tolerations[0].kee: field not declared in schema",
+    );
+    refuses(
+        POD,
+        "spec: {containers: [{name: a}, {name: a}]}",
+        ".spec.containers: duplicate entries for key [name=\"a\"]",
+    );
+    refuses(
+        SERVICE,
+        "spec: {ports: [{port: 80}, {port: 80, protocol: TCP}]}",
+        ".spec.ports: duplicate entries for key [port=80,protocol=\"TCP\"]",
+    );
     refuses(CONFIG_MAP, "metadata2: 1", ".metadata2: field not declared in schema");
-    refuses(DEPLOYMENT, "spec: {replicas: many}", ".spec.replicas: expected numeric (int or float), got string");
+    refuses(
+        DEPLOYMENT,
+        "spec: {replicas: many}",
+        ".spec.replicas: expected numeric (int or float), got string",
+    );
     refuses(DEPLOYMENT, "spec: {paused: many}", ".spec.paused: expected boolean, got &{many}");
     refuses(CONFIG_MAP, "data: {a: 1}", ".data.a: expected string, got &value.valueUnstructured{Value:1}");
     refuses(CONFIG_MAP, "data: [1]", ".data: expected map, got &{[1]}");
     refuses(POD, "spec: {containers: {}}", ".spec.containers: expected list, got &{map[]}");
-    refuses(POD, "spec: {containers: [null]}", ".spec.containers: element 0: associative list with keys may not have a null element");
+    refuses(
+        POD,
+        "spec: {containers: [null]}",
+        ".spec.containers: element 0: associative list with keys may not have a null element",
+    );
     refuses(
         DEPLOYMENT,
         "spec: {replicas: a, paused: b}",
         "errors:\n  .spec.paused: expected boolean, got &{b}\n  .spec.replicas: expected numeric (int or float), got string",
     );
-    World::new(CONFIG_MAP).refuses("m", "{apiVersion: v2, kind: ConfigMap}", "invalid object type: /v2, Kind=ConfigMap");
-    World::new(DEPLOYMENT).refuses("m", "{apiVersion: apps/v1, kind: Pod}", "invalid object type: apps/v1, Kind=Pod");
-    World::new(CONFIG_MAP).refuses("m", "metadata: {managedFields: []}", "metadata.managedFields must be nil");
+    World::new(CONFIG_MAP).refuses(
+        "m",
+        "{apiVersion: v2, kind: ConfigMap}",
+        "invalid object type: /v2, Kind=ConfigMap",
+    );
+    World::new(DEPLOYMENT).refuses(
+        "m",
+        "{apiVersion: apps/v1, kind: Pod}",
+        "invalid object type: apps/v1, Kind=Pod",
+    );
+    World::new(CONFIG_MAP).refuses(
+        "m",
+        "metadata: {managedFields: []}",
+        "metadata.managedFields must be nil",
+    );
 }

@@ -186,7 +186,9 @@ impl ScalePatch {
             ScalePatch::Json(patch) => {
                 let mut document = Node::Map(current);
                 patches::json::apply(patch, &mut document)?;
-                let Node::Map(map) = document else { return Err(bad("the patch leaves no object".to_owned())) };
+                let Node::Map(map) = document else {
+                    return Err(bad("the patch leaves no object".to_owned()));
+                };
                 map
             }
             ScalePatch::Merge(patch) => {

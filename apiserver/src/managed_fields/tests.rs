@@ -116,14 +116,26 @@ fn what_is_removed_is_owned_by_nobody() {
 fn a_write_that_changes_nothing_changes_no_entry() {
     let live = "{metadata: {labels: {a: b}}, data: {a: x}}";
     let fields = r#"{"f:data":{".":{},"f:a":{}},"f:metadata":{"f:labels":{".":{},"f:a":{}}}}"#;
-    check_update(CONFIG_MAP, live, live, &context("second"), &[&format!("first Update 2025-01-01T00:00:00Z {fields}")]);
+    check_update(
+        CONFIG_MAP,
+        live,
+        live,
+        &context("second"),
+        &[&format!("first Update 2025-01-01T00:00:00Z {fields}")],
+    );
 }
 
 #[test]
 fn fields_of_an_endpoint_that_are_never_owned_are_left_out() {
     let live = "{spec: {nodeName: a}}";
     let new = "{metadata: {uid: x, generation: 3}, spec: {nodeName: b}, status: {phase: Running}}";
-    check_update(POD, live, new, &context("m"), &[&format!(r#"m Update {NOW} {{"f:spec":{{"f:nodeName":{{}}}}}}"#)]);
+    check_update(
+        POD,
+        live,
+        new,
+        &context("m"),
+        &[&format!(r#"m Update {NOW} {{"f:spec":{{"f:nodeName":{{}}}}}}"#)],
+    );
     let status = Context { subresource: "status", reset: &[&["spec"]], ..context("kubelet") };
     check_update(
         POD,
@@ -157,7 +169,8 @@ fn items_of_lists_have_owners_of_their_own() {
 fn managed_fields_of_a_request_count_on_the_object_itself_only() {
     let live = created(CONFIG_MAP, "data: {a: x}", "first", "2025-01-01T00:00:00Z");
     let sent = |fields: &str| {
-        let mut map = object(CONFIG_MAP, &format!("{{metadata: {{managedFields: {fields}}}, data: {{a: x}}}}"));
+        let mut map =
+            object(CONFIG_MAP, &format!("{{metadata: {{managedFields: {fields}}}, data: {{a: x}}}}"));
         update(Some(&live), &mut map, schema::builtin(), id(CONFIG_MAP), &context("m"));
         shown(&map)
     };
@@ -165,11 +178,20 @@ fn managed_fields_of_a_request_count_on_the_object_itself_only() {
     assert_eq!(sent("null"), stored);
     assert_eq!(sent("[{}]"), [""; 0]);
     assert_eq!(
-        sent("[{manager: x, operation: Apply, apiVersion: v1, fieldsType: FieldsV1, fieldsV1: {'f:data': {'f:b': {}, 'f:a': {}}}}]"),
+        sent(
+            "[{manager: x, operation: Apply, apiVersion: v1, fieldsType: FieldsV1, fieldsV1: {'f:data': {'f:b': {}, 'f:a': {}}}}]"
+        ),
         [r#"x Apply - {"f:data":{"f:a":{},"f:b":{}}}"#]
     );
-    assert_eq!(sent("[{manager: x, operation: Other, apiVersion: v1, fieldsType: FieldsV1}]"), stored, "not valid");
-    assert_eq!(sent("[{manager: x, operation: Apply, apiVersion: v1, fieldsType: FieldsV1, fieldsV1: {'f': {}}}]"), stored);
+    assert_eq!(
+        sent("[{manager: x, operation: Other, apiVersion: v1, fieldsType: FieldsV1}]"),
+        stored,
+        "not valid"
+    );
+    assert_eq!(
+        sent("[{manager: x, operation: Apply, apiVersion: v1, fieldsType: FieldsV1, fieldsV1: {'f': {}}}]"),
+        stored
+    );
     let mut map = object(CONFIG_MAP, "{metadata: {managedFields: [{}]}, data: {a: x}}");
     let status = Context { subresource: "status", ..context("m") };
     update(Some(&live), &mut map, schema::builtin(), id(CONFIG_MAP), &status);
@@ -191,7 +213,13 @@ fn old_update_entries_become_one() {
         let mut map = live.clone();
         map.map_mut("data").set(ecow::eco_format!("k{n}"), "x");
         let (manager, now) = (format!("m{n}"), format!("2025-01-01T00:00:{n:02}Z"));
-        update(Some(&live), &mut map, schema::builtin(), id(CONFIG_MAP), &Context { now: &now, ..context(&manager) });
+        update(
+            Some(&live),
+            &mut map,
+            schema::builtin(),
+            id(CONFIG_MAP),
+            &Context { now: &now, ..context(&manager) },
+        );
         live = map;
     }
     let lines = shown(&live);
@@ -226,10 +254,23 @@ fn text_is_searched_as_it_would_be_decoded() {
 
 #[test]
 fn text_that_is_no_set_is_refused() {
-    for text in ["", "[]", "{", r#"{"f:a":1}"#, r#"{"x":{}}"#, r#"{"f":{}}"#, r#"{"i:x":{}}"#, r#"{"f:a":{}} x"#, r#"{"k:{":{}}"#] {
+    for text in [
+        "",
+        "[]",
+        "{",
+        r#"{"f:a":1}"#,
+        r#"{"x":{}}"#,
+        r#"{"f":{}}"#,
+        r#"{"i:x":{}}"#,
+        r#"{"f:a":{}} x"#,
+        r#"{"k:{":{}}"#,
+    ] {
         assert!(read_set(text).is_err(), "{text}");
     }
-    assert_eq!(read_set(r#" { "f:b" : { } , "f:a" : {} , "z:future" : {"f:x":{}} } "#).map(|set| write_set(&set)), Ok(r#"{"f:a":{},"f:b":{}}"#.into()));
+    assert_eq!(
+        read_set(r#" { "f:b" : { } , "f:a" : {} , "z:future" : {"f:x":{}} } "#).map(|set| write_set(&set)),
+        Ok(r#"{"f:a":{},"f:b":{}}"#.into())
+    );
 }
 
 #[test]

@@ -28,9 +28,7 @@ fn an_answered_request_is_counted_under_upstreams_names() {
 fn what_is_going_on_counts_until_it_is_dropped() {
     let metrics = Metrics::new();
     let line = "apiserver_current_inflight_requests{request_kind=\"mutating\"} ";
-    let watch = format!(
-        "apiserver_longrunning_requests{{verb=\"WATCH\",group=\"\",version=\"v1\",resource=\"pods\",subresource=\"\",scope=\"cluster\",component=\"apiserver\"}} "
-    );
+    let watch = "apiserver_longrunning_requests{verb=\"WATCH\",group=\"\",version=\"v1\",resource=\"pods\",subresource=\"\",scope=\"cluster\",component=\"apiserver\"} ";
     let labels =
         RequestLabels { version: "v1", resource: "pods", scope: "cluster", ..RequestLabels::of("watch") };
     let ongoing = (metrics.in_flight(Kind::Mutating), metrics.long_running(&labels));

@@ -44,12 +44,18 @@ fn checked(patch: &Node) -> Result<Vec<&Map>, PatchError> {
     let mut maps = Vec::with_capacity(operations.len());
     for node in operations {
         let Node::Map(operation) = node else {
-            return Err(malformed(format!("{} into Go value of type handlers.jsonPatchOp", node.type_name())));
+            return Err(malformed(format!(
+                "{} into Go value of type handlers.jsonPatchOp",
+                node.type_name()
+            )));
         };
         for field in ["op", "path", "from"] {
-            if let Some(node) = operation.get(field).filter(|node| !matches!(node, Node::Null | Node::Str(_))) {
+            if let Some(node) = operation.get(field).filter(|node| !matches!(node, Node::Null | Node::Str(_)))
+            {
                 let name = node.type_name();
-                return Err(malformed(format!("{name} into Go struct field jsonPatchOp.{field} of type string")));
+                return Err(malformed(format!(
+                    "{name} into Go struct field jsonPatchOp.{field} of type string"
+                )));
             }
         }
         maps.push(operation);
@@ -119,11 +125,14 @@ impl Step<'_> {
         container.get(&key).map_err(|_| {
             format!("replace operation does not apply: doc is missing key: {path}: missing value")
         })?;
-        container.set(&key, self.value()).map_err(|cause| format!("error in remove for path: '{path}': {cause}"))
+        container
+            .set(&key, self.value())
+            .map_err(|cause| format!("error in remove for path: '{path}': {cause}"))
     }
 
     fn move_(&self, document: &mut Node) -> Outcome<()> {
-        let from = self.text("from", "move operation failed to decode from: operation, missing from field")?;
+        let from =
+            self.text("from", "move operation failed to decode from: operation, missing from field")?;
         let (mut container, key) = find(document, from).ok_or_else(|| {
             format!("move operation does not apply: doc is missing from path: {from}: missing value")
         })?;
@@ -138,11 +147,13 @@ impl Step<'_> {
     }
 
     fn copy(&mut self, document: &mut Node) -> Outcome<()> {
-        let from = self.text("from", "copy operation failed to decode from: operation, missing from field")?;
+        let from =
+            self.text("from", "copy operation failed to decode from: operation, missing from field")?;
         let (container, key) = find(document, from).ok_or_else(|| {
             format!("copy operation does not apply: doc is missing from path: {from}: missing value")
         })?;
-        let value = container.get(&key).map_err(|cause| format!("error in copy for from: '{from}': {cause}"))?;
+        let value =
+            container.get(&key).map_err(|cause| format!("error in copy for from: '{from}': {cause}"))?;
         let value = value.cloned().unwrap_or_default();
         let path = self.text("path", "copy operation failed to decode path")?;
         let (container, key) = find(document, path).ok_or_else(|| {
@@ -168,7 +179,8 @@ impl Step<'_> {
         let (container, key) = find(document, path).ok_or_else(|| {
             format!("test operation does not apply: is missing path: {path}: missing value")
         })?;
-        let value = container.get(&key).map_err(|cause| format!("error in test for path: '{path}': {cause}"))?;
+        let value =
+            container.get(&key).map_err(|cause| format!("error in test for path: '{path}': {cause}"))?;
         if *value.unwrap_or(&Node::Null) == expected { Ok(()) } else { Err(failed()) }
     }
 }

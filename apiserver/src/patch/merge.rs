@@ -72,7 +72,8 @@ mod tests {
     #[track_caller]
     fn check(document: &str, patch: &str, expected: Result<&str, &str>) {
         let Node::Map(mut map) = read(document) else { panic!("{document} is no object") };
-        let outcome = apply(&read(patch), &mut map).map(|()| Node::Map(map)).map_err(|error| error.to_string());
+        let outcome =
+            apply(&read(patch), &mut map).map(|()| Node::Map(map)).map_err(|error| error.to_string());
         assert_eq!(outcome, expected.map(read).map_err(str::to_owned), "{document} + {patch}");
     }
 
@@ -99,7 +100,9 @@ mod tests {
 
     #[test]
     fn maps_that_are_not_named_stay_shared() {
-        let Node::Map(live) = read(r#"{"metadata":{"labels":{"a":"b"}},"spec":{"x":1}}"#) else { unreachable!() };
+        let Node::Map(live) = read(r#"{"metadata":{"labels":{"a":"b"}},"spec":{"x":1}}"#) else {
+            unreachable!()
+        };
         let mut map = live.clone();
         apply(&read(r#"{"metadata":{"labels":{"a":"c"}}}"#), &mut map).unwrap();
         let places = |map: &Map| map.map("spec").map(|spec| spec.entries().as_ptr());

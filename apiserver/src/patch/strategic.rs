@@ -5,8 +5,8 @@
 //! schema does not know is merged as plain JSON, for decoding to report.
 
 use crate::patch::PatchError;
-use crate::patch::merge::unpacked;
 use crate::patch::go_text::{Plain, PlainMap, type_name};
+use crate::patch::merge::unpacked;
 use crate::schema::{Field, Schema, StructId, Type};
 use crate::tree::{Key, List as Items, Map, Node};
 

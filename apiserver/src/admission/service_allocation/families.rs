@@ -40,7 +40,7 @@ pub(super) fn complete(service: &mut Map, old: Option<&Map>, cluster: &Cluster) 
     }
     let dual_cluster = cluster.service_networks.len() > 1;
     let path = Path::new("spec");
-    if !(headless && !selected) {
+    if !headless || selected {
         if policy == REQUIRE && !dual_cluster {
             let detail = "this cluster is not configured for dual-stack services";
             errors.invalid(&path.child("ipFamilyPolicy"), policy, detail);

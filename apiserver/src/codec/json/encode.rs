@@ -57,8 +57,8 @@ pub fn encode_untyped(node: &Node, out: &mut Vec<u8>) {
         Node::Float(value) => write::float(*value, out),
         Node::Str(text) => write::string(text, out),
         Node::Raw(text) => out.extend_from_slice(text.as_bytes()),
-        Node::List(list) => items(list, out, |item, out| encode_untyped(item, out)),
-        Node::Map(map) => sorted(map, out, |value, out| encode_untyped(value, out)),
+        Node::List(list) => items(list, out, encode_untyped),
+        Node::Map(map) => sorted(map, out, encode_untyped),
     }
 }
 

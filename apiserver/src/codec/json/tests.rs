@@ -282,8 +282,6 @@ fn order_and_left_over_zeros_do_not_change_the_text() {
     encode(&map, schema::builtin(), pod(), &mut out);
     assert_eq!(
         String::from_utf8(out).unwrap(),
-        concat!(
-            r#"{"metadata":{},"spec":{"containers":null,"restartPolicy":"Always","hostname":"x"},"status":{}}"#
-        )
+        r#"{"metadata":{},"spec":{"containers":null,"restartPolicy":"Always","hostname":"x"},"status":{}}"#
     );
 }

@@ -216,7 +216,7 @@ impl Shape {
         while let Some((at, character)) = characters.next() {
             let is_first = at == 0;
             let after = characters.peek().map(|(_, after)| *after);
-            let blank_after = after.is_none_or(|c| is_blank(c));
+            let blank_after = after.is_none_or(is_blank);
             let indicator = match character {
                 '#' if is_first || is_blank(before) => true,
                 ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' => {

@@ -33,7 +33,11 @@ fn operations_follow_the_rfc() {
     check(r#"{"a":1}"#, r#"[{"op":"replace","path":"","value":{"b":2}}]"#, Ok(r#"{"b":2}"#));
     check(r#"{"a":1}"#, r#"[{"op":"move","from":"/a","path":"/b"}]"#, Ok(r#"{"b":1}"#));
     check(r#"{"a":[1]}"#, r#"[{"op":"copy","from":"/a","path":"/b"}]"#, Ok(r#"{"a":[1],"b":[1]}"#));
-    check(r#"{"a":{"x":1,"y":2}}"#, r#"[{"op":"test","path":"/a","value":{"y":2,"x":1}}]"#, Ok(r#"{"a":{"x":1,"y":2}}"#));
+    check(
+        r#"{"a":{"x":1,"y":2}}"#,
+        r#"[{"op":"test","path":"/a","value":{"y":2,"x":1}}]"#,
+        Ok(r#"{"a":{"x":1,"y":2}}"#),
+    );
 }
 
 #[test]
@@ -51,17 +55,44 @@ fn upstreams_reading_of_the_rfc_holds() {
 fn a_patch_that_does_not_fit_changes_nothing() {
     let document = r#"{"a":1,"l":[1]}"#;
     for (operation, cause) in [
-        (r#"{"op":"remove","path":"/x"}"#, "error in remove for path: '/x': Unable to remove nonexistent key: x: missing value"),
-        (r#"{"op":"remove","path":"/x/y"}"#, "remove operation does not apply: doc is missing path: \"/x/y\": missing value"),
+        (
+            r#"{"op":"remove","path":"/x"}"#,
+            "error in remove for path: '/x': Unable to remove nonexistent key: x: missing value",
+        ),
+        (
+            r#"{"op":"remove","path":"/x/y"}"#,
+            "remove operation does not apply: doc is missing path: \"/x/y\": missing value",
+        ),
         (r#"{"op":"test","path":"/a","value":2}"#, "testing value /a failed: test failed"),
         (r#"{"op":"test","path":"/x","value":2}"#, "testing value /x failed: test failed"),
-        (r#"{"op":"test","path":"/l/3","value":2}"#, "error in test for path: '/l/3': Unable to access invalid index: 3: invalid index referenced"),
-        (r#"{"op":"add","path":"/x/y","value":1}"#, "add operation does not apply: doc is missing path: \"/x/y\": missing value"),
-        (r#"{"op":"add","path":"","value":{}}"#, "add operation does not apply: doc is missing path: \"\": missing value"),
-        (r#"{"op":"add","path":"/l/5","value":2}"#, "error in add for path: '/l/5': Unable to access invalid index: 5: invalid index referenced"),
-        (r#"{"op":"add","path":"/l/x","value":2}"#, "error in add for path: '/l/x': value was not a proper array index: 'x': strconv.Atoi: parsing \"x\": invalid syntax"),
-        (r#"{"op":"replace","path":"/l/5","value":2}"#, "replace operation does not apply: doc is missing key: /l/5: missing value"),
-        (r#"{"op":"move","from":"/x","path":"/y"}"#, "error in move for path: 'x': Unable to remove nonexistent key: x: missing value"),
+        (
+            r#"{"op":"test","path":"/l/3","value":2}"#,
+            "error in test for path: '/l/3': Unable to access invalid index: 3: invalid index referenced",
+        ),
+        (
+            r#"{"op":"add","path":"/x/y","value":1}"#,
+            "add operation does not apply: doc is missing path: \"/x/y\": missing value",
+        ),
+        (
+            r#"{"op":"add","path":"","value":{}}"#,
+            "add operation does not apply: doc is missing path: \"\": missing value",
+        ),
+        (
+            r#"{"op":"add","path":"/l/5","value":2}"#,
+            "error in add for path: '/l/5': Unable to access invalid index: 5: invalid index referenced",
+        ),
+        (
+            r#"{"op":"add","path":"/l/x","value":2}"#,
+            "error in add for path: '/l/x': value was not a proper array index: 'x': strconv.Atoi: parsing \"x\": invalid syntax",
+        ),
+        (
+            r#"{"op":"replace","path":"/l/5","value":2}"#,
+            "replace operation does not apply: doc is missing key: /l/5: missing value",
+        ),
+        (
+            r#"{"op":"move","from":"/x","path":"/y"}"#,
+            "error in move for path: 'x': Unable to remove nonexistent key: x: missing value",
+        ),
         (r#"{"op":"jump","path":"/a"}"#, "Unexpected kind: jump"),
         (r#"{"path":"/a"}"#, "Unexpected kind: unknown"),
         (r#"{"op":"add"}"#, "add operation failed to decode path: missing value"),
@@ -85,7 +116,8 @@ fn a_patch_is_bounded() {
     check(r#"{"a":1}"#, &many, Err("The allowed maximum operations in a JSON patch is 10000, got 10001"));
     check(r#"{"a":1}"#, &format!("[{}]", vec![one; OPERATIONS_MAX].join(",")), Ok(r#"{"a":1}"#));
     let document = format!(r#"{{"a":"{}"}}"#, "x".repeat(1 << 20));
-    let copies: Vec<String> = (0..3).map(|i| format!(r#"{{"op":"copy","from":"/a","path":"/b{i}"}}"#)).collect();
+    let copies: Vec<String> =
+        (0..3).map(|i| format!(r#"{{"op":"copy","from":"/a","path":"/b{i}"}}"#)).collect();
     let cause = "Unable to complete the copy, the accumulated size increase of copy is 3145734, exceeding the limit 3145728";
     check(&document, &format!("[{}]", copies.join(",")), Err(cause));
 }

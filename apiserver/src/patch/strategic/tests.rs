@@ -24,7 +24,11 @@ fn patched(kind: (&str, &str, &str), live: &str, patch: &str) -> std::result::Re
 fn check(kind: (&str, &str, &str), live: &str, patch: &str, expected: &str) {
     let (schema, id) = (schema::builtin(), schema::kind(kind.0, kind.1, kind.2).unwrap());
     let expected = json::typed(untyped(expected), schema, id, None).unwrap();
-    assert_eq!(patched(kind, live, patch).map(|map| map.to_string()), Ok(expected.to_string()), "{live} + {patch}");
+    assert_eq!(
+        patched(kind, live, patch).map(|map| map.to_string()),
+        Ok(expected.to_string()),
+        "{live} + {patch}"
+    );
 }
 
 #[track_caller]
@@ -42,7 +46,12 @@ fn maps_merge_and_null_deletes() {
     );
     check(POD, "{}", "metadata: {annotations: {a: b, c: null}}", "metadata: {annotations: {a: b}}");
     check(POD, "spec: {hostNetwork: true}", "spec: {unknown: {a: 1}, hostNetwork: null}", "{}");
-    check(POD, "spec: {nodeSelector: {a: x}}", "spec: {nodeSelector: {$patch: replace, b: q}}", "spec: {nodeSelector: {b: q}}");
+    check(
+        POD,
+        "spec: {nodeSelector: {a: x}}",
+        "spec: {nodeSelector: {$patch: replace, b: q}}",
+        "spec: {nodeSelector: {b: q}}",
+    );
     check(POD, "metadata: {labels: {a: x}}", "metadata: {labels: {$patch: delete}}", "{}");
 }
 
@@ -86,13 +95,28 @@ fn items_are_deleted_and_lists_replaced_by_directives() {
 
 #[test]
 fn lists_without_strategy_are_replaced() {
-    check(POD, "spec: {tolerations: [{key: a}, {key: b}]}", "spec: {tolerations: [{key: c}]}", "spec: {tolerations: [{key: c}]}");
-    check(POD, "spec: {containers: [{name: a, args: [x, q]}]}", "spec: {containers: [{name: a, args: [z]}]}", "spec: {containers: [{name: a, args: [z]}]}");
+    check(
+        POD,
+        "spec: {tolerations: [{key: a}, {key: b}]}",
+        "spec: {tolerations: [{key: c}]}",
+        "spec: {tolerations: [{key: c}]}",
+    );
+    check(
+        POD,
+        "spec: {containers: [{name: a, args: [x, q]}]}",
+        "spec: {containers: [{name: a, args: [z]}]}",
+        "spec: {containers: [{name: a, args: [z]}]}",
+    );
 }
 
 #[test]
 fn lists_of_scalars_merge_as_sets() {
-    check(POD, "metadata: {finalizers: [a/a, b/b]}", "metadata: {finalizers: [c/c, b/b]}", "metadata: {finalizers: [c/c, a/a, b/b]}");
+    check(
+        POD,
+        "metadata: {finalizers: [a/a, b/b]}",
+        "metadata: {finalizers: [c/c, b/b]}",
+        "metadata: {finalizers: [c/c, a/a, b/b]}",
+    );
     check(
         POD,
         "metadata: {finalizers: [a/a, b/b, c/c]}",
@@ -122,8 +146,18 @@ fn the_stated_order_wins_and_others_stay_where_they_were() {
         "spec: {$setElementOrder/containers: [{name: a}, {name: c}], containers: [{name: b, $patch: delete}]}",
         "spec: {containers: [{name: a}, {name: server}, {name: c}]}",
     );
-    check(POD, live, "spec: {$setElementOrder/containers: [{name: b}, {name: a}]}", "spec: {containers: [{name: server}, {name: b}, {name: a}, {name: c}]}");
-    check(POD, "{}", "status: {$setElementOrder/conditions: [{type: Ready}], conditions: [{type: Ready}]}", "status: {conditions: [{type: Ready}]}");
+    check(
+        POD,
+        live,
+        "spec: {$setElementOrder/containers: [{name: b}, {name: a}]}",
+        "spec: {containers: [{name: server}, {name: b}, {name: a}, {name: c}]}",
+    );
+    check(
+        POD,
+        "{}",
+        "status: {$setElementOrder/conditions: [{type: Ready}], conditions: [{type: Ready}]}",
+        "status: {conditions: [{type: Ready}]}",
+    );
 }
 
 #[test]
@@ -163,26 +197,73 @@ fn directives_never_get_stored() {
 fn what_does_not_fit_is_refused_in_upstreams_words() {
     let unfit = |text: &str| PatchError::Unfit(text.into());
     let live = "spec: {containers: [{name: a}]}";
-    check_error(POD, live, "spec: {containers: [{image: x}]}", unfit("map: map[image:x] does not contain declared merge key: name"));
-    check_error(POD, live, "spec: {containers: [{$patch: delete}]}", unfit("map: map[$patch:delete] does not contain declared merge key: name"));
-    check_error(POD, live, "spec: {containers: [{name: a, $patch: merge}]}", unfit("merging lists cannot yet be specified in the patch"));
-    check_error(POD, live, "metadata: {$patch: other}", unfit("unknown patch type: other in map: map[$patch:other]"));
-    check_error(POD, live, "spec: {containers: [x]}", unfit("list element types are not identical: [[map[name:a]] [x]]"));
-    check_error(POD, live, "spec: {$setElementOrder: []}", PatchError::Malformed("invalid patch format of setElementOrder list".into()));
-    check_error(POD, live, "spec: {$setElementOrder/containers: 1}", unfit("expected a []interface {}, but received a int64"));
-    check_error(POD, live, "spec: {$setElementOrder/nothing: []}", unfit("unable to find api field in struct PodSpec for the json field \"nothing\""));
+    check_error(
+        POD,
+        live,
+        "spec: {containers: [{image: x}]}",
+        unfit("map: map[image:x] does not contain declared merge key: name"),
+    );
+    check_error(
+        POD,
+        live,
+        "spec: {containers: [{$patch: delete}]}",
+        unfit("map: map[$patch:delete] does not contain declared merge key: name"),
+    );
+    check_error(
+        POD,
+        live,
+        "spec: {containers: [{name: a, $patch: merge}]}",
+        unfit("merging lists cannot yet be specified in the patch"),
+    );
+    check_error(
+        POD,
+        live,
+        "metadata: {$patch: other}",
+        unfit("unknown patch type: other in map: map[$patch:other]"),
+    );
+    check_error(
+        POD,
+        live,
+        "spec: {containers: [x]}",
+        unfit("list element types are not identical: [[map[name:a]] [x]]"),
+    );
+    check_error(
+        POD,
+        live,
+        "spec: {$setElementOrder: []}",
+        PatchError::Malformed("invalid patch format of setElementOrder list".into()),
+    );
+    check_error(
+        POD,
+        live,
+        "spec: {$setElementOrder/containers: 1}",
+        unfit("expected a []interface {}, but received a int64"),
+    );
+    check_error(
+        POD,
+        live,
+        "spec: {$setElementOrder/nothing: []}",
+        unfit("unable to find api field in struct PodSpec for the json field \"nothing\""),
+    );
     check_error(
         POD,
         live,
         "spec: {$setElementOrder/containers: [{name: b}, {name: a}], containers: [{name: a}, {name: b}]}",
-        unfit("The order in patch list:\n[map[name:a] map[name:b]]\n doesn't match $setElementOrder list:\n[map[name:b] map[name:a]]\n"),
+        unfit(
+            "The order in patch list:\n[map[name:a] map[name:b]]\n doesn't match $setElementOrder list:\n[map[name:b] map[name:a]]\n",
+        ),
     );
 }
 
 #[test]
 fn what_the_patch_does_not_name_stays_shared() {
     let (schema, id) = (schema::builtin(), schema::kind("", "v1", "Pod").unwrap());
-    let live = json::typed(untyped("{metadata: {labels: {a: b}}, spec: {containers: [{name: c}]}}"), schema, id, None);
+    let live = json::typed(
+        untyped("{metadata: {labels: {a: b}}, spec: {containers: [{name: c}]}}"),
+        schema,
+        id,
+        None,
+    );
     let live = live.unwrap();
     let mut document = live.clone();
     apply(&untyped("metadata: {annotations: {x: q}}"), &mut document, schema, id).unwrap();

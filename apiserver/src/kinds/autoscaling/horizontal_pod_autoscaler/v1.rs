@@ -79,7 +79,7 @@ fn status_from_v2(autoscaler: &mut Map) {
         }
     }
     if !current.is_empty() {
-        annotate(autoscaler, CURRENT_METRICS, current.iter().map(|metric| status_to_v1(metric)).collect());
+        annotate(autoscaler, CURRENT_METRICS, current.iter().map(status_to_v1).collect());
     }
     if !conditions.is_empty() {
         annotate(autoscaler, CONDITIONS, conditions.iter().map(condition_in_order).collect());
