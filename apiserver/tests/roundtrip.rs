@@ -3,6 +3,8 @@
 //! The documents are not in the repository: Go reads them from its module cache and writes the others when the test
 //! runs.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
