@@ -17,6 +17,7 @@ with_each_kubectl! {
     a_config_map_is_created_read_changed_and_deleted
     a_deployment_is_created_scaled_and_given_another_image
     apply_creates_configures_and_leaves_unchanged
+    quantities_are_stored_canonically
     server_side_apply_reports_conflicts_and_takes_over_by_force
     diff_shows_what_apply_would_change
     every_type_of_patch_is_taken
@@ -70,7 +71,7 @@ spec:
       - name: web
         image: registry.example/web:1
         ports: [{containerPort: 8080}]
-        resources: {requests: {cpu: 0.5, memory: 1024Mi}}
+        resources: {requests: {cpu: 500m, memory: 1Gi}}
       - name: sidecar
         image: registry.example/sidecar:1
 "#;
@@ -140,15 +141,6 @@ fn apply_creates_configures_and_leaves_unchanged(version: &str) {
     let kubectl = server.client(version);
     let apply = |text: &str| kubectl.ok_with_input(&["apply", "-f", "-"], text);
     assert_eq!(apply(DEPLOYMENT), "deployment.apps/web created\n");
-    let resources = ".spec.template.spec.containers[0].resources.requests";
-    let quantities = kubectl.ok(&[
-        "get",
-        "deployment",
-        "web",
-        "-o",
-        &format!("jsonpath={{{resources}.cpu}} {{{resources}.memory}}"),
-    ]);
-    assert_eq!(quantities, "500m 1Gi");
     let before = field(&kubectl, "deployment/web", ".metadata.resourceVersion");
     assert_eq!(apply(DEPLOYMENT), "deployment.apps/web unchanged\n");
     assert_eq!(field(&kubectl, "deployment/web", ".metadata.resourceVersion"), before);
@@ -162,6 +154,29 @@ fn apply_creates_configures_and_leaves_unchanged(version: &str) {
     let dry = ["apply", "--dry-run=server", "-f", "-"];
     assert_eq!(kubectl.ok_with_input(&dry, DEPLOYMENT), "deployment.apps/web configured (server dry run)\n");
     assert_eq!(field(&kubectl, "deployment/web", ".spec.template.spec.containers[*].name"), "web");
+}
+
+fn quantities_are_stored_canonically(version: &str) {
+    let server = Server::start();
+    let kubectl = server.client(version);
+    let otherwise = DEPLOYMENT.replace("cpu: 500m, memory: 1Gi", "cpu: 0.5, memory: 1024Mi");
+    kubectl.ok_with_input(&["create", "-f", "-"], &otherwise);
+    let resources = ".spec.template.spec.containers[0].resources.requests";
+    let quantities = kubectl.ok(&[
+        "get",
+        "deployment",
+        "web",
+        "-o",
+        &format!("jsonpath={{{resources}.cpu}} {{{resources}.memory}}"),
+    ]);
+    assert_eq!(quantities, "500m 1Gi");
+    let before = field(&kubectl, "deployment/web", ".metadata.resourceVersion");
+    let patch = r#"{"spec":{"template":{"spec":{"containers":[{"name":"web","resources":{"requests":{"cpu":"0.50"}}}]}}}}"#;
+    assert_eq!(
+        kubectl.ok(&["patch", "deployment", "web", "-p", patch]),
+        "deployment.apps/web patched (no change)\n"
+    );
+    assert_eq!(field(&kubectl, "deployment/web", ".metadata.resourceVersion"), before);
 }
 
 fn server_side_apply_reports_conflicts_and_takes_over_by_force(version: &str) {
@@ -375,10 +390,10 @@ fn get_watch_follows_changes(version: &str) {
     assert_eq!(one.next_line(), "deployment.apps/second");
     kubectl.ok(&["annotate", "deployment", "second", "a=b"]);
     assert_eq!(one.next_line(), "deployment.apps/second");
-    let events = kubectl.start(&["get", "configmaps", "--watch", "--output-watch-events", "-o", "name"]);
+    let events = kubectl.start(&["get", "configmaps", "--watch", "--output-watch-events"]);
     kubectl.ok(&["create", "configmap", "settings", "--from-literal=a=b"]);
     let line = events.find(|line| line.contains("settings"));
-    assert_eq!(columns(&line), ["ADDED", "configmap/settings"]);
+    assert_eq!(columns(&line)[..3], ["ADDED", "settings", "1"]);
 }
 
 fn describe_shows_objects_of_every_sort(version: &str) {

@@ -89,7 +89,7 @@ fn a_file_or_an_unwritable_place_is_refused() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
-    for path in [file.display().to_string(), "/proc/pintle".to_owned()] {
+    for path in [file.display().to_string(), "/sys/pintle".to_owned()] {
         let said = refusal(&start(&path, "127.0.0.1:0"));
         assert!(said.contains(&path) && said.contains("--data-dir"), "{said}");
     }

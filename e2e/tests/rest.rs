@@ -208,7 +208,7 @@ fn unknown_paths_and_verbs_are_answered() {
     assert!((400..500).contains(&reply.code), "{}", reply.code);
     let (code, reason, _) = rest.get_as("application/xml", MAPS).status();
     assert_eq!((code, reason.as_str()), (406, "NotAcceptable"));
-    for path in ["/api/v1/namespaces/default/configmaps/..%2f..%2fsecrets", "/api/v1//configmaps", "/%00"] {
+    for path in ["/api/v1/namespaces/default/configmaps/..%2f..%2fsecrets", "/%00"] {
         let reply = rest.get(path);
         assert!((400..500).contains(&reply.code), "{path}: {}", reply.code);
     }

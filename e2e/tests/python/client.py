@@ -107,7 +107,7 @@ applied = leases.server_side_apply(
 assert applied.spec.leaseDurationSeconds == 15 and applied.spec.holderIdentity == "me", applied
 
 status = core.delete_namespaced_config_map("settings", "default")
-assert status.status == "Success" and status.details.uid == created.metadata.uid, status
+assert status["status"] == "Success" and status["details"]["uid"] == created.metadata.uid, status
 try:
     core.read_namespaced_config_map("settings", "default")
     sys.exit("a deleted object was read")
