@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use pintle_store::{Clock, Compare, Key, NewValue, Op, Options, Outcome, Store, SystemClock, Term, Txn};
+use pintle_store::{
+    Clock, Compare, Interest, Key, NewValue, Op, Options, Outcome, Store, SystemClock, Term, Txn,
+};
 use smallvec::smallvec;
 
 fn main() {
@@ -49,6 +51,11 @@ fn main() {
         })
         .await;
     });
+    runtime.block_on(async {
+        fan_out(&handle, "1000 watchers of everything", 1_000, 200, |_| Interest::All).await;
+        let by_node = |index: u64| Interest::Term(Term { tag: 1, value: format!("node-{index}").into() });
+        fan_out(&handle, "5000 watchers by term", 5_000, 5_000, by_node).await;
+    });
     drop(handle);
     println!("status: {:?}", store.status());
     let stopping = SystemClock.now();
@@ -64,6 +71,41 @@ fn main() {
         state.bucket_bytes("/registry/configmaps/") as f64 / 1e6,
         resident_megabytes(),
     );
+}
+
+/// Watchers, each with its own interest, and writes that concern one term each.
+async fn fan_out(store: &Store, name: &str, watchers: u64, writes: u64, interest: impl Fn(u64) -> Interest) {
+    const BUCKET: &str = "/registry/pods/";
+    let delivered = Arc::new(AtomicU64::new(0));
+    let from = store.state().revision;
+    let mut tasks = Vec::new();
+    for index in 0..watchers {
+        let mut cursor = store.watch(BUCKET, BUCKET.into(), from, interest(index)).expect("a cursor");
+        let delivered = delivered.clone();
+        tasks.push(tokio::spawn(async move {
+            let mut events = Vec::new();
+            while cursor.next(64, &mut events).await.is_ok() {
+                delivered.fetch_add(events.len() as u64, Ordering::Relaxed);
+                events.clear();
+            }
+        }));
+    }
+    tokio::task::yield_now().await;
+    let (cpu, started) = (cpu_seconds(), SystemClock.now());
+    for index in 0..writes {
+        let key = Key::new(format!("/registry/pods/default/pod-{:06}", index % 1_000));
+        let terms = smallvec![Term { tag: 1, value: format!("node-{}", index % 5_000).into() }];
+        let value = NewValue { bytes: Bytes::from(vec![b'x'; 1_000]), terms, ..NewValue::default() };
+        let ops = smallvec![Op::Put { key, value }];
+        assert!(matches!(store.txn(Txn { ops, ..Txn::default() }).await, Outcome::Applied { .. }));
+    }
+    println!(
+        "{name}: {writes} writes, {} events delivered in {:.0} ms, CPU {:.1} us per write",
+        delivered.load(Ordering::Relaxed),
+        milliseconds(started),
+        (cpu_seconds() - cpu) * 1e6 / writes as f64,
+    );
+    tasks.into_iter().for_each(|task| task.abort());
 }
 
 async fn create(store: &Store, index: u64, size: usize) {

@@ -51,16 +51,26 @@ fn main() {
     });
 }
 
+/// So long that every few hundred writes flush the state and cut the log.
+const VALUE_BYTES: usize = 3_000;
+/// How often the first writer gives up history, in rounds, and how much it keeps.
+const COMPACT_ROUNDS: u64 = 50;
+const HISTORY_KEPT: Revision = 300;
+
 /// Overwrites the writer's own ten keys, one after the other.
 async fn write_for_ever(store: Store, writer: u64) {
     for round in 0.. {
         let name = format!("/registry/things/default/{writer}-{}", round % 10);
-        let bytes = Bytes::from(format!("{round} {}", "x".repeat(300)));
+        let bytes = Bytes::from(format!("{round} {}", "x".repeat(VALUE_BYTES)));
         let key = Key::new(name.as_str());
         let ops = smallvec![Op::Put { key, value: NewValue { bytes, ..NewValue::default() } }];
         match store.txn(Txn { ops, ..Txn::default() }).await {
             Outcome::Applied { first, .. } => say(&format!("{name} {first} {round}")),
             other => say(&format!("refused {other:?}")),
+        }
+        if writer == 0 && round % COMPACT_ROUNDS == COMPACT_ROUNDS - 1 {
+            let floor = store.state().revision.saturating_sub(HISTORY_KEPT);
+            store.compact(floor).await.expect("compacts");
         }
     }
 }

@@ -28,6 +28,7 @@ mod past;
 mod raft;
 mod sessions;
 mod shared;
+mod start;
 mod threads;
 
 mod admission;

@@ -1,37 +1,29 @@
 //! The handle by which everybody else uses the store.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use parking_lot::{Condvar, Mutex};
-use tokio::sync::{Semaphore, oneshot, watch};
+use parking_lot::Mutex;
+use tokio::sync::{oneshot, watch};
 
-use crate::admission::Admission;
 use crate::command::Encoded;
 use crate::disk::DataDir;
 use crate::engine::{Engine, RocksEngine, StateStore};
 use crate::entry::Revision;
 use crate::error::{AtError, CompactError, Compacted, DiskError, OpenError, TooNew, Unavailable};
-use crate::fatal::{fatal, spawn};
+use crate::fatal::fatal;
 use crate::key::{Key, Prefix};
-use crate::mailbox::Mailbox;
-use crate::milestone::Milestone;
-use crate::open::{Recovered, recover};
+use crate::open::recover;
 use crate::options::Options;
-use crate::past::{self, Roots};
-use crate::raft::{Core, CoreOptions};
+use crate::past;
 use crate::record::Record;
-use crate::shared::{Figures, NEVER, OwnerEvent, Replica, Shared};
+use crate::shared::{NEVER, OwnerEvent, Shared};
+use crate::start::{Started, Threads, start};
 use crate::status::{Health, Leadership, Status};
-use crate::threads::{
-    FlushEvent, LogEvent, LogThread, Owner, OwnerParts, SinceFlush, StateThread, Wake, run_flush, run_wake,
-};
 use crate::txn::{Op, Outcome, TXN_BYTES_MAX, TXN_COMPARES_MAX, TXN_OPS_MAX, Txn, Why};
 use crate::view::State;
-use crate::watch::{CATCH_UPS_MAX, Cursor, Interest, Place};
+use crate::watch::{Cursor, Interest, Place};
 
 /// How long opening waits for leadership; a sole voter needs one sync.
 const OPEN_PATIENCE: Duration = Duration::from_secs(60);
@@ -50,16 +42,6 @@ struct Inner {
     _data_dir: DataDir,
 }
 
-/// The running threads and the mailboxes that stop them.
-#[derive(Debug)]
-struct Threads {
-    shared: Arc<Shared>,
-    /// These end by themselves, in this order, after the owner was told to stop.
-    chain: Vec<JoinHandle<()>>,
-    flush: (Arc<Mailbox<FlushEvent>>, JoinHandle<()>),
-    wake: (Arc<Mailbox<Wake>>, JoinHandle<()>),
-}
-
 impl Store {
     /// Opens or creates the store of a directory. Blocks until the records are replayed and, for a sole voter, until
     /// it leads and has applied everything committed before.
@@ -70,7 +52,9 @@ impl Store {
     /// Like [`Store::open`], on another engine.
     pub fn open_with(options: Options, engine: &dyn Engine) -> Result<Store, OpenError> {
         let recovered = recover(&options, engine)?;
-        let store = start(options, recovered)?;
+        let Started { shared, threads, data_dir } = start(options, recovered)?;
+        let inner = Inner { shared, threads: Mutex::new(Some(threads)), _data_dir: data_dir };
+        let store = Store { inner: Arc::new(inner) };
         store.wait_until_complete();
         Ok(store)
     }
@@ -348,138 +332,4 @@ impl Drop for Inner {
             threads.join();
         }
     }
-}
-
-impl Threads {
-    fn join(self) {
-        self.shared.owner.push(OwnerEvent::Stop);
-        for thread in self.chain {
-            join(thread);
-        }
-        let (mailbox, thread) = self.flush;
-        mailbox.push(FlushEvent::Stop);
-        join(thread);
-        let (mailbox, thread) = self.wake;
-        mailbox.push(Wake::Stop);
-        join(thread);
-        // The next start then replays no log.
-        let records = &self.shared.records;
-        if let Err(error) = records.begin_flush().and_then(|()| records.finish_flush()) {
-            tracing::error!(%error, "the state could not be flushed; the next start replays the log");
-        }
-    }
-}
-
-fn join(thread: JoinHandle<()>) {
-    if thread.join().is_err() {
-        fatal("a thread of the store panicked");
-    }
-}
-
-fn start(options: Options, recovered: Recovered) -> Result<Store, OpenError> {
-    let Recovered {
-        data_dir,
-        identity,
-        boot,
-        log,
-        tail,
-        log_bytes,
-        watermark,
-        records,
-        machine,
-        hubs,
-        publisher,
-    } = recovered;
-    let core_options = CoreOptions {
-        node: identity.node,
-        boot,
-        applied: machine.meta.applied,
-        heartbeat_ticks: options.heartbeat_ticks,
-        election_ticks: options.election_ticks,
-        uncommitted_bytes_max: options.proposal_bytes_max as u64 * 2,
-    };
-    let core = Core::new(&core_options, tail).map_err(|error| data_dir.damaged(format!("Raft: {error}")))?;
-    let admission = Arc::new(Admission::new(options.proposals_max, options.proposal_bytes_max));
-    let now = options.clock.now();
-    let shared = Arc::new(Shared {
-        options,
-        identity,
-        boot,
-        state: ArcSwap::from_pointee(machine.state.clone()),
-        hubs,
-        records: records.clone(),
-        applied: Milestone::default(),
-        published: Milestone::default(),
-        recorded: Milestone::default(),
-        admission,
-        owner: Mailbox::new(),
-        owner_waits_for: AtomicU64::new(NEVER),
-        replica: Mutex::new(Replica::default()),
-        replica_changed: Condvar::new(),
-        fast_reads: AtomicU64::new(NEVER),
-        leadership: watch::Sender::new(Leadership::default()),
-        stopping: AtomicBool::new(false),
-        figures: Figures::default(),
-        roots: Mutex::new(Roots::default()),
-        catch_ups: Semaphore::new(CATCH_UPS_MAX),
-    });
-    shared.applied.reach(machine.meta.applied);
-    shared.published.reach(machine.state.revision);
-    shared.recorded.reach(machine.state.revision);
-
-    let log_mailbox: Arc<Mailbox<LogEvent>> = Arc::new(Mailbox::new());
-    let state_mailbox = Arc::new(Mailbox::new());
-    let flush_mailbox = Arc::new(Mailbox::new());
-    let wake_mailbox = Arc::new(Mailbox::new());
-    let flush_busy = Arc::new(AtomicBool::new(false));
-    let owner = Owner::new(OwnerParts {
-        shared: shared.clone(),
-        core,
-        log: log_mailbox.clone(),
-        state: state_mailbox.clone(),
-    });
-    let log_thread = LogThread {
-        shared: shared.clone(),
-        mailbox: log_mailbox.clone(),
-        log,
-        watermark,
-        watermark_synced: now,
-        watermark_dirty: false,
-    };
-    let state_thread = StateThread {
-        shared: shared.clone(),
-        mailbox: state_mailbox,
-        machine,
-        publisher,
-        flush: flush_mailbox.clone(),
-        flush_busy: flush_busy.clone(),
-        wake: wake_mailbox.clone(),
-        since_flush: SinceFlush { bytes: log_bytes, entries: 0 },
-        erasing: false,
-    };
-    state_thread.keep_figures();
-    let failed = |error| data_dir.disk(DiskError::io("start a thread")(error));
-    let chain = vec![
-        spawn("store-owner", move || owner.run()).map_err(failed)?,
-        spawn("store-log", move || log_thread.run()).map_err(failed)?,
-        spawn("store-state", move || state_thread.run()).map_err(failed)?,
-    ];
-    let flush_thread = spawn("store-flush", {
-        let mailbox = flush_mailbox.clone();
-        move || run_flush(&mailbox, &records, &log_mailbox, &flush_busy)
-    });
-    let flush_thread = flush_thread.map_err(failed)?;
-    let wake_thread = spawn("store-wake", {
-        let mailbox = wake_mailbox.clone();
-        move || run_wake(&mailbox)
-    });
-    let wake_thread = wake_thread.map_err(failed)?;
-    let threads = Threads {
-        shared: shared.clone(),
-        chain,
-        flush: (flush_mailbox, flush_thread),
-        wake: (wake_mailbox, wake_thread),
-    };
-    let inner = Inner { shared, threads: Mutex::new(Some(threads)), _data_dir: data_dir };
-    Ok(Store { inner: Arc::new(inner) })
 }

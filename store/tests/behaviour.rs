@@ -194,12 +194,16 @@ async fn a_term_watcher_gets_the_events_that_enter_and_leave_its_term() {
         cursor.next(1, &mut out).await.expect("events");
     }
     let seen: Vec<String> = out.iter().map(describe).collect();
-    assert_eq!(seen, ["1 a - > n1@1", "3 a n1@1 > n2@3", "5 c - > n1@5"]);
+    let expected = ["1 a - > n1@1", "3 a n1@1 > n2@3", "5 c - > n1@5"];
+    assert_eq!(seen, expected);
     assert_eq!(store.state().by_term(BUCKET, &term).count(), 1);
     // What is not of interest moves the position, and a bookmark may say so.
     applied(&store, bound("b", "n4")).await;
     assert_eq!(cursor.try_next(10, &mut out).expect("nothing").delivered, 0);
     assert_eq!(cursor.position(), 6);
+    drop((cursor, store));
+    let store = open_without_rings(&directory);
+    assert_eq!(events(&store, 0, Interest::Term(term), 3).await, expected, "from the records");
 }
 
 #[tokio::test(flavor = "multi_thread")]

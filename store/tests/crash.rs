@@ -105,7 +105,10 @@ fn check_contents(directory: &Path, acknowledged: &BTreeMap<String, Acknowledged
     runtime.block_on(async {
         let range = Prefix::from(BUCKET);
         let mut cursor = store.watch(BUCKET, range, state.floor, Interest::All).expect("a cursor");
-        let (mut seen, mut events) = (BTreeMap::new(), Vec::new());
+        let oldest = store.state_at(BUCKET, state.floor).await.expect("the state at the floor");
+        let mut seen: BTreeMap<_, _> =
+            oldest.range(BUCKET, None).map(|entry| (entry.key.clone(), entry.modified)).collect();
+        let mut events = Vec::new();
         let mut last = state.floor;
         while last < state.revision {
             events.clear();
