@@ -191,8 +191,11 @@ fn a_second_process_is_refused_with_advice() {
 /// anywhere.
 fn open_without_privileges(directory: &Path) -> String {
     const NOBODY: u32 = 65_534;
-    let copy = directory.parent().expect("a parent").join("torture");
-    std::fs::copy(torture(), &copy).expect("a copy that nobody may run");
+    let copy = directory.ancestors().nth(1).expect("a parent").join("torture");
+    // Another process copies: were the copy open for writing in this one, a child that a parallel test starts
+    // could inherit it, and the kernel would not run it.
+    let copied = Command::new("cp").arg(torture()).arg(&copy).status();
+    assert!(copied.is_ok_and(|status| status.success()), "a copy that nobody may run");
     let mut command = Command::new(copy);
     command.args([text(directory), "open"]);
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"));
@@ -225,6 +228,8 @@ fn a_directory_that_cannot_be_written_or_read_is_refused_with_advice() {
     std::fs::write(directory.join("photo.jpg"), "").expect("a file");
     let message = open_without_privileges(&directory);
     assert!(message.contains("Foreign") && message.contains("photo.jpg"), "{message}");
-    let message = open_without_privileges(&directory.join("photo.jpg"));
+    let file = outer.path().join("file");
+    std::fs::write(&file, "").expect("a file");
+    let message = open_without_privileges(&file);
     assert!(message.contains("NotADirectory"), "{message}");
 }
