@@ -13,7 +13,7 @@ use axum::extract::State;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Request as HttpRequest, Response};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -35,6 +35,8 @@ use crate::warning;
 
 /// Largest body, compressed or not.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
+/// How much of a body that is too large is read before the connection is given up.
+const DISCARDED_BYTES_MAX: usize = 16 << 20;
 /// Largest header block.
 const HEADER_BYTES_MAX: u32 = 1 << 20;
 /// Streams of one HTTP/2 connection.
@@ -318,19 +320,27 @@ fn has_body(request: &Request) -> bool {
     is_write(request)
 }
 
-async fn read_body(request: &Request, body: Body) -> Result<Bytes, Error> {
+async fn read_body(request: &Request, mut body: Body) -> Result<Bytes, Error> {
     let stated = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-    if stated.is_some_and(|length| length > BODY_BYTES_MAX) {
+    let mut bytes = Vec::with_capacity(stated.unwrap_or(0).min(BODY_BYTES_MAX));
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|error| Error::BadRequest(format!("the body could not be read: {error}")))?;
+        let Some(data) = frame.data_ref() else { continue };
+        length += data.len();
+        // What is too much is still read for a while, and forgotten: a client that is cut off while it sends does
+        // not see why.
+        if length <= BODY_BYTES_MAX {
+            bytes.extend_from_slice(data);
+        } else if length > DISCARDED_BYTES_MAX {
+            break;
+        }
+    }
+    if length > BODY_BYTES_MAX {
         return Err(Error::TooLarge(BODY_BYTES_MAX));
     }
-    let collected = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Error::TooLarge(BODY_BYTES_MAX)
-        } else {
-            Error::BadRequest(format!("the body could not be read: {error}"))
-        }
-    })?;
-    let bytes = collected.to_bytes();
+    let bytes = Bytes::from(bytes);
     match request.header(header::CONTENT_ENCODING).unwrap_or("identity") {
         "identity" | "" => Ok(bytes),
         "gzip" => inflate(&bytes),
