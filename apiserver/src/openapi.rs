@@ -12,7 +12,6 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha512};
 
-use crate::codec;
 use crate::discovery::catalog;
 use crate::document::{self, Answer, Ask, Compressed, Document, accept};
 use crate::status::Error;
@@ -25,6 +24,7 @@ mod parameters;
 mod protobuf;
 mod v2;
 mod v3;
+mod writer;
 
 const V3: &str = "/openapi/v3";
 const SECONDS_PER_YEAR: i64 = 365 * 24 * 60 * 60;
@@ -162,13 +162,7 @@ fn part(ask: &Ask<'_>, key: &'static str, tag: &str) -> Result<Answer, Error> {
     if ask.has(tag) {
         return Ok(Answer::NotModified(headers));
     }
-    let compressed = cached(key, form, || {
-        let document = v3::document(key);
-        match form {
-            Form::Json => json(document),
-            Form::Protobuf => protobuf::v3(&document),
-        }
-    });
+    let compressed = cached(key, form, || v3::document(key, form));
     Ok(Answer::Found(send(ask, &compressed, DIALECT_3.content_type(form), headers)))
 }
 
@@ -180,20 +174,8 @@ fn whole(ask: &Ask<'_>) -> Result<Answer, Error> {
     if ask.has(&TAG) {
         return Ok(Answer::NotModified(headers));
     }
-    let compressed = cached("v2", form, || {
-        let document = v2::document();
-        match form {
-            Form::Json => json(document),
-            Form::Protobuf => protobuf::v2(&document),
-        }
-    });
+    let compressed = cached("v2", form, || v2::document(form));
     Ok(Answer::Found(send(ask, &compressed, DIALECT_2.content_type(form), headers)))
-}
-
-fn json(document: Map) -> Vec<u8> {
-    let mut out = Vec::with_capacity(1 << 20);
-    codec::json::encode_untyped(&Node::Map(document), &mut out);
-    out
 }
 
 fn send(
@@ -207,11 +189,11 @@ fn send(
 }
 
 /// The document of a key in a form, built by the first who asks; others wait for it.
-fn cached(key: &'static str, form: Form, build: impl FnOnce() -> Vec<u8>) -> Compressed {
+fn cached(key: &'static str, form: Form, build: impl FnOnce() -> Compressed) -> Compressed {
     type Cell = Arc<OnceLock<Compressed>>;
     static BUILT: LazyLock<Mutex<FxHashMap<(&'static str, Form), Cell>>> = LazyLock::new(Mutex::default);
     let cell = BUILT.lock().entry((key, form)).or_default().clone();
-    cell.get_or_init(|| Compressed::new(&build())).clone()
+    cell.get_or_init(build).clone()
 }
 
 /// A time as HTTP prints it; `None` beyond what a calendar holds.

@@ -3,12 +3,12 @@
 //! Keeps: a definition is made once per document, for types that something refers to; what upstream says of a field
 //! (required, default, patch strategy, list type) is said here.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::descriptions;
+use super::writer::{Section, Writer};
 use crate::discovery::catalog;
 use crate::kind::BodyKind;
 use crate::schema::{self, Field, ListType, Omit, Schema, Struct, Type};
@@ -80,32 +80,37 @@ pub(super) struct Definitions {
     schema: &'static Schema,
     /// Group and version of the document; empty for one about all of them.
     scope: Option<(&'static str, &'static str)>,
-    made: BTreeMap<&'static str, Option<Map>>,
+    /// What was referred to so far.
+    known: FxHashSet<&'static str>,
     pending: Vec<&'static str>,
 }
 
 impl Definitions {
     /// None yet.
     pub(super) fn new(flavor: Flavor, scope: Option<(&'static str, &'static str)>) -> Definitions {
-        Definitions { flavor, schema: schema::builtin(), scope, made: BTreeMap::new(), pending: Vec::new() }
+        Definitions {
+            flavor,
+            schema: schema::builtin(),
+            scope,
+            known: FxHashSet::default(),
+            pending: Vec::new(),
+        }
     }
 
     /// `{"$ref": …}` to a type, whose definition the document then has.
     pub(super) fn reference(&mut self, name: &'static str) -> Map {
-        if !self.made.contains_key(name) {
-            self.made.insert(name, None);
+        if self.known.insert(name) {
             self.pending.push(name);
         }
         Map::from([("$ref", Node::from(format!("{}{name}", self.flavor.prefix())))])
     }
 
-    /// Makes what was referred to, and answers all definitions by name.
-    pub(super) fn finish(mut self) -> Map {
+    /// Writes what was referred to, and what that refers to.
+    pub(super) fn write(mut self, writer: &mut Writer) {
         while let Some(name) = self.pending.pop() {
             let definition = self.definition(name);
-            self.made.insert(name, Some(definition));
+            writer.entry(Section::Definitions, name, definition);
         }
-        self.made.into_iter().filter_map(|(name, definition)| Some((name, definition?))).collect()
     }
 
     fn definition(&mut self, name: &'static str) -> Map {

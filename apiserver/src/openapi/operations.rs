@@ -167,20 +167,18 @@ fn camel(text: &str, capital: bool) -> String {
     out
 }
 
-/// Every path of a group version.
-pub(super) fn paths(served: &GroupVersion) -> Vec<Path> {
-    let mut paths = vec![discovery(&served.path()[1..])];
+/// Hands over every path of a group version, one after the other.
+pub(super) fn paths(served: &GroupVersion, each: &mut dyn FnMut(Path)) {
+    each(discovery(&served.path()[1..]));
     let base = served.path();
     let (tag, name) = names(served.group, served.version);
     for served in &served.kinds {
         let resource = Resource { base: &base, tag: &tag, name: &name, served };
-        resource.paths(&mut paths);
+        resource.paths(each);
         for subresource in served.kind.subresources {
-            resource.subresource_paths(subresource, &mut paths);
+            resource.subresource_paths(subresource, each);
         }
     }
-    paths.retain(|path| !path.operations.is_empty());
-    paths
 }
 
 /// A kind in a group version, with the words that its operations share.
@@ -240,7 +238,7 @@ impl Resource<'_> {
         parameters
     }
 
-    fn paths(&self, paths: &mut Vec<Path>) {
+    fn paths(&self, each: &mut dyn FnMut(Path)) {
         let kind = self.served.kind.names.kind;
         let at = At {
             body: self.body(),
@@ -254,20 +252,24 @@ impl Resource<'_> {
         };
         let collection = operations(&["list", "create", "deletecollection"]);
         let item = operations(&["get", "update", "patch", "delete"]);
-        paths.push(Path::new(self.collection(""), self.in_path(None), collection));
-        paths.push(Path::new(format!("{}/{{name}}", self.collection("")), self.in_path(Some(kind)), item));
+        if !collection.is_empty() {
+            each(Path::new(self.collection(""), self.in_path(None), collection));
+        }
+        if !item.is_empty() {
+            each(Path::new(format!("{}/{{name}}", self.collection("")), self.in_path(Some(kind)), item));
+        }
         if watched {
             let watch = self.collection("/watch");
-            paths.push(Path::new(watch.clone(), self.in_path(None), vec![self.operation("watchlist", &at)]));
+            each(Path::new(watch.clone(), self.in_path(None), vec![self.operation("watchlist", &at)]));
             let item = vec![self.operation("watch", &at)];
-            paths.push(Path::new(format!("{watch}/{{name}}"), self.in_path(Some(kind)), item));
+            each(Path::new(format!("{watch}/{{name}}"), self.in_path(Some(kind)), item));
         }
         if self.served.kind.namespaced() {
-            self.all_namespaces(watched, paths);
+            self.all_namespaces(watched, each);
         }
     }
 
-    fn all_namespaces(&self, watched: bool, paths: &mut Vec<Path>) {
+    fn all_namespaces(&self, watched: bool, each: &mut dyn FnMut(Path)) {
         let names = &self.served.kind.names;
         let at = At {
             body: self.body(),
@@ -277,15 +279,15 @@ impl Resource<'_> {
         };
         if self.has("list") {
             let path = format!("{}/{}", self.base, names.plural);
-            paths.push(Path::new(path, Vec::new(), vec![self.operation("list", &at)]));
+            each(Path::new(path, Vec::new(), vec![self.operation("list", &at)]));
         }
         if watched {
             let path = format!("{}/watch/{}", self.base, names.plural);
-            paths.push(Path::new(path, Vec::new(), vec![self.operation("watchlist", &at)]));
+            each(Path::new(path, Vec::new(), vec![self.operation("watchlist", &at)]));
         }
     }
 
-    fn subresource_paths(&self, subresource: &Subresource, paths: &mut Vec<Path>) {
+    fn subresource_paths(&self, subresource: &Subresource, each: &mut dyn FnMut(Path)) {
         let kind = self.served.kind.names.kind;
         let body = subresource.body.unwrap_or_else(|| self.body());
         let mut at = At {
@@ -299,13 +301,13 @@ impl Resource<'_> {
         if let Some(options) = connect_options(subresource) {
             let with_path = options.iter().any(|option| option.name == "path");
             let operations = self.connect(subresource, &options, &at);
-            paths.push(Path::new(path.clone(), in_path.clone(), operations));
+            each(Path::new(path.clone(), in_path.clone(), operations));
             if with_path {
                 at.suffix = "WithPath";
                 let operations = self.connect(subresource, &options, &at);
                 let mut in_path = in_path;
                 in_path.push(parameters::path("path", "path to the resource"));
-                paths.push(Path::new(format!("{path}/{{path}}"), in_path, operations));
+                each(Path::new(format!("{path}/{{path}}"), in_path, operations));
             }
             return;
         }
@@ -319,7 +321,7 @@ impl Resource<'_> {
             }
             operations.push(operation);
         }
-        paths.push(Path::new(path, in_path, operations));
+        each(Path::new(path, in_path, operations));
     }
 
     /// The options of a subresource that answers text: `PodLogOptions` of `log`.
@@ -528,10 +530,11 @@ impl Rule {
     }
 }
 
-/// Every path of every group version.
-pub(super) fn all() -> Vec<Path> {
-    let mut all: Vec<Path> = ["api", "apis", "version"].into_iter().map(discovery).collect();
-    all.extend(catalog().named_groups().map(|group| discovery(&format!("apis/{}", group.name))));
-    all.extend(catalog().versions().flat_map(paths));
-    all
+/// Hands over every path of every group version, one after the other.
+pub(super) fn all(each: &mut dyn FnMut(Path)) {
+    ["api", "apis", "version"].into_iter().map(discovery).for_each(&mut *each);
+    catalog().named_groups().map(|group| discovery(&format!("apis/{}", group.name))).for_each(&mut *each);
+    for served in catalog().versions() {
+        paths(served, each);
+    }
 }

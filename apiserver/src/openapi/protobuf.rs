@@ -2,6 +2,9 @@
 //!
 //! Keeps: a translation of the JSON model: whatever the tree says and the messages can say is written.
 
+use super::definitions::Flavor;
+use super::writer::Section;
+use crate::document::{Compressed, Compressor};
 use crate::tree::{Map, Node};
 
 mod message;
@@ -10,14 +13,38 @@ mod v3;
 
 use message::Message;
 
-/// An OpenAPI v2 document as `openapi.v2.Document`.
-pub(super) fn v2(document: &Map) -> Vec<u8> {
-    v2::document(document).into_bytes()
+/// The sections of a document so far.
+#[derive(Default)]
+pub(super) struct Sections {
+    paths: Message,
+    definitions: Message,
+    parameters: Message,
 }
 
-/// An OpenAPI v3 document as `openapi.v3.Document`.
-pub(super) fn v3(document: &Map) -> Vec<u8> {
-    v3::document(document).into_bytes()
+impl Sections {
+    /// Adds an entry to a section.
+    pub(super) fn entry(&mut self, flavor: Flavor, section: Section, name: &str, map: &Map) {
+        let (field, value) = match flavor {
+            Flavor::V2 => v2::entry(section, map),
+            Flavor::V3 => v3::entry(section, map),
+        };
+        let into = match section {
+            Section::Paths => &mut self.paths,
+            Section::Definitions => &mut self.definitions,
+            Section::Parameters => &mut self.parameters,
+        };
+        into.message(field, named(name, value));
+    }
+
+    /// The document with what stands in front of the sections and behind them.
+    pub(super) fn finish(self, flavor: Flavor, head: &Map, tail: &Map) -> Compressed {
+        let mut out = Compressor::new();
+        match flavor {
+            Flavor::V2 => v2::document(head, self, tail, &mut out),
+            Flavor::V3 => v3::document(head, self, tail, &mut out),
+        }
+        out.finish()
+    }
 }
 
 /// `Any { 2 yaml }`: JSON is YAML.

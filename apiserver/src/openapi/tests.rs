@@ -1,6 +1,7 @@
 //! OpenAPI as clients read it.
 
 use super::*;
+use crate::codec;
 
 fn ask(path: &str) -> Ask<'_> {
     Ask { path, now: 1_767_225_600, ..Ask::default() }

@@ -9,38 +9,47 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ecow::EcoString;
 use sha2::{Digest as _, Sha256};
 
+use super::Form;
 use super::definitions::{Definitions, Flavor};
 use super::operations::{self, Body, Operation, Path};
 use super::parameters::Parameter;
 use super::v3;
+use super::writer::{Section, Writer};
+use crate::document::Compressed;
 use crate::tree::{List, Map, Node};
 
 /// The whole document.
-pub(super) fn document() -> Map {
-    let mut writer = Writer { definitions: Definitions::new(Flavor::V2, None), parameters: BTreeMap::new() };
-    let paths: Map = operations::all()
-        .iter()
-        .map(|path| (EcoString::from(path.path.as_str()), writer.path(path)))
-        .collect();
-    let security = Node::from_iter([Map::from([("BearerToken", List::new())])]);
-    let parameters: Map = writer.parameters.into_iter().collect();
+pub(super) fn document(form: Form) -> Compressed {
+    let mut shapes = Shapes { definitions: Definitions::new(Flavor::V2, None), parameters: BTreeMap::new() };
+    let mut writer = Writer::new(Flavor::V2, form);
+    operations::all(&mut |path| writer.entry(Section::Paths, &path.path, shapes.path(&path)));
+    shapes.definitions.write(&mut writer);
+    for (name, parameter) in shapes.parameters {
+        writer.entry(Section::Parameters, &name, parameter);
+    }
+    writer.finish()
+}
+
+/// What stands in front of the paths.
+pub(super) fn head() -> Map {
+    Map::from([("swagger", Node::from("2.0")), ("info", v3::info().into())])
+}
+
+/// What stands behind the parameters.
+pub(super) fn tail() -> Map {
     Map::from([
-        ("swagger", Node::from("2.0")),
-        ("info", v3::info().into()),
-        ("paths", paths.into()),
-        ("definitions", writer.definitions.finish().into()),
-        ("parameters", parameters.into()),
-        ("securityDefinitions", Map::from([("BearerToken", v3::bearer())]).into()),
-        ("security", security),
+        ("securityDefinitions", Node::from(Map::from([("BearerToken", v3::bearer())]))),
+        ("security", Node::from_iter([Map::from([("BearerToken", List::new())])])),
     ])
 }
 
-struct Writer {
+/// The shapes of v2.
+struct Shapes {
     definitions: Definitions,
     parameters: BTreeMap<EcoString, Map>,
 }
 
-impl Writer {
+impl Shapes {
     fn path(&mut self, path: &Path) -> Map {
         let mut map = Map::with_capacity(path.operations.len() + 1);
         for operation in &path.operations {

@@ -2,40 +2,44 @@
 //!
 //! Keeps: a document is complete: every `$ref` in it points into it.
 
+use super::Form;
 use super::definitions::{self, Definitions, Flavor};
 use super::operations::{self, Operation, Path};
 use super::parameters::Parameter;
+use super::writer::{Section, Writer};
 use crate::discovery::catalog;
+use crate::document::Compressed;
 use crate::tree::{List, Map, Node};
 use crate::version;
 
 /// The document of a key of the index (`api/v1`, `apis/apps`, `version`).
-pub(super) fn document(key: &str) -> Map {
+pub(super) fn document(key: &str, form: Form) -> Compressed {
     let mut segments = key.split('/');
     let served = match (segments.next(), segments.next(), segments.next()) {
         (Some("api"), Some(version), None) => catalog().find("", version),
         (Some("apis"), Some(group), Some(version)) => catalog().find(group, version),
         _ => None,
     };
-    let paths = match served {
-        Some(served) => operations::paths(served),
-        None => vec![operations::discovery(key)],
-    };
-    let mut writer = Writer {
-        definitions: Definitions::new(Flavor::V3, served.map(|served| (served.group, served.version))),
-    };
-    let paths: Map =
-        paths.iter().map(|path| (ecow::EcoString::from(path.path.as_str()), writer.path(path))).collect();
-    let components = Map::from([
-        ("schemas", Node::from(writer.definitions.finish())),
-        ("securitySchemes", Map::from([("BearerToken", bearer())]).into()),
-    ]);
-    Map::from([
-        ("openapi", Node::from("3.0.0")),
-        ("info", info().into()),
-        ("paths", paths.into()),
-        ("components", components.into()),
-    ])
+    let scope = served.map(|served| (served.group, served.version));
+    let mut shapes = Shapes { definitions: Definitions::new(Flavor::V3, scope) };
+    let mut writer = Writer::new(Flavor::V3, form);
+    let mut each = |path: Path| writer.entry(Section::Paths, &path.path, shapes.path(&path));
+    match served {
+        Some(served) => operations::paths(served, &mut each),
+        None => each(operations::discovery(key)),
+    }
+    shapes.definitions.write(&mut writer);
+    writer.finish()
+}
+
+/// What stands in front of the paths.
+pub(super) fn head() -> Map {
+    Map::from([("openapi", Node::from("3.0.0")), ("info", info().into())])
+}
+
+/// What stands beside the types.
+pub(super) fn tail() -> Map {
+    Map::from([("securitySchemes", Map::from([("BearerToken", bearer())]))])
 }
 
 /// `info` of every document.
@@ -56,11 +60,12 @@ pub(super) fn bearer() -> Map {
     )
 }
 
-struct Writer {
+/// The shapes of v3.
+struct Shapes {
     definitions: Definitions,
 }
 
-impl Writer {
+impl Shapes {
     fn path(&mut self, path: &Path) -> Map {
         let mut map = Map::with_capacity(path.operations.len() + 1);
         for operation in &path.operations {

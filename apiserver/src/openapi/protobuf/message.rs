@@ -2,6 +2,7 @@
 //!
 //! Keeps: proto3's rule that a zero value is not written, except for messages, whose presence counts.
 
+use crate::document::Compressor;
 use crate::tree::{Map, Node};
 
 /// The encoded fields so far.
@@ -75,9 +76,18 @@ impl Message {
         }
     }
 
-    /// The encoded message.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    /// The encoded fields.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Writes this message as a field of the outermost one.
+    pub(super) fn write(self, field: u32, out: &mut Compressor) {
+        let mut front = Message::default();
+        front.varint(u64::from(field) << 3 | 2);
+        front.varint(self.bytes.len() as u64);
+        out.write(&front.bytes);
+        out.write(&self.bytes);
     }
 }
 
@@ -91,7 +101,7 @@ mod tests {
         message.text(1, "");
         message.boolean(2, false);
         message.message(3, Message::default());
-        assert_eq!(message.into_bytes(), [0x1a, 0]);
+        assert_eq!(message.bytes(), [0x1a, 0]);
     }
 
     #[test]
@@ -100,9 +110,6 @@ mod tests {
         message.text(1, "ab");
         message.boolean(36, true);
         message.double(1, 1.0);
-        assert_eq!(
-            message.into_bytes(),
-            [0x0a, 2, b'a', b'b', 0xa0, 0x02, 1, 0x09, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]
-        );
+        assert_eq!(message.bytes(), [0x0a, 2, b'a', b'b', 0xa0, 0x02, 1, 0x09, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
     }
 }

@@ -3,35 +3,44 @@
 //! Keeps: field numbers as gnostic's OpenAPIv2.proto has them.
 
 use super::message::Message;
-use super::{any, extensions, named};
+use super::{Section, Sections, any, extensions, named};
+use crate::document::Compressor;
 use crate::tree::{Map, Node};
 
-pub(super) fn document(map: &Map) -> Message {
-    let mut message = Message::default();
-    message.texts_of(map, &[("swagger", 1)]);
-    if let Some(info) = map.map("info") {
+/// An entry of a section: its field in the section's message, and the message.
+pub(super) fn entry(section: Section, map: &Map) -> (u32, Message) {
+    match section {
+        Section::Paths => (2, path(map)),
+        Section::Definitions => (1, schema(map)),
+        Section::Parameters => (1, parameter(map)),
+    }
+}
+
+/// Writes the document.
+pub(super) fn document(head: &Map, sections: Sections, tail: &Map, out: &mut Compressor) {
+    let mut first = Message::default();
+    first.texts_of(head, &[("swagger", 1)]);
+    if let Some(info) = head.map("info") {
         let mut inner = Message::default();
         inner.texts_of(info, &[("title", 1), ("version", 2), ("description", 3)]);
-        message.message(6, inner);
+        first.message(6, inner);
     }
-    for (key, field, inner_field, one) in [
-        ("paths", 8, 2, path as fn(&Map) -> Message),
-        ("definitions", 9, 1, schema),
-        ("parameters", 10, 1, parameter),
-        ("securityDefinitions", 13, 1, security),
-    ] {
-        if let Some(inner) = map.map(key) {
-            message.message(field, each(inner, inner_field, one));
-        }
-    }
-    for requirement in map.maps("security") {
+    out.write(first.bytes());
+    sections.paths.write(8, out);
+    sections.definitions.write(9, out);
+    sections.parameters.write(10, out);
+    let mut last = Message::default();
+    for requirement in tail.maps("security") {
         let mut inner = Message::default();
         for (name, _) in requirement.iter() {
             inner.message(1, named(name, Message::default()));
         }
-        message.message(12, inner);
+        last.message(12, inner);
     }
-    message
+    if let Some(definitions) = tail.map("securityDefinitions") {
+        last.message(13, each(definitions, 1, security));
+    }
+    out.write(last.bytes());
 }
 
 /// The maps in a map, each as a named message in `field`.

@@ -3,31 +3,36 @@
 //! Keeps: field numbers as gnostic's OpenAPIv3.proto has them.
 
 use super::message::Message;
-use super::{any, extensions, named};
+use super::{Section, Sections, any, extensions, named};
+use crate::document::Compressor;
 use crate::tree::{Map, Node};
 
-pub(super) fn document(map: &Map) -> Message {
-    let mut message = Message::default();
-    message.texts_of(map, &[("openapi", 1)]);
-    if let Some(info) = map.map("info") {
+/// An entry of a section: its field in the section's message, and the message.
+pub(super) fn entry(section: Section, map: &Map) -> (u32, Message) {
+    match section {
+        Section::Paths => (1, path(map)),
+        Section::Definitions => (1, schema_or_reference(map)),
+        Section::Parameters => (1, parameter(map)),
+    }
+}
+
+/// Writes the document.
+pub(super) fn document(head: &Map, sections: Sections, tail: &Map, out: &mut Compressor) {
+    let mut first = Message::default();
+    first.texts_of(head, &[("openapi", 1)]);
+    if let Some(info) = head.map("info") {
         let mut inner = Message::default();
         inner.texts_of(info, &[("title", 1), ("description", 2), ("version", 6)]);
-        message.message(2, inner);
+        first.message(2, inner);
     }
-    if let Some(paths) = map.map("paths") {
-        message.message(4, each(paths, 1, path));
+    out.write(first.bytes());
+    sections.paths.write(4, out);
+    let mut components = Message::default();
+    components.message(1, sections.definitions);
+    if let Some(schemes) = tail.map("securitySchemes") {
+        components.message(7, each(schemes, 1, security_scheme));
     }
-    if let Some(components) = map.map("components") {
-        let mut inner = Message::default();
-        if let Some(schemas) = components.map("schemas") {
-            inner.message(1, each(schemas, 1, schema_or_reference));
-        }
-        if let Some(schemes) = components.map("securitySchemes") {
-            inner.message(7, each(schemes, 1, security_scheme));
-        }
-        message.message(5, inner);
-    }
-    message
+    components.write(5, out);
 }
 
 /// The maps in a map, each as a named message in `field`.
