@@ -15,6 +15,7 @@ mod entry;
 mod set;
 pub(crate) mod shape;
 mod text;
+mod whole;
 
 pub(crate) use compare::is_never_owned;
 pub use compare::{Changes, Reset, compare};
@@ -75,8 +76,13 @@ pub fn update(live: Option<&Map>, new: &mut Map, schema: &Schema, id: StructId, 
         Base::Sent(managers) => managers,
         Base::Cleared => Vec::new(),
     };
-    if managers.is_empty() && live.is_some() {
-        set_managed_fields(new, None);
+    if managers.is_empty() {
+        let first = || {
+            let fields = Fields::Text(whole::write(new, schema, id, context.reset));
+            Manager { fields, ..context.entry(Operation::Update, Set::new()) }
+        };
+        let first = Some(live).filter(Option::is_none).map(|_| first()).filter(|first| !first.is_empty());
+        set_managed_fields(new, first.map(|first| Node::List(write(vec![first]))));
         return;
     }
     let changes = compare(live.unwrap_or(&Map::new()), new, schema, id, context.reset);
@@ -106,10 +112,10 @@ fn take(managers: &mut Vec<Manager>, changes: Changes, context: &Context<'_>) {
             found = true;
             manager.time = own.time.clone();
             if loses || shares < wanted {
-                manager.fields = Fields::Set(manager.set().difference(&removed).union(&changed));
+                manager.edit(&changed, &removed);
             }
         } else if loses || shares > 0 {
-            manager.fields = Fields::Set(manager.set().difference(&removed).difference(&changed));
+            manager.edit(&Set::new(), &removed.union(&changed));
         }
         !manager.is_empty()
     });

@@ -51,16 +51,21 @@ pub fn compare(live: &Map, new: &Map, schema: &Schema, id: StructId, reset: Rese
 }
 
 /// Which fields of a struct are left out.
-struct Skip<'a> {
+pub(super) struct Skip<'a> {
     level: usize,
     in_metadata: bool,
     reset: Reset<'a>,
 }
 
-impl Skip<'_> {
+impl<'a> Skip<'a> {
+    /// What is left out at the top of an object.
+    pub(super) fn object(reset: Reset<'a>) -> Skip<'a> {
+        Skip { level: 0, in_metadata: false, reset }
+    }
+
     const NOTHING: Skip<'static> = Skip { level: usize::MAX, in_metadata: false, reset: &[] };
 
-    fn leaves_out(&self, name: &str) -> bool {
+    pub(super) fn leaves_out(&self, name: &str) -> bool {
         let stripped = match self.level {
             0 => matches!(name, "apiVersion" | "kind"),
             1 if self.in_metadata => is_never_owned(name),
@@ -70,7 +75,7 @@ impl Skip<'_> {
     }
 
     /// What is left out below the field `name`.
-    fn below<T>(&self, name: &str, with: impl FnOnce(&Skip<'_>) -> T) -> T {
+    pub(super) fn below<T>(&self, name: &str, with: impl FnOnce(&Skip<'_>) -> T) -> T {
         let in_metadata = self.level == 0 && name == "metadata";
         let tails: smallvec::SmallVec<[&[&str]; 4]> = self
             .reset
@@ -424,7 +429,7 @@ fn find<'m>(map: &'m Map, name: &Key, next: &mut usize) -> Option<&'m Node> {
 
 /// The place of the field `name` in a struct. Entries mostly are in the schema's order.
 #[inline]
-fn place(this: &Struct, name: &Key, next: &mut usize) -> Option<usize> {
+pub(super) fn place(this: &Struct, name: &Key, next: &mut usize) -> Option<usize> {
     let ahead = this.flat.get(*next..).unwrap_or_default().iter().take(4);
     let found = ahead.enumerate().find(|(_, flat)| same_name(&flat.field.name, name));
     let at = match found {

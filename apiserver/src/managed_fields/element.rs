@@ -38,6 +38,7 @@ impl Element {
         };
         match kind {
             "f:" => Ok(Some(Element::Field(Key::Owned(rest.into())))),
+            "k:" if let Some(element) = plain_key(rest) => Ok(Some(element)),
             "k:" => match json::decode_untyped(rest.as_bytes()) {
                 Ok(Node::Map(map)) => Ok(Some(Element::keys(map))),
                 Ok(_) => Err(format!("expected an object: {rest}")),
@@ -61,18 +62,18 @@ impl Element {
 
     /// Writes the element as the name of a JSON entry, in its quotes.
     pub(super) fn write(&self, out: &mut Vec<u8>, scratch: &mut Vec<u8>) {
+        match self {
+            Element::Field(name) => return Element::write_field(name, out, scratch),
+            Element::Keys(keys)
+                if keys.iter().all(|(name, value)| is_plain_name(name) && is_plain_value(value)) =>
+            {
+                return write_plain_keys(keys, out);
+            }
+            _ => {}
+        }
         scratch.clear();
         match self {
-            Element::Field(name) if name.bytes().all(is_plain) => {
-                out.extend_from_slice(b"\"f:");
-                out.extend_from_slice(name.as_bytes());
-                out.push(b'"');
-                return;
-            }
-            Element::Field(name) => {
-                scratch.extend_from_slice(b"f:");
-                scratch.extend_from_slice(name.as_bytes());
-            }
+            Element::Field(_) => {}
             Element::Keys(keys) => {
                 scratch.extend_from_slice(b"k:{");
                 for (at, (name, value)) in keys.iter().enumerate() {
@@ -91,8 +92,21 @@ impl Element {
             }
             Element::Index(index) => scratch.extend_from_slice(format!("i:{index}").as_bytes()),
         }
-        // What was written into the scratch buffer came from strings.
-        json::encode_string(&String::from_utf8_lossy(scratch), out);
+        write_quoted(scratch, out);
+    }
+
+    /// Writes the element of the field `name`.
+    pub(super) fn write_field(name: &str, out: &mut Vec<u8>, scratch: &mut Vec<u8>) {
+        if is_plain_name(name) {
+            out.extend_from_slice(b"\"f:");
+            out.extend_from_slice(name.as_bytes());
+            out.push(b'"');
+        } else {
+            scratch.clear();
+            scratch.extend_from_slice(b"f:");
+            scratch.extend_from_slice(name.as_bytes());
+            write_quoted(scratch, out);
+        }
     }
 
     /// The order of kinds of elements.
@@ -106,9 +120,61 @@ impl Element {
     }
 }
 
+/// Writes keys that need no escapes but those of their quotes.
+fn write_plain_keys(keys: &[(Key, Node)], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\"k:{");
+    for (at, (name, value)) in keys.iter().enumerate() {
+        out.extend_from_slice(if at > 0 { b",\\\"" } else { b"\\\"" });
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\\\":");
+        match value {
+            Node::Str(text) => {
+                out.extend_from_slice(b"\\\"");
+                out.extend_from_slice(text.as_bytes());
+                out.extend_from_slice(b"\\\"");
+            }
+            other => json::encode_untyped(other, out),
+        }
+    }
+    out.extend_from_slice(b"}\"");
+}
+
+fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
+    // What was written into the scratch buffer came from strings.
+    json::encode_string(std::str::from_utf8(text).unwrap_or_default(), out);
+}
+
+/// Whether a name stands in JSON as it is.
+#[inline]
+fn is_plain_name(name: &str) -> bool {
+    name.bytes().all(is_plain)
+}
+
+fn is_plain_value(value: &Node) -> bool {
+    match value {
+        Node::Str(text) => text.bytes().all(|byte| is_plain(byte) || matches!(byte, b':' | b' ' | b'_')),
+        Node::Int(_) | Node::Bool(_) => true,
+        _ => false,
+    }
+}
+
 /// Whether a byte stands in JSON as it is.
+#[inline]
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'/' | b'-' | b'_')
+}
+
+/// One key of plain text or digits: `{"name":"x"}`, by far the most common; `None` for anything else.
+fn plain_key(text: &str) -> Option<Element> {
+    let (name, value) = text.strip_prefix("{\"")?.strip_suffix('}')?.split_once("\":")?;
+    let value = match value.strip_prefix('"') {
+        Some(value) => Node::from(value.strip_suffix('"').filter(|value| value.bytes().all(is_plain))?),
+        None if value.len() < 18 && value.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Node::Int(value.parse().ok()?)
+        }
+        None => return None,
+    };
+    is_plain_name(name).then(|| Element::Keys(Box::new([(Key::Owned(name.into()), value)])))
 }
 
 impl Ord for Element {

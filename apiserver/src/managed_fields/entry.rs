@@ -79,6 +79,19 @@ impl Manager {
         }
     }
 
+    /// Takes the paths in `remove` from it, and then gives it those in `add`.
+    pub(super) fn edit(&mut self, add: &Set, remove: &Set) {
+        match &self.fields {
+            Fields::Text(text) => match text::edit(text, add, remove) {
+                Ok(Some(text)) => self.fields = Fields::Text(text),
+                Ok(None) => {}
+                // Text that cannot be read (it never gets stored) owns nothing.
+                Err(_) => self.fields = Fields::Set(add.clone()),
+            },
+            Fields::Set(set) => self.fields = Fields::Set(set.difference(remove).union(add)),
+        }
+    }
+
     /// Whether it owns nothing.
     pub fn is_empty(&self) -> bool {
         match &self.fields {

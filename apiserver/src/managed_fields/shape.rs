@@ -85,6 +85,9 @@ impl Items<'_> {
                 flat.field.default.clone().or(zero)
             }
         };
+        if let [key] = self.keys {
+            return Some(Element::Keys(Box::new([(key.clone(), value(key)?)])));
+        }
         let mut keys: Vec<(Key, Node)> =
             self.keys.iter().filter_map(|key| Some((key.clone(), value(key)?))).collect();
         keys.sort_by(|a, b| a.0.cmp(&b.0));

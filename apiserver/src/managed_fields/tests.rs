@@ -279,3 +279,59 @@ fn the_user_agent_names_the_manager() {
     assert_eq!(manager_of_user_agent("my agent\t2"), "my agent2");
     assert_eq!(manager_of_user_agent(&"x".repeat(300)).len(), 128);
 }
+
+#[test]
+fn the_text_of_a_whole_object_is_what_its_difference_from_nothing_gives() {
+    for (kind, text) in [
+        (
+            CONFIG_MAP,
+            "{metadata: {labels: {b: x, a: x}, finalizers: [z/z, a/a, a/a]}, data: {}, immutable: true}",
+        ),
+        (CONFIG_MAP, "{}"),
+        (
+            POD,
+            "{spec: {containers: [{name: b}, {name: a, env: [{name: A}, {name: A, value: x}]}], securityContext: {}}}",
+        ),
+        (
+            POD,
+            "{spec: {volumes: [{name: 'a b\"', emptyDir: {}}], overhead: {cpu: 1}}, status: {conditions: [{type: Ready}]}}",
+        ),
+        (
+            SERVICE,
+            "{spec: {ports: [{port: 443}, {port: 80, protocol: UDP}], externalIPs: [x]}, status: {loadBalancer: {ingress: [{ip: x}]}}}",
+        ),
+    ] {
+        let map = object(kind, text);
+        for reset in [&[][..], &[&["status"][..], &["metadata", "labels"]]] {
+            let changes = compare(&Map::new(), &map, schema::builtin(), id(kind), reset);
+            let whole = whole::write(&map, schema::builtin(), id(kind), reset);
+            assert_eq!(whole, write_set(&changes.changed), "{text}");
+        }
+    }
+}
+
+#[test]
+fn text_is_edited_as_its_set_would_be() {
+    let base = r#"{"f:a":{},"f:m":{".":{},"f:x":{},"f:z":{}},"f:n":{"f:only":{}},"k:{\"name\":\"b\"}":{".":{},"f:i":{}},"v:\"s\"":{}}"#;
+    let sets = [
+        "{}",
+        r#"{"f:a":{}}"#,
+        r#"{"f:a":{"f:b":{}},"f:zz":{}}"#,
+        r#"{"f:":{},"f:m":{"f:a":{},"f:x":{},"f:y":{"f:q":{}},"f:zz":{}},"f:mm":{}}"#,
+        r#"{"f:m":{},"f:n":{"f:only":{}}}"#,
+        r#"{"f:m":{".":{},"f:x":{},"f:z":{}}}"#,
+        r#"{"f:n":{".":{},"f:only":{}},"k:{\"name\":\"a\"}":{},"k:{\"name\":\"b\"}":{".":{},"f:j":{}},"k:{\"name\":\"c\"}":{"f:x":{}}}"#,
+        r#"{"v:\"r\"":{},"v:\"s\"":{},"v:\"t\"":{},"i:3":{}}"#,
+        base,
+    ];
+    let base_set = read_set(base).unwrap();
+    for add in sets.iter().map(|text| read_set(text).unwrap()) {
+        for remove in sets.iter().map(|text| read_set(text).unwrap()) {
+            let expected = write_set(&base_set.difference(&remove).union(&add));
+            let edited = text::edit(base, &add, &remove).unwrap();
+            let context = format!("- {} + {}", write_set(&remove), write_set(&add));
+            assert_eq!(edited.is_none(), expected == base, "{context}");
+            assert_eq!(edited.unwrap_or_else(|| base.into()), expected, "{context}");
+        }
+    }
+}

@@ -11,6 +11,10 @@ use super::element::Element;
 use super::set::{Entry, Set};
 use crate::codec::DEPTH_MAX;
 
+mod edit;
+
+pub(super) use edit::edit;
+
 /// The text of a set.
 pub fn write(set: &Set) -> EcoString {
     let mut out = Vec::with_capacity(set.entries().len() * 64);
@@ -83,6 +87,14 @@ impl<'a> Reader<'a> {
 
     /// The name of the next entry of an object and its colon; `None` at the end of the object.
     fn name(&mut self, first: bool) -> Result<Option<Cow<'a, str>>, String> {
+        match self.next_entry(first)? {
+            Some(_) => self.name_text().map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Where the next entry of an object begins; `None` behind the end of the object.
+    fn next_entry(&mut self, first: bool) -> Result<Option<usize>, String> {
         match self.peek() {
             Some(b'}') => {
                 self.at += 1;
@@ -92,19 +104,33 @@ impl<'a> Reader<'a> {
             _ if first => {}
             _ => return Err(format!("expected ',' or '}}' at offset {}", self.at)),
         }
+        self.blanks();
+        Ok(Some(self.at))
+    }
+
+    /// The name at this place; goes behind its colon.
+    fn name_text(&mut self) -> Result<Cow<'a, str>, String> {
         self.expect(b'"')?;
         let start = self.at;
         let escaped = self.string_end()?;
-        let inner = &self.text[start..self.at - 1];
         let name = if escaped {
-            Cow::Owned(
-                serde_json::from_str(&self.text[start - 1..self.at]).map_err(|error| error.to_string())?,
-            )
+            let quoted = &self.text[start - 1..self.at];
+            Cow::Owned(serde_json::from_str(quoted).map_err(|error| error.to_string())?)
         } else {
-            Cow::Borrowed(inner)
+            Cow::Borrowed(&self.text[start..self.at - 1])
         };
         self.expect(b':')?;
-        Ok(Some(name))
+        Ok(name)
+    }
+
+    /// Goes behind the mark of an object that is a member itself, if it is there, and its comma.
+    fn self_mark(&mut self) -> bool {
+        let marked = self.text[self.at..].starts_with("\".\":{}");
+        if marked {
+            self.at += "\".\":{}".len();
+            self.at += usize::from(self.peek() == Some(b','));
+        }
+        marked
     }
 
     /// Goes behind the closing quote; answers whether there was an escape.
@@ -125,34 +151,31 @@ impl<'a> Reader<'a> {
         Err("unexpected end of a string".into())
     }
 
-    /// Goes behind the next value, which is an object in anything that was written here.
+    /// Goes behind the next value, which has to be an object.
     fn skip(&mut self) -> Result<(), String> {
-        let mut depth = 0_usize;
-        loop {
-            match self.peek() {
-                Some(b'{' | b'[') => {
-                    depth += 1;
-                    self.at += 1;
-                }
-                Some(b'}' | b']') => {
-                    depth = depth.checked_sub(1).ok_or("unexpected end of an object")?;
-                    self.at += 1;
-                }
+        self.expect(b'{')?;
+        self.skip_rest()
+    }
+
+    /// Goes behind the end of the object that was opened last.
+    fn skip_rest(&mut self) -> Result<(), String> {
+        let bytes = self.text.as_bytes();
+        let mut depth = 1_usize;
+        while depth > 0 {
+            match bytes.get(self.at) {
+                Some(b'{') => depth += 1,
+                Some(b'}') => depth -= 1,
                 Some(b'"') => {
                     self.at += 1;
                     self.string_end()?;
+                    continue;
                 }
-                Some(_) => self.at += 1,
+                Some(_) => {}
                 None => return Err("unexpected end of the text".into()),
             }
-            let ended = !matches!(
-                self.text.as_bytes().get(self.at),
-                Some(b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'+' | b'-')
-            );
-            if depth == 0 && ended {
-                return Ok(());
-            }
+            self.at += 1;
         }
+        Ok(())
     }
 
     /// The set in the next object, and whether the path to it is a member.
