@@ -15,6 +15,7 @@ use crate::user::User;
 mod certificate_approval;
 mod certificate_subject_restriction;
 mod cluster_role_aggregation;
+mod cluster_trust_bundle_attest;
 mod default_ingress_class;
 mod default_storage_class;
 mod default_toleration_seconds;
@@ -24,8 +25,11 @@ mod namespace_contents;
 mod namespace_lifecycle;
 mod node_restriction;
 mod persistent_volume_claim_resize;
+mod pod_security;
 mod pod_topology_labels;
+mod pod_usage;
 mod priority;
+mod resource_quota;
 mod role_escalation;
 mod runtime_class;
 mod service_account;
@@ -37,18 +41,23 @@ pub(crate) use service_allocation::address_object;
 
 /// The plug-ins in the order in which they run. Upstream's come first, in upstream's order; then those for what
 /// upstream does in a kind's storage (escalation checks, allocation) or in a controller that would race.
+///
+/// Of upstream's default plug-ins StorageObjectInUseProtection is left out: the controllers that remove its
+/// finalizers do not exist yet, so a claim could never be deleted.
 pub static PLUGINS: &[&dyn Plugin] = &[
     &namespace_lifecycle::NamespaceLifecycle,
     &limit_ranger::LimitRanger,
     &service_account::ServiceAccount,
     &node_restriction::NodeRestriction,
     &taint_nodes_by_condition::TaintNodesByCondition,
+    &pod_security::PodSecurity,
     &priority::Priority,
     &default_toleration_seconds::DefaultTolerationSeconds,
     &default_storage_class::DefaultStorageClass,
     &persistent_volume_claim_resize::PersistentVolumeClaimResize,
     &runtime_class::RuntimeClass,
     &certificate_approval::CertificateApproval,
+    &cluster_trust_bundle_attest::ClusterTrustBundleAttest,
     &certificate_subject_restriction::CertificateSubjectRestriction,
     &default_ingress_class::DefaultIngressClass,
     &deny_service_external_ips::DenyServiceExternalIps,
@@ -57,6 +66,7 @@ pub static PLUGINS: &[&dyn Plugin] = &[
     &cluster_role_aggregation::ClusterRoleAggregation,
     &namespace_contents::NamespaceContents,
     &service_allocation::ServiceAllocation,
+    &resource_quota::ResourceQuota,
 ];
 
 /// What a request does to its object.
@@ -195,3 +205,6 @@ impl Companions {
         self.ops.push(Op::Delete { key: entry.key.clone() });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -261,3 +261,6 @@ pub fn check(
 ) -> Result<(), Error> {
     authorizer.check(view, user, &Attributes::from(request))
 }
+
+#[cfg(test)]
+mod tests;

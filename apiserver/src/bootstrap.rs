@@ -172,3 +172,6 @@ impl Plan<'_> {
 fn add_missing(object: &mut Map, kind: &'static str, key: &'static str, value: &str) -> bool {
     object.metadata_mut().map_mut(kind).set_default(key, Node::from(value))
 }
+
+#[cfg(test)]
+mod tests;

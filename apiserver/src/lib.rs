@@ -61,3 +61,6 @@ pub mod write;
 
 pub use pipeline::Server;
 pub use version::GIT_VERSION as VERSION;
+
+#[cfg(test)]
+mod fixture;

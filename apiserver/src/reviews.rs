@@ -118,3 +118,6 @@ fn attributes<'a>(spec: &'a Map) -> Attributes<'a> {
     let text = |key: &str| path.map_or("", |path| path.str(key));
     Attributes { verb: text("verb"), path: text("path"), ..Attributes::default() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,7 @@ fn signs(request: &Map, old: &Map) -> bool {
 }
 
 /// Rights on signers are given by name or by domain: `example.com/*`.
-fn may(attributes: &Attributes<'_>, verb: &str, signer: &str) -> bool {
+pub(super) fn may(attributes: &Attributes<'_>, verb: &str, signer: &str) -> bool {
     let domain = signer.split_once('/').map(|(domain, _)| format!("{domain}/*"));
     [Some(signer.to_owned()), domain].into_iter().flatten().any(|name| {
         let asked = authorization::Attributes {

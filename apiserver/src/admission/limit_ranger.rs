@@ -2,12 +2,13 @@
 
 use std::sync::LazyLock;
 
+use super::pod_usage::{Usage, quantity};
 use super::{Attributes, Operation, Plugin, builtin};
 use crate::quantity::Quantity;
 use crate::registry::Resource;
 use crate::status::Error;
 use crate::storage;
-use crate::tree::{Key, Map, Node};
+use crate::tree::Map;
 
 pub(super) struct LimitRanger;
 
@@ -104,51 +105,6 @@ fn fill(defaults: Option<&Map>, container: &mut Map, part: &'static str) -> Vec<
     }
     set.sort_unstable();
     set
-}
-
-/// What is asked for, per resource.
-struct Usage {
-    requests: Map,
-    limits: Map,
-}
-
-impl Usage {
-    fn of(resources: Option<&Map>) -> Usage {
-        let part =
-            |key: &str| resources.and_then(|resources| resources.map(key)).cloned().unwrap_or_default();
-        Usage { requests: part("requests"), limits: part("limits") }
-    }
-
-    /// The sum of the containers, or the largest init container where that is more.
-    fn of_pod(spec: &Map) -> Usage {
-        let mut pod = Usage { requests: Map::new(), limits: Map::new() };
-        for container in spec.maps("containers") {
-            let own = Usage::of(container.map("resources"));
-            combine(&mut pod.requests, &own.requests, |a, b| a.checked_add(&b));
-            combine(&mut pod.limits, &own.limits, |a, b| a.checked_add(&b));
-        }
-        for container in spec.maps("initContainers") {
-            let own = Usage::of(container.map("resources"));
-            combine(&mut pod.requests, &own.requests, |a, b| Some(a.max(b)));
-            combine(&mut pod.limits, &own.limits, |a, b| Some(a.max(b)));
-        }
-        pod
-    }
-}
-
-fn quantity(map: &Map, resource: &str) -> Option<Quantity> {
-    Quantity::parse(map.get(resource)?.as_str()?).ok()
-}
-
-fn combine(total: &mut Map, own: &Map, join: impl Fn(Quantity, Quantity) -> Option<Quantity>) {
-    for key in own.keys() {
-        let Some(value) = quantity(own, key) else { continue };
-        let joined = match quantity(total, key) {
-            Some(present) => join(present, value).unwrap_or(present),
-            None => value,
-        };
-        total.set(Key::clone(key), Node::Str(joined.canonical()));
-    }
 }
 
 fn check_pod(limit: &Map, pod: &Map, errors: &mut Vec<String>) {
@@ -257,6 +213,7 @@ fn check_claim(limit: &Map, claim: &Map, errors: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::Node;
 
     fn resources(requests: &'static str, limits: &'static str) -> Map {
         let part = |text: &'static str| if text.is_empty() { Map::new() } else { Map::from([("cpu", text)]) };

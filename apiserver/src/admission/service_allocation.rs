@@ -107,3 +107,6 @@ fn wants_node_ports(service: &Map) -> bool {
 fn has_health_check_port(service: &Map) -> bool {
     kind(service) == "LoadBalancer" && spec_text(service, "externalTrafficPolicy") == "Local"
 }
+
+#[cfg(test)]
+mod tests;
