@@ -238,7 +238,19 @@ pub fn tree_alone(
             table::append_row(resource, &Stored { bytes: &value.bytes }, &stored, form, now, &mut rows);
             table::append_table(resource, form, true, &table::ListMeta::of(""), &rows, &mut out);
         }
-        (Transform::Metadata, _, Some(_)) => {
+        // A list of objects that are made up on request.
+        (Transform::Table, _, Some(resource)) => {
+            let mut rows = Vec::new();
+            for (i, item) in object.maps("items").enumerate() {
+                if i > 0 {
+                    rows.push(b',');
+                }
+                let value = storage::encode(resource, item);
+                table::append_row(resource, &Stored { bytes: &value.bytes }, item, form, now, &mut rows);
+            }
+            table::append_table(resource, form, true, &table::ListMeta::of(""), &rows, &mut out);
+        }
+        (Transform::Metadata, _, Some(resource)) if resource.schema == id => {
             let mut bytes = Vec::new();
             append_tree_json(object, id, Place::Item, "", "", &mut bytes);
             append_metadata(&Stored { bytes: &bytes[1..] }, form, Place::Alone, &mut out);

@@ -31,7 +31,7 @@ impl Scope<'_> {
         let schema_name = format!("{}List", self.resource.version.schema);
         let schema = schema::builtin().find(&schema_name).ok_or(Error::NoResource)?;
         Ok(Reply::Tree(TreeReply {
-            resource: None,
+            resource: Some(self.resource.clone()),
             api_version: self.resource.api_version.clone(),
             kind: list,
             schema,
