@@ -13,7 +13,7 @@ use crate::{discovery, openapi, version};
 pub mod accept;
 mod compressed;
 
-pub use compressed::Compressed;
+pub use compressed::{Compressed, Compressor};
 
 /// What a request for a document says.
 #[derive(Clone, Copy, Debug, Default)]

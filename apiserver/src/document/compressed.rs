@@ -16,18 +16,39 @@ pub struct Compressed {
     plain_bytes: usize,
 }
 
-impl Compressed {
-    /// Compresses a document.
-    pub fn new(plain: &[u8]) -> Compressed {
-        let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 8), Compression::new(6));
-        let gzip = encoder
-            .write_all(plain)
-            .and_then(|()| encoder.finish())
-            .expect("writing to a vector does not fail")
-            .into();
-        Compressed { gzip, plain_bytes: plain.len() }
+/// Compresses a document as it is written.
+pub struct Compressor {
+    encoder: GzEncoder<Vec<u8>>,
+    plain_bytes: usize,
+}
+
+impl Default for Compressor {
+    fn default() -> Compressor {
+        Compressor::new()
+    }
+}
+
+impl Compressor {
+    /// Nothing yet.
+    pub fn new() -> Compressor {
+        Compressor { encoder: GzEncoder::new(Vec::new(), Compression::new(6)), plain_bytes: 0 }
     }
 
+    /// Takes the next bytes of the document.
+    pub fn write(&mut self, plain: &[u8]) {
+        self.encoder.write_all(plain).expect("writing to a vector does not fail");
+        self.plain_bytes += plain.len();
+    }
+
+    /// The whole document.
+    pub fn finish(self) -> Compressed {
+        let mut gzip = self.encoder.finish().expect("writing to a vector does not fail");
+        gzip.shrink_to_fit();
+        Compressed { gzip: gzip.into(), plain_bytes: self.plain_bytes }
+    }
+}
+
+impl Compressed {
     /// The compressed form.
     pub fn gzip(&self) -> Bytes {
         self.gzip.clone()
@@ -48,7 +69,11 @@ mod tests {
     #[test]
     fn a_document_comes_back_as_it_was() {
         let text = "{\"a\":1}".repeat(10_000);
-        let compressed = Compressed::new(text.as_bytes());
+        let mut compressor = Compressor::new();
+        for piece in text.as_bytes().chunks(999) {
+            compressor.write(piece);
+        }
+        let compressed = compressor.finish();
         assert_eq!(compressed.plain(), text.as_bytes());
         assert!(compressed.gzip().len() < text.len() / 50);
     }

@@ -3,7 +3,7 @@
 //!
 //! For now the definition is an object like any other: what it defines is not served yet, so no condition says so.
 
-use crate::field::{FieldErrors, Path};
+use crate::field::{Cause, FieldErrors, Path};
 use crate::kind::{self, Context, Generation, Kind, Names, Scope, Version};
 use crate::names::{self, dns};
 use crate::tree::{Map, Node};
@@ -176,7 +176,7 @@ fn validate_versions(spec: &Map, errors: &mut FieldErrors) {
         stored += usize::from(version.bool("storage") == Some(true));
         if seen.contains(&name) {
             errors.add_without_value(
-                crate::field::Cause::Invalid,
+                Cause::Invalid,
                 &SPEC.child("versions"),
                 "must contain unique version names",
             );

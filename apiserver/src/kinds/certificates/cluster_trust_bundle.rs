@@ -1,7 +1,7 @@
 //! ClusterTrustBundle: trust anchors. Keeps: the name begins with the signer's, which never changes.
 
 use super::signer;
-use crate::field::{FieldErrors, Path};
+use crate::field::{Cause, FieldErrors, Path};
 use crate::kind::{self, Kind, NameRule, Names, Scope, Selectable, Version, column};
 use crate::names::{self, dns};
 use crate::tree::{Map, Node};
@@ -76,22 +76,18 @@ fn validate_anchors(bundle: &str, errors: &mut FieldErrors) {
             Ok(block) if block.label == "CERTIFICATE" && block.parse_x509().is_ok() => count += 1,
             Ok(block) if block.label != "CERTIFICATE" => {
                 let detail = format!("entry {count} has bad block type: {}", block.label);
-                errors.add_without_value(crate::field::Cause::Invalid, &path, &detail);
+                errors.add_without_value(Cause::Invalid, &path, &detail);
                 return;
             }
             _ => {
                 let detail = format!("entry {count} does not parse as X.509");
-                errors.add_without_value(crate::field::Cause::Invalid, &path, &detail);
+                errors.add_without_value(Cause::Invalid, &path, &detail);
                 return;
             }
         }
     }
     if count == 0 {
-        errors.add_without_value(
-            crate::field::Cause::Invalid,
-            &path,
-            "at least one trust anchor must be provided",
-        );
+        errors.add_without_value(Cause::Invalid, &path, "at least one trust anchor must be provided");
     }
 }
 

@@ -2,7 +2,7 @@
 //! own.
 
 use super::taints;
-use crate::field::{FieldErrors, Path};
+use crate::field::{Cause, FieldErrors, Path};
 use crate::kind::{self, Context, Generation, Kind, Names, Scope, Selectable, Version, column};
 use crate::names::{self, dns};
 use crate::tree::{Map, Node};
@@ -128,11 +128,9 @@ fn validate_place(spec: &Map, errors: &mut FieldErrors) {
     match places.iter().filter(|place| **place).count() {
         1 => {}
         0 => errors.required(&SPEC, DETAIL),
-        _ => errors.add_without_value(
-            crate::field::Cause::Invalid,
-            &SPEC,
-            &format!("{DETAIL}, but multiple fields are set"),
-        ),
+        _ => {
+            errors.add_without_value(Cause::Invalid, &SPEC, &format!("{DETAIL}, but multiple fields are set"))
+        }
     }
 }
 

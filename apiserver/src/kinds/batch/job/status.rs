@@ -1,9 +1,9 @@
 //! The status of a Job as its controller writes it. Keeps: a finished Job stays finished, and says when it ended.
 
 use super::is_true;
-use crate::field::{FieldErrors, Path};
+use crate::field::{Cause, FieldErrors, Path};
 use crate::kinds::count;
-use crate::tree::Map;
+use crate::tree::{Map, Node};
 
 const STATUS: Path<'static> = Path::new("status");
 
@@ -19,12 +19,12 @@ pub(super) fn validate(job: &Map, old: &Map, errors: &mut FieldErrors) {
         ("Complete", "cannot disable the terminal Complete=True condition"),
     ] {
         if is_true(old, condition) && !is_true(job, condition) {
-            errors.add_without_value(crate::field::Cause::Invalid, &conditions, detail);
+            errors.add_without_value(Cause::Invalid, &conditions, detail);
         }
     }
     if is_true(job, "Complete") && is_true(job, "Failed") {
         errors.add_without_value(
-            crate::field::Cause::Invalid,
+            Cause::Invalid,
             &conditions,
             "cannot set Complete=True and Failed=True conditions",
         );
@@ -42,7 +42,7 @@ pub(super) fn validate(job: &Map, old: &Map, errors: &mut FieldErrors) {
         );
     }
     let (started, before) = (status.get("startTime"), old_status.get("startTime"));
-    let suspended = old.at(&["spec", "suspend"]).and_then(crate::tree::Node::as_bool) == Some(true);
+    let suspended = old.at(&["spec", "suspend"]).and_then(Node::as_bool) == Some(true);
     if before.is_some() && started != before && !suspended {
         let path = STATUS.child("startTime");
         match started {

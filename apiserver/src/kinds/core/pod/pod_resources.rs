@@ -4,7 +4,7 @@
 
 use super::{resources, sums};
 use crate::quantity::Quantity;
-use crate::tree::Map;
+use crate::tree::{Map, Node};
 
 /// Fills in requests and limits of the pod that its containers imply.
 pub(super) fn complete(spec: &mut Map) {
@@ -15,9 +15,9 @@ pub(super) fn complete(spec: &mut Map) {
     }
     let mut own = own.clone();
     complete_huge_pages(spec, &mut own);
-    if own.map("limits").is_some_and(|limits| !limits.is_empty()) {
-        complete_requests(spec, &mut own);
-    }
+    complete_requests(spec, &mut own);
+    complete_limits(spec, &mut own);
+    own.retain(|_, node| !matches!(node, Node::Map(list) if list.is_empty()));
     spec.set("resources", own);
 }
 
@@ -46,6 +46,22 @@ fn complete_requests(spec: &Map, own: &mut Map) {
     }
     for (name, limit) in limits.iter().filter(|(name, _)| resources::is_pod_level(name)) {
         requests.set_default(name.clone(), limit.clone());
+    }
+}
+
+/// When every container has a limit the pod has one too, and not below what it asks for.
+fn complete_limits(spec: &Map, own: &mut Map) {
+    let requests = own.map("requests").cloned().unwrap_or_default();
+    for name in requests.keys().filter(|name| resources::is_pod_level(name)) {
+        let is_limited = |container: &Map| {
+            container.map_at(&["resources", "limits"]).is_some_and(|limits| limits.contains(name))
+        };
+        if !["containers", "initContainers"].into_iter().flat_map(|list| spec.maps(list)).all(is_limited) {
+            continue;
+        }
+        let requested = resources::amount(own, "requests", name).unwrap_or(Quantity::ZERO);
+        let limit = sums::container_limits(spec, name).max(requested);
+        own.map_mut("limits").set_default(name.clone(), limit.canonical());
     }
 }
 

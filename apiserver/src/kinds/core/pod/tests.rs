@@ -154,6 +154,30 @@ fn classes_follow_requests_and_limits() {
 }
 
 #[test]
+fn pods_ask_for_what_their_containers_ask_for() {
+    let check = |own: &str, containers: &str, expected: &str| {
+        let pod = created(&format!(
+            "{{metadata: {{name: p}}, spec: {{resources: {own}, containers: [{containers}]}}}}"
+        ));
+        assert_eq!(pod.at(&["spec", "resources"]).unwrap().to_string(), expected);
+    };
+    let one = "{name: a, resources: {requests: {cpu: 100m}, limits: {cpu: 200m}}}";
+    let other = "{name: b, resources: {requests: {cpu: 300m}, limits: {cpu: 1}}}";
+    check("{limits: {cpu: 2}}", one, r#"{"limits":{"cpu":"2"},"requests":{"cpu":"100m"}}"#);
+    check(
+        "{limits: {memory: 1Gi}}",
+        "{name: a}",
+        r#"{"limits":{"memory":"1Gi"},"requests":{"memory":"1Gi"}}"#,
+    );
+    check(
+        "{requests: {cpu: 500m}}",
+        &format!("{one}, {other}"),
+        r#"{"requests":{"cpu":"500m"},"limits":{"cpu":"1200m"}}"#,
+    );
+    check("{requests: {cpu: 500m}}", &format!("{one}, {{name: c}}"), r#"{"requests":{"cpu":"500m"}}"#);
+}
+
+#[test]
 fn create_defaults_what_is_absent() {
     let pod = created(
         "
