@@ -118,7 +118,7 @@ impl Engine for FailingEngine {
 }
 
 impl LogStore for FailingLog {
-    fn write(&mut self, write: LogWrite, sync: bool) -> Result<(), DiskError> {
+    fn write(&mut self, write: &LogWrite, sync: bool) -> Result<(), DiskError> {
         // The data may have reached the disk or not: the sync says only that nobody knows.
         self.log.write(write, false)?;
         if sync {
@@ -141,7 +141,7 @@ impl LogStore for FailingLog {
 }
 
 impl StateStore for FailingState {
-    fn write(&self, write: StateWrite) -> Result<(), DiskError> {
+    fn write(&self, write: &StateWrite) -> Result<(), DiskError> {
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             return Err(broken());
         }

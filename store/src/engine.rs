@@ -13,8 +13,10 @@ use crate::entry::Revision;
 use crate::error::DiskError;
 
 mod rocks;
+mod values;
 
 pub use rocks::RocksEngine;
+pub use values::Values;
 
 /// Opens the two stores of a node.
 pub trait Engine: Debug + Send + Sync {
@@ -32,7 +34,7 @@ pub struct LogWrite {
     /// Erase all entries from this index on.
     pub erase_from: Option<u64>,
     /// New entries by index.
-    pub entries: Vec<(u64, Vec<u8>)>,
+    pub entries: Vec<Values>,
     /// Named values: hard state, truncation point, boot number.
     pub named: Vec<(&'static str, Vec<u8>)>,
 }
@@ -43,7 +45,7 @@ pub type LogVisitor<'a> = dyn FnMut(u64, &[u8]) -> Result<(), Malformed> + 'a;
 /// The Raft log and what must be as durable as it.
 pub trait LogStore: Debug + Send {
     /// Writes a batch atomically; with `sync` it is durable on return.
-    fn write(&mut self, write: LogWrite, sync: bool) -> Result<(), DiskError>;
+    fn write(&mut self, write: &LogWrite, sync: bool) -> Result<(), DiskError>;
     /// Visits all entries in index order.
     fn visit(&mut self, visitor: &mut LogVisitor<'_>) -> Result<(), DiskError>;
     /// One entry.
@@ -56,7 +58,7 @@ pub trait LogStore: Debug + Send {
 #[derive(Debug, Default)]
 pub struct StateWrite {
     /// New records by revision, ascending.
-    pub records: Vec<(Revision, Vec<u8>)>,
+    pub records: Values,
     /// Records to erase.
     pub erase: Vec<Revision>,
     /// The meta that belongs to these records.
@@ -71,7 +73,7 @@ pub type RecordVisitor<'a> = dyn FnMut(Revision, &[u8]) -> Result<ControlFlow<()
 /// The records and their meta. Writes are atomic and ordered, and durable only after a flush.
 pub trait StateStore: Debug + Send + Sync {
     /// Writes a batch atomically.
-    fn write(&self, write: StateWrite) -> Result<(), DiskError>;
+    fn write(&self, write: &StateWrite) -> Result<(), DiskError>;
     /// Begins to make everything written before durable. Called by the one that writes, between two writes.
     fn begin_flush(&self) -> Result<(), DiskError>;
     /// Waits until everything written before the last [`StateStore::begin_flush`] is durable.

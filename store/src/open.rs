@@ -121,7 +121,7 @@ fn create_log(data_dir: &DataDir, engine: &dyn Engine) -> Result<Box<dyn LogStor
         (HardStateValue::NAME, HardStateValue::encode(&hard_state)),
         (STATE_DIRECTORY, FIRST_STATE_DIRECTORY.as_bytes().to_vec()),
     ];
-    log.write(LogWrite { named, ..LogWrite::default() }, true)?;
+    log.write(&LogWrite { named, ..LogWrite::default() }, true)?;
     let opened = WatermarkFile::open(&data_dir.watermark_file());
     let (mut watermark, _) = opened.map_err(DiskError::io("create the watermark"))?;
     let first =
@@ -138,7 +138,7 @@ fn create_state(
     let records = engine.open_state(&data_dir.state_directory(FIRST_STATE_DIRECTORY))?;
     let mut meta = Meta { applied: FIRST_INDEX, term: FIRST_TERM, ..Meta::default() };
     meta.conf.voters = vec![identity.node];
-    records.write(StateWrite { meta: meta.encode(), ..StateWrite::default() })?;
+    records.write(&StateWrite { meta: meta.encode(), ..StateWrite::default() })?;
     records.begin_flush()?;
     records.finish_flush()?;
     Ok(records)
@@ -358,6 +358,6 @@ fn raise_boot(log: &mut dyn LogStore) -> Result<u64, DiskError> {
     };
     let boot = boot + 1;
     let named = vec![(BOOT, boot.to_le_bytes().to_vec())];
-    log.write(LogWrite { named, ..LogWrite::default() }, true)?;
+    log.write(&LogWrite { named, ..LogWrite::default() }, true)?;
     Ok(boot)
 }

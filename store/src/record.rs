@@ -29,28 +29,32 @@ pub struct Record {
 }
 
 impl Record {
-    /// Encodes the record's value; its revision is the record's key.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let size = self.entry.as_ref().map_or(0, |entry| entry.bytes().len() + entry.facts().len());
-        let mut buffer = Vec::with_capacity(size + self.key.as_str().len() + 96);
+    /// Appends the record's value; its revision is the record's key.
+    pub(crate) fn encode_into(&self, buffer: &mut Vec<u8>) {
         buffer.push(VERSION);
         buffer.extend_from_slice(&KEY_ID_PLAIN.to_le_bytes());
         let splice = self.entry.as_ref().and_then(|entry| entry.splice_parts());
         let delete = if self.entry.is_none() { FLAG_DELETE } else { 0 };
         let spliced = if splice.is_some() { FLAG_SPLICE } else { 0 };
         buffer.push(delete | spliced);
-        put_varint(&mut buffer, self.previous);
-        put_bytes(&mut buffer, self.key.as_str().as_bytes());
+        put_varint(buffer, self.previous);
+        put_bytes(buffer, self.key.as_str().as_bytes());
         if let Some(entry) = &self.entry {
-            put_varint(&mut buffer, entry.created);
+            put_varint(buffer, entry.created);
             if let Some(splice) = splice {
-                put_varint(&mut buffer, u64::from(splice.position));
+                put_varint(buffer, u64::from(splice.position));
                 buffer.push(splice.length);
             }
-            put_terms(&mut buffer, entry.terms());
-            put_bytes(&mut buffer, entry.facts());
+            put_terms(buffer, entry.terms());
+            put_bytes(buffer, entry.facts());
             buffer.extend_from_slice(entry.bytes());
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut buffer = Vec::new();
+        self.encode_into(&mut buffer);
         buffer
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use crate::admission::{Admission, Permit};
 use crate::command::Encoded;
 use crate::disk::Identity;
-use crate::engine::StateStore;
+use crate::engine::{StateStore, Values};
 use crate::mailbox::Mailbox;
 use crate::milestone::Milestone;
 use crate::options::Options;
@@ -27,8 +27,8 @@ pub(crate) enum OwnerEvent {
     Propose(Proposal),
     /// A read barrier; answered with the index that must be applied first.
     Read(ReadReply),
-    /// The log thread has synced this batch and all before it.
-    Persisted(u64),
+    /// The log thread has synced this batch and all before it, and gives their buffers back.
+    Persisted(u64, Vec<Values>),
     /// The applied index has reached what the owner waits for.
     Applied,
     /// Finish what is in flight, then stop.

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::admission::Admission;
 use crate::disk::{DataDir, Identity};
-use crate::engine::StateStore;
+use crate::engine::{StateStore, StateWrite};
 use crate::error::{DiskError, OpenError};
 use crate::fatal::{fatal, spawn};
 use crate::machine::Machine;
@@ -129,6 +129,7 @@ pub(crate) fn start(options: Options, recovered: Recovered) -> Result<Started, O
         wake: wake_mailbox.clone(),
         since_flush: SinceFlush { bytes: log_bytes, entries: 0 },
         erasing: false,
+        write: StateWrite::default(),
     };
     state_thread.keep_figures();
     let start = |name, body: Box<dyn FnOnce() + Send>| {

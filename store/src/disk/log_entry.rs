@@ -38,15 +38,13 @@ fn mix(number: u64) -> u64 {
 }
 
 impl LogEntry {
-    pub(crate) fn encode(entry: &Entry, chain: u64) -> Vec<u8> {
-        let mut buffer = Vec::with_capacity(entry.data.len() + 32);
+    pub(crate) fn encode_into(entry: &Entry, chain: u64, buffer: &mut Vec<u8>) {
         buffer.push(VERSION);
         buffer.extend_from_slice(&KEY_ID_PLAIN.to_le_bytes());
         buffer.push(entry.entry_type as u8);
         buffer.extend_from_slice(&entry.term.to_le_bytes());
         buffer.extend_from_slice(&chain.to_le_bytes());
         buffer.extend_from_slice(&entry.data);
-        buffer
     }
 
     pub(crate) fn decode(index: u64, value: &[u8]) -> Result<LogEntry, Malformed> {
@@ -131,7 +129,9 @@ mod tests {
     fn entries_round_trip() {
         let entry = entry(5, b"data");
         let chain = chain_of(1, &entry);
-        let stored = LogEntry::decode(5, &LogEntry::encode(&entry, chain)).expect("decodes");
+        let mut value = Vec::new();
+        LogEntry::encode_into(&entry, chain, &mut value);
+        let stored = LogEntry::decode(5, &value).expect("decodes");
         assert_eq!(stored, LogEntry { entry, chain });
     }
 

@@ -18,7 +18,7 @@ use rocksdb::{
 };
 
 use crate::codec::Malformed;
-use crate::engine::{Engine, LogStore, LogVisitor, LogWrite, RecordVisitor, StateStore, StateWrite};
+use crate::engine::{Engine, LogStore, LogVisitor, LogWrite, RecordVisitor, StateStore, StateWrite, Values};
 use crate::entry::Revision;
 use crate::error::DiskError;
 
@@ -127,8 +127,8 @@ fn named_key(name: &str) -> Vec<u8> {
 }
 
 impl LogStore for RocksLog {
-    fn write(&mut self, write: LogWrite, sync: bool) -> Result<(), DiskError> {
-        let size: usize = write.entries.iter().map(|(_, value)| value.len() + 32).sum();
+    fn write(&mut self, write: &LogWrite, sync: bool) -> Result<(), DiskError> {
+        let size: usize = write.entries.iter().map(Values::size).sum();
         let mut batch = WriteBatch::with_capacity_bytes(size + 256);
         if let Some(index) = write.erase_through {
             batch.delete_range(entry_key(0), entry_key(index + 1));
@@ -136,8 +136,8 @@ impl LogStore for RocksLog {
         if let Some(index) = write.erase_from {
             batch.delete_range(entry_key(index), entry_key(u64::MAX));
         }
-        for (index, value) in &write.entries {
-            batch.put(entry_key(*index), value);
+        for (index, value) in write.entries.iter().flat_map(Values::iter) {
+            batch.put(entry_key(index), value);
         }
         for (name, value) in &write.named {
             batch.put(named_key(name), value);
@@ -207,11 +207,10 @@ impl RocksState {
 }
 
 impl StateStore for RocksState {
-    fn write(&self, write: StateWrite) -> Result<(), DiskError> {
-        let size: usize = write.records.iter().map(|(_, value)| value.len() + 32).sum();
-        let mut batch = WriteBatch::with_capacity_bytes(size + write.meta.len() + 64);
-        for (revision, value) in &write.records {
-            batch.put(record_key(*revision), value);
+    fn write(&self, write: &StateWrite) -> Result<(), DiskError> {
+        let mut batch = WriteBatch::with_capacity_bytes(write.records.size() + write.meta.len() + 64);
+        for (revision, value) in write.records.iter() {
+            batch.put(record_key(revision), value);
         }
         for revision in &write.erase {
             batch.delete(record_key(*revision));

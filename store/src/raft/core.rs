@@ -13,12 +13,15 @@ use raft::{Config, RawNode, ReadOnlyOption, StateRole};
 
 use crate::codec::Malformed;
 use crate::disk::{LogEntry, chain_of};
+use crate::engine::Values;
 use crate::raft::reads::Reads;
 use crate::raft::tail::{Tail, TailEntry};
 
 const MESSAGE_BYTES_MAX: u64 = 1 << 20;
 const INFLIGHT_MESSAGES_MAX: usize = 256;
 const COMMITTED_BYTES_PER_OUTPUT_MAX: u64 = 8 << 20;
+/// Buffers kept for coming batches.
+const SPARE_MAX: usize = 2;
 
 /// What a core needs to know at its start.
 #[derive(Clone, Debug)]
@@ -44,7 +47,7 @@ pub(crate) enum Role {
 pub(crate) struct LogBatch {
     pub(crate) number: u64,
     /// The encoded entries; they replace whatever the log holds from the first one on.
-    pub(crate) entries: Vec<(u64, Vec<u8>)>,
+    pub(crate) entries: Values,
     /// Whether the log may hold other entries at these indexes.
     pub(crate) replaces: bool,
     /// Index, term and chain value of the log's last entry after this batch.
@@ -85,6 +88,8 @@ pub(crate) struct Core<T> {
     released: Vec<Message>,
     hard_state: HardState,
     applied: u64,
+    /// Buffers of batches that were written.
+    spare: Vec<Values>,
 }
 
 impl<T> Core<T> {
@@ -115,6 +120,7 @@ impl<T> Core<T> {
             released: Vec::new(),
             hard_state,
             applied: options.applied,
+            spare: Vec::new(),
         })
     }
 
@@ -199,6 +205,14 @@ impl<T> Core<T> {
         self.raw.on_persist_ready(through);
     }
 
+    /// Takes back the buffer of a batch that was written.
+    pub(crate) fn recycle(&mut self, mut values: Values) {
+        if self.spare.len() < SPARE_MAX {
+            values.clear();
+            self.spare.push(values);
+        }
+    }
+
     /// Reports that all entries up to `index` are applied.
     pub(crate) fn applied(&mut self, index: u64) {
         if index > self.applied {
@@ -268,10 +282,10 @@ impl<T> Core<T> {
         let replaces = first.is_some_and(|first| first <= tail.last().0);
         let mut chain =
             first.map_or(0, |first| tail.chain(first - 1).expect("entries join the log in memory"));
-        let mut encoded = Vec::with_capacity(entries.len());
+        let mut encoded = self.spare.pop().unwrap_or_default();
         for entry in entries {
             chain = chain_of(chain, &entry);
-            encoded.push((entry.index, LogEntry::encode(&entry, chain)));
+            encoded.push_with(entry.index, |buffer| LogEntry::encode_into(&entry, chain, buffer));
             tail.append([TailEntry { entry, chain }]);
         }
         let last = tail.last();

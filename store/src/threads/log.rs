@@ -71,23 +71,28 @@ impl LogThread {
         let Some(newest) = batches.last() else { return Ok(()) };
         let (number, last, hard_state) = (newest.number, newest.last, newest.hard_state.clone());
         let mut write = LogWrite::default();
+        let mut buffers = Vec::with_capacity(batches.len());
         for batch in batches {
-            if let (true, Some((first, _))) = (batch.replaces, batch.entries.first()) {
-                // Erasing and writing the same indexes in one write would leave the order to the engine.
-                write.entries.retain(|(index, _)| index < first);
-                write.erase_from = Some(write.erase_from.map_or(*first, |from: u64| from.min(*first)));
+            if batch.replaces && !write.entries.is_empty() {
+                // What is replaced may be among what waits here: that is written first. The sync comes last.
+                self.log.write(&write, false)?;
+                buffers.append(&mut write.entries);
             }
-            write.entries.extend(batch.entries);
+            if batch.replaces {
+                write.erase_from = batch.entries.first();
+            }
+            write.entries.push(batch.entries);
         }
         write.named.push((HardStateValue::NAME, HardStateValue::encode(&hard_state)));
-        self.log.write(write, true)?;
+        self.log.write(&write, true)?;
+        buffers.append(&mut write.entries);
         self.shared.figures.log_syncs.fetch_add(1, Ordering::Relaxed);
         let (index, term, chain) = last;
         let watermark =
             Watermark { index, term, chain, current_term: hard_state.term, vote: hard_state.vote };
         self.watermark.write(watermark).map_err(DiskError::io("write the watermark"))?;
         self.watermark_dirty = true;
-        self.shared.owner.push(OwnerEvent::Persisted(number));
+        self.shared.owner.push(OwnerEvent::Persisted(number, buffers));
         Ok(())
     }
 
@@ -99,7 +104,7 @@ impl LogThread {
         let named = vec![(Truncation::NAME, truncation.encode())];
         let write = LogWrite { erase_through: Some(index), named, ..LogWrite::default() };
         // Without a sync: if this is lost, the log is merely longer.
-        self.log.write(write, false)
+        self.log.write(&write, false)
     }
 
     fn sync_watermark(&mut self, now: bool) -> Result<(), DiskError> {

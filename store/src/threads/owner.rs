@@ -122,7 +122,10 @@ impl Owner {
             OwnerEvent::Propose(proposal) if self.stop_by.is_some() => proposal.reply.refuse(Why::Stopping),
             OwnerEvent::Propose(proposal) => self.queued.push_back(proposal),
             OwnerEvent::Read(reply) => self.core.read(reply),
-            OwnerEvent::Persisted(number) => self.core.persisted(number),
+            OwnerEvent::Persisted(number, buffers) => {
+                self.core.persisted(number);
+                buffers.into_iter().for_each(|buffer| self.core.recycle(buffer));
+            }
             // The next drive looks at the applied index.
             OwnerEvent::Applied => {}
             OwnerEvent::Stop => {

@@ -47,6 +47,8 @@ pub(crate) struct StateThread {
     pub(crate) wake: Arc<Mailbox<Wake>>,
     pub(crate) since_flush: SinceFlush,
     pub(crate) erasing: bool,
+    /// The last write; its buffer serves the next one.
+    pub(crate) write: StateWrite,
 }
 
 /// What the log holds beyond the flushed state.
@@ -130,13 +132,14 @@ impl StateThread {
     }
 
     fn record(&mut self, changes: &[Change]) {
-        let write = StateWrite {
-            records: changes.iter().map(|change| (change.record.revision, change.record.encode())).collect(),
-            erase: self.garbage(),
-            meta: self.machine.meta.encode(),
-            revision: self.machine.state.revision,
-        };
-        if let Err(error) = self.shared.records.write(write) {
+        self.write.records.clear();
+        for Change { record, .. } in changes {
+            self.write.records.push_with(record.revision, |buffer| record.encode_into(buffer));
+        }
+        self.write.erase = self.garbage();
+        self.write.meta = self.machine.meta.encode();
+        self.write.revision = self.machine.state.revision;
+        if let Err(error) = self.shared.records.write(&self.write) {
             fatal(format_args!("records could not be written: {error}"));
         }
         self.shared.recorded.reach(self.machine.state.revision);
