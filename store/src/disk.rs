@@ -5,5 +5,5 @@ mod log_entry;
 mod watermark;
 
 pub(crate) use data_dir::{DataDir, Identity};
-pub(crate) use log_entry::{HardStateValue, LogEntry, Truncation, chain_of};
+pub(crate) use log_entry::{HardStateValue, LogEntry, Truncation, chain_of, mix};
 pub(crate) use watermark::{Watermark, WatermarkFile};

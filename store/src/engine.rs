@@ -4,7 +4,10 @@
 //! state is never synced on its own account, because the log rebuilds it.
 
 use std::fmt::Debug;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,6 +27,40 @@ pub trait Engine: Debug + Send + Sync {
     fn open_log(&self, directory: &Path) -> Result<Box<dyn LogStore>, DiskError>;
     /// Opens or creates the state store in a directory of its own.
     fn open_state(&self, directory: &Path) -> Result<Arc<dyn StateStore>, DiskError>;
+    /// Whether there is something to open in a directory.
+    fn exists(&self, directory: &Path) -> bool {
+        directory.exists()
+    }
+    /// Opens or creates a small file that is overwritten in place.
+    fn open_block(&self, path: &Path) -> Result<Box<dyn BlockFile>, DiskError> {
+        let mut options = OpenOptions::new();
+        options.create(true).read(true).write(true).truncate(false);
+        Ok(Box::new(options.open(path).map_err(DiskError::io("open the watermark"))?))
+    }
+}
+
+/// A small file that is overwritten in place.
+pub trait BlockFile: Debug + Send {
+    /// Reads all of `bytes` from `offset` on.
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
+    /// Overwrites what stands at `offset`.
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Makes everything written durable.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+impl BlockFile for File {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_exact_at(bytes, offset)
+    }
+
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
 }
 
 /// One atomic write to the log store. Its parts happen in the order of the fields.

@@ -9,20 +9,24 @@ mod entry;
 mod error;
 mod key;
 mod options;
+mod peers;
 mod record;
 mod status;
 mod store;
+mod tasks;
 mod txn;
 mod view;
 mod watch;
 
 mod command;
+#[cfg_attr(test, allow(dead_code, reason = "used by the simulator, which follows"))]
 mod disk;
 pub mod engine;
 mod floor;
 mod gather;
 mod machine;
 mod meta;
+#[cfg_attr(test, allow(dead_code, reason = "used by the simulator, which follows"))]
 mod open;
 mod past;
 mod raft;
@@ -32,8 +36,12 @@ mod start;
 mod threads;
 
 mod admission;
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "used by the simulator, which follows")]
+mod bugs;
 mod codec;
+#[cfg_attr(test, allow(dead_code, reason = "used by the simulator, which follows"))]
 mod fatal;
+#[cfg_attr(test, allow(dead_code, reason = "used by the simulator, which follows"))]
 mod mailbox;
 mod milestone;
 
@@ -42,10 +50,15 @@ pub use codec::Malformed;
 pub use entry::{Entry, Revision, Term, Terms};
 pub use error::{AtError, CompactError, Compacted, DiskError, OpenError, TooNew, Unavailable};
 pub use key::{Key, Prefix, bucket_of};
-pub use options::Options;
+pub use options::{Founding, Options};
+pub use peers::{
+    FRAME_BODY_BYTES_MAX, FRAME_HEADER_LENGTH, FrameHeader, Lane, NoPeers, PeerFrame, PeerMessage,
+    PeerRefusal, Peers,
+};
 pub use record::Record;
 pub use status::{Health, Leadership, Status};
 pub use store::Store;
+pub use tasks::{Task, Tasks, TokioTasks};
 pub use txn::{Compare, NewValue, Op, Outcome, TXN_BYTES_MAX, TXN_COMPARES_MAX, TXN_OPS_MAX, Txn, Why};
 pub use view::{Bucket, State};
 pub use watch::{Cursor, Event, Interest, Progress};

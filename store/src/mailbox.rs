@@ -76,6 +76,20 @@ impl<T> Mailbox<T> {
         std::mem::take(&mut inner.messages)
     }
 
+    /// Moves all messages into `batch` without waiting.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn try_take(&self, batch: &mut Vec<T>) {
+        let mut inner = self.inner.lock();
+        inner.urgent = false;
+        batch.append(&mut inner.messages);
+    }
+
+    /// Whether nothing waits to be taken.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.inner.lock().messages.is_empty()
+    }
+
     /// Moves all messages into `batch`, waiting for an urgent one or for `wanted` ordinary ones, at most `patience`.
     pub(crate) fn take(&self, batch: &mut Vec<T>, wanted: usize, patience: Option<Duration>) {
         let mut inner = self.inner.lock();

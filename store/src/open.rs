@@ -14,11 +14,11 @@ use crate::codec::{Malformed, Reader};
 use crate::disk::{
     DataDir, HardStateValue, Identity, LogEntry, Truncation, Watermark, WatermarkFile, chain_of,
 };
-use crate::engine::{Engine, LogStore, LogWrite, StateStore, StateWrite};
+use crate::engine::{BlockFile, Engine, LogStore, LogWrite, StateStore, StateWrite};
 use crate::error::{DiskError, OpenError};
 use crate::machine::Machine;
 use crate::meta::Meta;
-use crate::options::Options;
+use crate::options::{Founding, Options};
 use crate::raft::{Tail, TailEntry};
 use crate::record::Record;
 use crate::threads::event_of;
@@ -33,9 +33,7 @@ const FIRST_STATE_DIRECTORY: &str = "1";
 const FIRST_INDEX: u64 = 1;
 const FIRST_TERM: u64 = 1;
 
-/// Memory for applied log entries that followers may still ask for.
-const TAIL_BYTES_MAX: usize = 16 << 20;
-/// The same, when there is nobody to ask.
+/// Memory for applied log entries, when there is nobody to ask for them.
 const LONE_TAIL_BYTES_MAX: usize = 1 << 20;
 /// Events that a replay pushes at once.
 const REPLAY_EVENTS: usize = 512;
@@ -61,17 +59,51 @@ pub(crate) fn recover(options: &Options, engine: &dyn Engine) -> Result<Recovere
     let loaded = match data_dir.identity() {
         Some(_) => load(&data_dir, options, engine)?,
         None => {
-            let created = create(&mut data_dir, engine)?;
+            let created = create(&mut data_dir, options, engine)?;
             load(&data_dir, options, &created)?
         }
     };
+    recover_loaded(data_dir, options, loaded)
+}
+
+/// Opens what a simulated disk holds, on this thread.
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) fn recover_simulated(
+    options: &Options,
+    engine: &dyn Engine,
+    identity: Identity,
+) -> Result<Recovered, OpenError> {
+    let data_dir = DataDir::simulated(&options.data_dir, identity);
+    let (names, name) = std::sync::mpsc::sync_channel(1);
+    let log = load_log(&data_dir, engine, names)?;
+    let name = name.recv().map_err(|_| data_dir.damaged("the log names no state"))?;
+    let state = load_state(&data_dir, options, engine, &name)?;
+    recover_loaded(data_dir, options, Loaded { log, state })
+}
+
+/// Makes the stores of a node on a simulated disk.
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) fn create_simulated(
+    options: &Options,
+    engine: &dyn Engine,
+    identity: Identity,
+    voters: Vec<u64>,
+) -> Result<(), OpenError> {
+    let data_dir = DataDir::simulated(&options.data_dir, identity);
+    let log = create_log(&data_dir, engine);
+    let state = create_state(&data_dir, engine, voters);
+    log.map(drop).and(state.map(drop)).map_err(|error| data_dir.disk(error))
+}
+
+/// Checks that what was loaded fits together, and counts the start.
+fn recover_loaded(data_dir: DataDir, options: &Options, loaded: Loaded) -> Result<Recovered, OpenError> {
     let Loaded { log, state } = loaded;
     let identity = data_dir.identity().ok_or_else(|| data_dir.damaged("it has no identity"))?;
     check_watermark(&data_dir, &log)?;
     let hard_state = check_applied(&data_dir, &log, &state.machine.meta)?;
     let meta = &state.machine.meta;
     let lone = meta.conf.voters.len() + meta.conf.learners.len() <= 1;
-    let bytes_max = if lone { LONE_TAIL_BYTES_MAX } else { TAIL_BYTES_MAX };
+    let bytes_max = if lone { LONE_TAIL_BYTES_MAX } else { options.tail_bytes };
     let before = (log.truncation.index, log.truncation.term, log.truncation.chain);
     let mut tail = Tail::new(before, bytes_max, hard_state, meta.conf.clone());
     let log_bytes = log.entries.iter().map(|entry| entry.entry.data.len()).sum();
@@ -94,14 +126,25 @@ pub(crate) fn recover(options: &Options, engine: &dyn Engine) -> Result<Recovere
     })
 }
 
-/// Makes a new store with this node as the only voter, and hands over its open log and state.
-fn create(data_dir: &mut DataDir, engine: &dyn Engine) -> Result<Created, OpenError> {
-    let identity = Identity { cluster: random_id(data_dir)?, node: random_id(data_dir)? };
+/// Makes a new store and hands over its open log and state.
+fn create<'a>(
+    data_dir: &mut DataDir,
+    options: &Options,
+    engine: &'a dyn Engine,
+) -> Result<Created<'a>, OpenError> {
+    let Founding { cluster, node, voters } = match &options.founding {
+        Some(founding) => founding.clone(),
+        None => {
+            let node = random_id(data_dir)?;
+            Founding { cluster: random_id(data_dir)?, node, voters: vec![node] }
+        }
+    };
+    let identity = Identity { cluster, node };
     data_dir.begin()?;
     let directory = &*data_dir;
     // Each file system sync takes its time; the two stores need not wait for each other.
     let (log, records) = std::thread::scope(|scope| {
-        let records = scope.spawn(|| create_state(directory, engine, identity));
+        let records = scope.spawn(|| create_state(directory, engine, voters));
         let log = create_log(directory, engine);
         let records = records.join().map_err(|_| DiskError::Engine("creating the state panicked".to_owned()));
         (log, records.flatten())
@@ -109,7 +152,7 @@ fn create(data_dir: &mut DataDir, engine: &dyn Engine) -> Result<Created, OpenEr
     let log = log.map_err(|error| data_dir.disk(error))?;
     let records = records.map_err(|error| data_dir.disk(error))?;
     data_dir.finish(identity)?;
-    Ok(Created { log: Mutex::new(Some(log)), records })
+    Ok(Created { engine, log: Mutex::new(Some(log)), records })
 }
 
 fn create_log(data_dir: &DataDir, engine: &dyn Engine) -> Result<Box<dyn LogStore>, DiskError> {
@@ -122,8 +165,7 @@ fn create_log(data_dir: &DataDir, engine: &dyn Engine) -> Result<Box<dyn LogStor
         (STATE_DIRECTORY, FIRST_STATE_DIRECTORY.as_bytes().to_vec()),
     ];
     log.write(&LogWrite { named, ..LogWrite::default() }, true)?;
-    let opened = WatermarkFile::open(&data_dir.watermark_file());
-    let (mut watermark, _) = opened.map_err(DiskError::io("create the watermark"))?;
+    let (mut watermark, _) = WatermarkFile::new(engine.open_block(&data_dir.watermark_file())?);
     let first =
         Watermark { index: FIRST_INDEX, term: FIRST_TERM, chain: 0, current_term: FIRST_TERM, vote: 0 };
     watermark.write(first).and_then(|()| watermark.sync()).map_err(DiskError::io("write the watermark"))?;
@@ -133,11 +175,11 @@ fn create_log(data_dir: &DataDir, engine: &dyn Engine) -> Result<Box<dyn LogStor
 fn create_state(
     data_dir: &DataDir,
     engine: &dyn Engine,
-    identity: Identity,
+    voters: Vec<u64>,
 ) -> Result<Arc<dyn StateStore>, DiskError> {
     let records = engine.open_state(&data_dir.state_directory(FIRST_STATE_DIRECTORY))?;
     let mut meta = Meta { applied: FIRST_INDEX, term: FIRST_TERM, ..Meta::default() };
-    meta.conf.voters = vec![identity.node];
+    meta.conf.voters = voters;
     records.write(&StateWrite { meta: meta.encode(), ..StateWrite::default() })?;
     records.begin_flush()?;
     records.finish_flush()?;
@@ -146,18 +188,27 @@ fn create_state(
 
 /// The engine of a first start: it hands out what was just created instead of opening it again.
 #[derive(Debug)]
-struct Created {
+struct Created<'a> {
+    engine: &'a dyn Engine,
     log: Mutex<Option<Box<dyn LogStore>>>,
     records: Arc<dyn StateStore>,
 }
 
-impl Engine for Created {
+impl Engine for Created<'_> {
     fn open_log(&self, _directory: &Path) -> Result<Box<dyn LogStore>, DiskError> {
         self.log.lock().take().ok_or_else(|| DiskError::Engine("the log is already open".to_owned()))
     }
 
     fn open_state(&self, _directory: &Path) -> Result<Arc<dyn StateStore>, DiskError> {
         Ok(self.records.clone())
+    }
+
+    fn exists(&self, directory: &Path) -> bool {
+        self.engine.exists(directory)
+    }
+
+    fn open_block(&self, path: &Path) -> Result<Box<dyn BlockFile>, DiskError> {
+        self.engine.open_block(path)
     }
 }
 
@@ -222,7 +273,7 @@ fn load_log(
 ) -> Result<LoadedLog, OpenError> {
     let fail = |error| load_error(data_dir, "the log", error);
     let directory = data_dir.log_directory();
-    if !directory.exists() {
+    if !engine.exists(&directory) {
         return Err(data_dir.damaged("the log is missing"));
     }
     let mut store = engine.open_log(&directory).map_err(fail)?;
@@ -253,9 +304,8 @@ fn load_log(
             Ok(())
         })
         .map_err(fail)?;
-    let opened = WatermarkFile::open(&data_dir.watermark_file());
-    let (watermark_file, watermark) =
-        opened.map_err(|error| data_dir.disk(DiskError::io("open the watermark")(error)))?;
+    let block = engine.open_block(&data_dir.watermark_file()).map_err(fail)?;
+    let (watermark_file, watermark) = WatermarkFile::new(block);
     Ok(LoadedLog { store, truncation, hard_state, entries, watermark_file, watermark })
 }
 
@@ -267,7 +317,7 @@ fn load_state(
 ) -> Result<LoadedState, OpenError> {
     let fail = |error| load_error(data_dir, "the state", error);
     let directory = data_dir.state_directory(name);
-    if !directory.exists() {
+    if !engine.exists(&directory) {
         return Err(data_dir.damaged("the state is missing"));
     }
     let records = engine.open_state(&directory).map_err(fail)?;

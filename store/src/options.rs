@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
+use crate::peers::{NoPeers, Peers};
+use crate::tasks::{Tasks, TokioTasks};
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -29,6 +31,12 @@ pub struct Options {
     pub request_timeout: Duration,
     /// How long a batch of writes may wait for more of them, when many are in flight.
     pub gather: Duration,
+    /// Bytes of log entries, applied since the state was last made durable, that ask for the next time.
+    pub flush_log_bytes: usize,
+    /// The same, by number.
+    pub flush_log_entries: u64,
+    /// Bytes of applied log entries that are kept in memory for other nodes.
+    pub tail_bytes: usize,
     /// Ask Raft for every read barrier, also where a sole voter could answer alone.
     pub confirm_every_read: bool,
     /// The unit of Raft's timers.
@@ -37,8 +45,25 @@ pub struct Options {
     pub heartbeat_ticks: usize,
     /// A follower waits at least this many ticks for its leader.
     pub election_ticks: usize,
+    /// What a new directory becomes; an initialised one keeps what it is. None: a new cluster of this node alone.
+    pub founding: Option<Founding>,
+    /// Carries messages to the other nodes.
+    pub peers: Arc<dyn Peers>,
+    /// Runs what may block beside the store's threads.
+    pub tasks: Arc<dyn Tasks>,
     /// The source of time.
     pub clock: Arc<dyn Clock>,
+}
+
+/// A cluster whose first members all start from nothing, each told the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Founding {
+    /// The cluster's id.
+    pub cluster: u64,
+    /// The id of this node: never one that was used before, also not by a node that lost its disk.
+    pub node: u64,
+    /// The ids of all first voters.
+    pub voters: Vec<u64>,
 }
 
 impl Options {
@@ -55,10 +80,16 @@ impl Options {
             proposal_bytes_max: 64 << 20,
             request_timeout: Duration::from_secs(10),
             gather: Duration::from_millis(2),
+            flush_log_bytes: 4 << 20,
+            flush_log_entries: 50_000,
+            tail_bytes: 16 << 20,
             confirm_every_read: false,
             tick: Duration::from_millis(50),
             heartbeat_ticks: 1,
             election_ticks: 10,
+            founding: None,
+            peers: Arc::new(NoPeers),
+            tasks: Arc::new(TokioTasks),
             clock: Arc::new(SystemClock),
         }
     }

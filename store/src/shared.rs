@@ -1,7 +1,9 @@
 //! What the store's threads and its callers share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex};
@@ -15,6 +17,7 @@ use crate::mailbox::Mailbox;
 use crate::milestone::Milestone;
 use crate::options::Options;
 use crate::past::Roots;
+use crate::peers::PeerFrame;
 use crate::status::Leadership;
 use crate::txn::{Outcome, Why};
 use crate::view::State;
@@ -26,7 +29,11 @@ pub(crate) enum OwnerEvent {
     /// A proposal of a caller, or of the store's own floor policy.
     Propose(Proposal),
     /// A read barrier; answered with the index that must be applied first.
-    Read(ReadReply),
+    Read(Reader),
+    /// A frame of another node.
+    Peer(PeerFrame),
+    /// Frames for this node do not arrive.
+    Unreachable(u64),
     /// The log thread has synced this batch and all before it, and gives their buffers back.
     Persisted(u64, Vec<Values>),
     /// The applied index has reached what the owner waits for.
@@ -50,7 +57,46 @@ pub(crate) struct Reply {
     permit: Permit,
 }
 
-pub(crate) type ReadReply = oneshot::Sender<u64>;
+/// Somebody who waits for a read barrier.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) reply: oneshot::Sender<u64>,
+    pub(crate) deadline: Duration,
+}
+
+/// The frames of other nodes that wait for the owner, and the newest start of each node.
+#[derive(Debug, Default)]
+pub(crate) struct Inbound {
+    bytes: AtomicUsize,
+    boots: Mutex<BTreeMap<u64, u64>>,
+}
+
+/// Bytes of frames that may wait for the owner; more are dropped, as a network would.
+const INBOUND_BYTES_MAX: usize = 64 << 20;
+
+impl Inbound {
+    /// Whether a frame may wait; if so, it counts until [`Inbound::release`].
+    pub(crate) fn admit(&self, bytes: usize) -> bool {
+        let waiting = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let admitted = waiting + bytes <= INBOUND_BYTES_MAX;
+        if !admitted {
+            self.release(bytes);
+        }
+        admitted
+    }
+
+    pub(crate) fn release(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Notes the boot number of a sender; gives the newest one.
+    pub(crate) fn newest_boot(&self, node: u64, boot: u64) -> u64 {
+        let mut boots = self.boots.lock();
+        let newest = boots.entry(node).or_insert(boot);
+        *newest = boot.max(*newest);
+        *newest
+    }
+}
 
 impl Reply {
     pub(crate) fn new(sender: oneshot::Sender<Outcome>, permit: Permit) -> Reply {
@@ -97,6 +143,8 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) identity: Identity,
     pub(crate) boot: u64,
+    /// Whether this node was the only member when it started.
+    pub(crate) lone: bool,
     /// The newest published state.
     pub(crate) state: ArcSwap<State>,
     pub(crate) hubs: Arc<Hubs>,
@@ -108,6 +156,7 @@ pub(crate) struct Shared {
     /// The newest revision whose record can be read from the state store.
     pub(crate) recorded: Milestone,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) inbound: Inbound,
     pub(crate) owner: Mailbox<OwnerEvent>,
     /// The applied index at which the owner wants to be told, [`NEVER`] for none.
     pub(crate) owner_waits_for: AtomicU64,

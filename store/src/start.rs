@@ -23,10 +23,10 @@ use crate::open::Recovered;
 use crate::options::Options;
 use crate::past::Roots;
 use crate::raft::{Core, CoreOptions};
-use crate::shared::{Figures, NEVER, OwnerEvent, ReadReply, Replica, Shared};
+use crate::shared::{Figures, Inbound, NEVER, OwnerEvent, Reader, Replica, Shared};
 use crate::status::Leadership;
 use crate::threads::{
-    FlushEvent, LogEvent, LogThread, Owner, OwnerParts, SinceFlush, StateThread, Wake, run_flush, run_wake,
+    FlushEvent, FlushThread, LogEvent, LogThread, Owner, OwnerParts, SinceFlush, StateThread, Wake, run_wake,
 };
 use crate::watch::{CATCH_UPS_MAX, Hubs};
 
@@ -62,6 +62,9 @@ impl Threads {
         join(thread);
         // The next start then replays no log.
         let records = &self.shared.records;
+        for milestone in [&self.shared.applied, &self.shared.published, &self.shared.recorded] {
+            milestone.close();
+        }
         if let Err(error) = records.begin_flush().and_then(|()| records.finish_flush()) {
             tracing::error!(%error, "the state could not be flushed; the next start replays the log");
         }
@@ -74,8 +77,43 @@ fn join(thread: JoinHandle<()>) {
     }
 }
 
+/// What a store consists of, before anything runs.
+pub(crate) struct Assembly {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) owner: Owner,
+    pub(crate) log: LogThread,
+    pub(crate) state: StateThread,
+    pub(crate) flush: FlushThread,
+    pub(crate) wake: Arc<Mailbox<Wake>>,
+    pub(crate) data_dir: DataDir,
+}
+
 /// Starts the threads on what was recovered.
 pub(crate) fn start(options: Options, recovered: Recovered) -> Result<Started, OpenError> {
+    let seed = getrandom::u64().map_err(|error| {
+        let source = std::io::Error::other(error.to_string());
+        recovered.data_dir.disk(DiskError::io("get random bytes")(source))
+    })?;
+    let Assembly { shared, owner, log, state, flush, wake, data_dir } = assemble(options, recovered, seed)?;
+    let flush_mailbox = flush.mailbox.clone();
+    let start = |name, body: Box<dyn FnOnce() + Send>| {
+        spawn(name, body).map_err(|error| data_dir.disk(DiskError::io("start a thread")(error)))
+    };
+    let chain = vec![
+        start("store-owner", Box::new(move || owner.run()))?,
+        start("store-log", Box::new(move || log.run()))?,
+        start("store-state", Box::new(move || state.run()))?,
+    ];
+    let flush = start("store-flush", Box::new(move || flush.run()))?;
+    let mailbox = wake.clone();
+    let wake_thread = start("store-wake", Box::new(move || run_wake(&mailbox)))?;
+    let threads =
+        Threads { shared: shared.clone(), chain, flush: (flush_mailbox, flush), wake: (wake, wake_thread) };
+    Ok(Started { shared, threads, data_dir })
+}
+
+/// Puts a store together on what was recovered. Election timeouts follow from the seed.
+pub(crate) fn assemble(options: Options, recovered: Recovered, seed: u64) -> Result<Assembly, OpenError> {
     let Recovered {
         data_dir,
         identity,
@@ -96,10 +134,11 @@ pub(crate) fn start(options: Options, recovered: Recovered) -> Result<Started, O
         heartbeat_ticks: options.heartbeat_ticks,
         election_ticks: options.election_ticks,
         uncommitted_bytes_max: options.proposal_bytes_max as u64 * 2,
+        seed,
     };
-    let core: Core<ReadReply> =
+    let core: Core<Reader> =
         Core::new(&core_options, tail).map_err(|error| data_dir.damaged(format!("Raft: {error}")))?;
-    let shared = Arc::new(share(options, identity, boot, &machine, records.clone(), hubs));
+    let shared = Arc::new(share(options, identity, boot, &machine, records, hubs));
     let log_mailbox: Arc<Mailbox<LogEvent>> = Arc::new(Mailbox::new());
     let state_mailbox = Arc::new(Mailbox::new());
     let flush_mailbox = Arc::new(Mailbox::new());
@@ -132,22 +171,8 @@ pub(crate) fn start(options: Options, recovered: Recovered) -> Result<Started, O
         write: StateWrite::default(),
     };
     state_thread.keep_figures();
-    let start = |name, body: Box<dyn FnOnce() + Send>| {
-        spawn(name, body).map_err(|error| data_dir.disk(DiskError::io("start a thread")(error)))
-    };
-    let chain = vec![
-        start("store-owner", Box::new(move || owner.run()))?,
-        start("store-log", Box::new(move || log_thread.run()))?,
-        start("store-state", Box::new(move || state_thread.run()))?,
-    ];
-    let mailbox = flush_mailbox.clone();
-    let flush =
-        start("store-flush", Box::new(move || run_flush(&mailbox, &records, &log_mailbox, &flush_busy)))?;
-    let mailbox = wake_mailbox.clone();
-    let wake = start("store-wake", Box::new(move || run_wake(&mailbox)))?;
-    let threads =
-        Threads { shared: shared.clone(), chain, flush: (flush_mailbox, flush), wake: (wake_mailbox, wake) };
-    Ok(Started { shared, threads, data_dir })
+    let flush = FlushThread { mailbox: flush_mailbox, log: log_mailbox, busy: flush_busy };
+    Ok(Assembly { shared, owner, log: log_thread, state: state_thread, flush, wake: wake_mailbox, data_dir })
 }
 
 /// What the threads and the callers share, at the point where the records end.
@@ -164,6 +189,7 @@ fn share(
         options,
         identity,
         boot,
+        lone: machine.meta.conf.voters == [identity.node],
         state: ArcSwap::from_pointee(machine.state.clone()),
         hubs,
         records,
@@ -171,6 +197,7 @@ fn share(
         published: Milestone::default(),
         recorded: Milestone::default(),
         admission,
+        inbound: Inbound::default(),
         owner: Mailbox::new(),
         owner_waits_for: AtomicU64::new(NEVER),
         replica: Mutex::new(Replica::default()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
+use crate::bugs::{Bug, planted};
 use crate::command::Encoded;
 use crate::disk::DataDir;
 use crate::engine::{Engine, RocksEngine, StateStore};
@@ -14,11 +15,13 @@ use crate::entry::Revision;
 use crate::error::{AtError, CompactError, Compacted, DiskError, OpenError, TooNew, Unavailable};
 use crate::fatal::fatal;
 use crate::key::{Key, Prefix};
+use crate::milestone::{Late, Milestone};
 use crate::open::recover;
 use crate::options::Options;
 use crate::past;
+use crate::peers::{Lane, PeerFrame, PeerRefusal};
 use crate::record::Record;
-use crate::shared::{NEVER, OwnerEvent, Shared};
+use crate::shared::{NEVER, OwnerEvent, Reader, Shared};
 use crate::start::{Started, Threads, start};
 use crate::status::{Health, Leadership, Status};
 use crate::txn::{Op, Outcome, TXN_BYTES_MAX, TXN_COMPARES_MAX, TXN_OPS_MAX, Txn, Why};
@@ -61,6 +64,10 @@ impl Store {
 
     fn wait_until_complete(&self) {
         let shared = &self.inner.shared;
+        if !shared.lone {
+            // Others decide with this node; they may start later.
+            return;
+        }
         let mut replica = shared.replica.lock();
         shared.replica_changed.wait_while_for(&mut replica, |replica| !replica.complete, OPEN_PATIENCE);
     }
@@ -121,14 +128,14 @@ impl Store {
         if from != NEVER && shared.applied.reached() >= from {
             return Ok(self.state());
         }
-        let (sender, receiver) = oneshot::channel();
-        shared.owner.push(OwnerEvent::Read(sender));
-        let confirmed = async {
-            let index = receiver.await.map_err(|_| Unavailable)?;
-            shared.applied.wait(index).await;
-            Ok(self.state())
-        };
-        tokio::time::timeout(shared.options.request_timeout, confirmed).await.unwrap_or(Err(Unavailable))
+        let deadline = shared.options.clock.now() + shared.options.request_timeout;
+        let (reply, receiver) = oneshot::channel();
+        shared.owner.push(OwnerEvent::Read(Reader { reply, deadline }));
+        let index = receiver.await.map_err(|_| Unavailable)?;
+        if !planted(Bug::ReadBeforeApply) {
+            shared.applied.wait(index, deadline).await.map_err(|Late| Unavailable)?;
+        }
+        Ok(self.state())
     }
 
     /// A state that is not older than `revision`, waiting for it at most `deadline`.
@@ -138,9 +145,10 @@ impl Store {
         if state.revision >= revision {
             return Ok(state);
         }
-        match tokio::time::timeout(deadline, shared.published.wait(revision)).await {
+        let deadline = shared.options.clock.now() + deadline;
+        match shared.published.wait(revision, deadline).await {
             Ok(()) => Ok(self.state()),
-            Err(_) => Err(TooNew { current: shared.published.reached() }),
+            Err(Late) => Err(TooNew { current: shared.published.reached() }),
         }
     }
 
@@ -160,7 +168,7 @@ impl Store {
         }
         let mut state = current.only(bucket, current.revision);
         // The state is published a moment before its events.
-        shared.published.wait(current.revision).await;
+        self.wait_for(&shared.published, current.revision).await;
         let events = shared.hubs.hub(bucket).since(revision);
         let bytes = match events {
             Some(mut events) => {
@@ -168,7 +176,7 @@ impl Store {
                 past::undo_events(&mut state, &events, revision)
             }
             None => {
-                shared.recorded.wait(current.revision).await;
+                self.wait_for(&shared.recorded, current.revision).await;
                 let undone = self.undo_records(state, bucket, revision).await;
                 // Records may have been erased while they were read; then the result is not complete.
                 check_floor(&self.state(), revision)?;
@@ -207,8 +215,16 @@ impl Store {
         read: impl FnOnce(&dyn StateStore) -> Result<T, DiskError> + Send + 'static,
     ) -> Result<T, DiskError> {
         let records = self.inner.shared.records.clone();
-        let task = tokio::task::spawn_blocking(move || read(&*records));
-        task.await.unwrap_or(Err(DiskError::Cancelled))
+        let (sender, receiver) = oneshot::channel();
+        // A caller that went away needs no answer.
+        let work = move || drop(sender.send(read(&*records)));
+        self.inner.shared.options.tasks.block(Box::new(work));
+        receiver.await.unwrap_or(Err(DiskError::Cancelled))
+    }
+
+    /// Waits for what the state thread does in a moment; without a deadline, because only its end could prevent it.
+    async fn wait_for(&self, milestone: &Milestone, number: u64) {
+        let _ = milestone.wait(number, Duration::MAX).await;
     }
 
     /// A cursor over the events of `range` above `from`, which lies in `bucket`.
@@ -232,7 +248,7 @@ impl Store {
     pub async fn history(&self, key: &Key, limit: usize) -> Vec<Record> {
         let shared = &self.inner.shared;
         let state = self.state();
-        shared.recorded.wait(state.revision).await;
+        self.wait_for(&shared.recorded, state.revision).await;
         let (key, floor, through) = (key.clone(), state.floor, state.revision);
         let current = state.get(&key).map(|entry| entry.modified);
         let read = self.with_records(move |records| {
@@ -298,6 +314,33 @@ impl Store {
             log_syncs: figures.log_syncs.load(Ordering::Relaxed),
             health,
         }
+    }
+
+    /// Takes in a frame of another node. The carrier has made sure that it comes from the node that it names.
+    pub fn receive(&self, frame: PeerFrame) -> Result<(), PeerRefusal> {
+        let shared = &self.inner.shared;
+        if frame.cluster != shared.identity.cluster {
+            return Err(PeerRefusal::OtherCluster(frame.cluster));
+        }
+        if frame.to != shared.identity.node || frame.from == shared.identity.node {
+            return Err(PeerRefusal::OtherNode(frame.to));
+        }
+        if shared.is_stopping() && frame.lane() == Lane::Snapshots {
+            return Err(PeerRefusal::Stopping);
+        }
+        if shared.inbound.newest_boot(frame.from, frame.boot) > frame.boot {
+            return Err(PeerRefusal::OldBoot(frame.boot));
+        }
+        if !shared.inbound.admit(frame.size()) {
+            return Err(PeerRefusal::Overloaded);
+        }
+        shared.owner.push(OwnerEvent::Peer(frame));
+        Ok(())
+    }
+
+    /// Tells that frames for a node do not arrive, so that the leader sends it no more than probes.
+    pub fn report_unreachable(&self, node: u64) {
+        self.inner.shared.owner.push(OwnerEvent::Unreachable(node));
     }
 
     /// Tells when this node begins and ceases to lead.

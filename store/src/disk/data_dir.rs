@@ -29,8 +29,8 @@ pub(crate) struct Identity {
 pub(crate) struct DataDir {
     path: PathBuf,
     identity: Option<Identity>,
-    /// The lock lasts as long as the file is open.
-    _lock: File,
+    /// The lock lasts as long as the file is open. A simulated disk needs none.
+    _lock: Option<File>,
 }
 
 impl DataDir {
@@ -49,7 +49,13 @@ impl DataDir {
             // A start that ended before the identity was written acknowledged nothing: begin again.
             remove_unfinished(path).map_err(|error| classify(path, "remove an unfinished store", error))?;
         }
-        Ok(DataDir { path: path.to_owned(), identity, _lock: lock })
+        Ok(DataDir { path: path.to_owned(), identity, _lock: Some(lock) })
+    }
+
+    /// A directory that only a simulated engine knows.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn simulated(path: &Path, identity: Identity) -> DataDir {
+        DataDir { path: path.to_owned(), identity: Some(identity), _lock: None }
     }
 
     /// None until the first start has finished.

@@ -30,7 +30,7 @@ pub(crate) fn chain_of(previous: u64, entry: &Entry) -> u64 {
 }
 
 /// An invertible mixing step (the finaliser of splitmix64): each input bit reaches each output bit.
-fn mix(number: u64) -> u64 {
+pub(crate) fn mix(number: u64) -> u64 {
     let mut number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -4,12 +4,10 @@
 //! had acknowledged is gone. The watermark can: it is written after each sync (exact after a killed process) and
 //! synced itself once a second (a lower bound after a power cut).
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 use crate::codec::Reader;
+use crate::engine::BlockFile;
 
 const MAGIC: &[u8; 8] = b"PNTLWM\x00\x01";
 /// Two slots in different sectors are written in turn: a torn write leaves the other one.
@@ -31,18 +29,17 @@ pub(crate) struct Watermark {
 /// The open watermark file.
 #[derive(Debug)]
 pub(crate) struct WatermarkFile {
-    file: File,
+    file: Box<dyn BlockFile>,
     written: u64,
 }
 
 impl WatermarkFile {
-    /// Creates the file, or takes it over with what it says.
-    pub(crate) fn open(path: &Path) -> io::Result<(WatermarkFile, Option<Watermark>)> {
-        let file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path)?;
+    /// Takes a file over with what it says.
+    pub(crate) fn new(file: Box<dyn BlockFile>) -> (WatermarkFile, Option<Watermark>) {
         let newest =
-            [0, 1].into_iter().filter_map(|slot| read_slot(&file, slot)).max_by_key(|(written, _)| *written);
+            [0, 1].into_iter().filter_map(|slot| read_slot(&*file, slot)).max_by_key(|(written, _)| *written);
         let written = newest.map_or(0, |(written, _)| written);
-        Ok((WatermarkFile { file, written }, newest.map(|(_, watermark)| watermark)))
+        (WatermarkFile { file, written }, newest.map(|(_, watermark)| watermark))
     }
 
     /// Overwrites the older slot.
@@ -55,17 +52,17 @@ impl WatermarkFile {
             slot.extend_from_slice(&number.to_le_bytes());
         }
         slot.extend_from_slice(&crc32fast::hash(&slot).to_le_bytes());
-        self.file.write_all_at(&slot, (self.written % 2) * SLOT_DISTANCE)
+        self.file.write_at(&slot, (self.written % 2) * SLOT_DISTANCE)
     }
 
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()
     }
 }
 
-fn read_slot(file: &File, slot: u64) -> Option<(u64, Watermark)> {
+fn read_slot(file: &dyn BlockFile, slot: u64) -> Option<(u64, Watermark)> {
     let mut bytes = [0; SLOT_LENGTH];
-    file.read_exact_at(&mut bytes, slot * SLOT_DISTANCE).ok()?;
+    file.read_at(&mut bytes, slot * SLOT_DISTANCE).ok()?;
     let (body, sum) = bytes.split_at(SLOT_LENGTH - 4);
     if !body.starts_with(MAGIC) || crc32fast::hash(body).to_le_bytes() != sum {
         return None;
@@ -81,6 +78,7 @@ fn read_slot(file: &File, slot: u64) -> Option<(u64, Watermark)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Engine, RocksEngine};
 
     fn watermark(index: u64) -> Watermark {
         Watermark { index, term: 2, chain: 3, current_term: 4, vote: 5 }
@@ -90,16 +88,17 @@ mod tests {
     fn the_newest_whole_slot_counts() {
         let directory = tempfile::tempdir().expect("temporary directory");
         let path = directory.path().join("watermark");
-        let (mut file, found) = WatermarkFile::open(&path).expect("open");
+        let open = || WatermarkFile::new(RocksEngine::default().open_block(&path).expect("open"));
+        let (mut file, found) = open();
         assert_eq!(found, None);
         for index in 1..=3 {
             file.write(watermark(index)).expect("write");
         }
-        let (file, found) = WatermarkFile::open(&path).expect("open");
+        let (mut file, found) = open();
         assert_eq!(found, Some(watermark(3)));
         // Slot 1 holds the third write; tear it.
-        file.file.write_all_at(b"x", SLOT_DISTANCE + 20).expect("tear");
-        let (_, found) = WatermarkFile::open(&path).expect("open");
+        file.file.write_at(b"x", SLOT_DISTANCE + 20).expect("tear");
+        let (_, found) = open();
         assert_eq!(found, Some(watermark(2)));
     }
 }

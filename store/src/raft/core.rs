@@ -12,7 +12,7 @@ use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType, HardS
 use raft::{Config, RawNode, ReadOnlyOption, StateRole};
 
 use crate::codec::Malformed;
-use crate::disk::{LogEntry, chain_of};
+use crate::disk::{LogEntry, chain_of, mix};
 use crate::engine::Values;
 use crate::raft::reads::Reads;
 use crate::raft::tail::{Tail, TailEntry};
@@ -32,6 +32,9 @@ pub(crate) struct CoreOptions {
     pub(crate) heartbeat_ticks: usize,
     pub(crate) election_ticks: usize,
     pub(crate) uncommitted_bytes_max: u64,
+    /// Where election timeouts come from: raft-rs would draw them from the operating system, and a simulation could
+    /// not be repeated.
+    pub(crate) seed: u64,
 }
 
 /// What this node is in its cluster.
@@ -80,6 +83,9 @@ pub(crate) struct Core<T> {
     raw: RawNode<Tail>,
     reads: Reads<T>,
     election_ticks: usize,
+    seed: u64,
+    /// How often the election timer ran out or was set back by a tick.
+    timeouts: u64,
     /// Batches handed out and not yet persisted, with the messages that wait for them.
     persisting: VecDeque<(u64, Vec<Message>)>,
     /// The number of the newest batch, also when it had nothing to persist.
@@ -111,17 +117,31 @@ impl<T> Core<T> {
         config.validate()?;
         let raw = RawNode::new(&config, tail, &crate::raft::logger())?;
         let hard_state = raw.raft.hard_state();
-        Ok(Core {
+        let mut core = Core {
             raw,
             reads: Reads::new(options.node, options.boot),
             election_ticks: options.election_ticks,
+            seed: options.seed,
+            timeouts: 0,
             persisting: VecDeque::new(),
             newest: 0,
             released: Vec::new(),
             hard_state,
             applied: options.applied,
             spare: Vec::new(),
-        })
+        };
+        core.set_election_timeout();
+        Ok(core)
+    }
+
+    /// Replaces the random election timeout by one that follows from the seed.
+    fn set_election_timeout(&mut self) {
+        let raft = &mut self.raw.raft;
+        let random = mix(self.seed ^ mix(raft.term) ^ mix(!self.timeouts));
+        let timeout = self.election_ticks + (random % self.election_ticks as u64) as usize;
+        if raft.randomized_election_timeout() != timeout {
+            raft.set_randomized_election_timeout(timeout);
+        }
     }
 
     pub(crate) fn role(&self) -> Role {
@@ -162,18 +182,52 @@ impl<T> Core<T> {
         !self.persisting.is_empty()
     }
 
+    /// Whether leadership is on its way to another node; until it has arrived, proposals would be dropped.
+    pub(crate) fn is_handing_over(&self) -> bool {
+        self.raw.raft.lead_transferee.is_some()
+    }
+
+    /// Hands leadership to the voter that is furthest; nothing happens without another one that was heard lately.
+    pub(crate) fn hand_over(&mut self) {
+        let raft = &self.raw.raft;
+        let own = raft.id;
+        let voters = raft.prs().conf().voters();
+        let others = raft
+            .prs()
+            .iter()
+            .filter(|(id, progress)| **id != own && voters.contains(**id) && progress.recent_active);
+        let furthest = others.map(|(id, progress)| (progress.matched, u64::MAX - id)).max();
+        if let Some((_, id)) = furthest {
+            self.raw.transfer_leader(u64::MAX - id);
+        }
+    }
+
     pub(crate) fn campaign(&mut self) -> raft::Result<()> {
-        self.raw.campaign()
+        let campaigned = self.raw.campaign();
+        self.set_election_timeout();
+        campaigned
     }
 
     pub(crate) fn tick(&mut self) {
+        let elapsed = self.raw.raft.election_elapsed;
         self.raw.tick();
+        if self.raw.raft.election_elapsed <= elapsed {
+            self.timeouts += 1;
+        }
+        self.set_election_timeout();
         self.reads.tick(self.raw.raft.term, self.election_ticks);
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "peers arrive with the transport"))]
+    /// Takes a message of another node.
     pub(crate) fn step(&mut self, message: Message) -> raft::Result<()> {
-        self.raw.step(message)
+        let stepped = self.raw.step(message);
+        self.set_election_timeout();
+        stepped
+    }
+
+    /// Notes that messages to a node do not arrive.
+    pub(crate) fn report_unreachable(&mut self, node: u64) {
+        self.raw.report_unreachable(node);
     }
 
     /// Appends entries to the leader's log, all or none.

@@ -12,27 +12,40 @@ use crate::threads::LogEvent;
 #[derive(Debug)]
 pub(crate) enum FlushEvent {
     /// A flush of everything up to this applied index has begun: wait for it.
-    Flush(u64),
+    Flush(Arc<dyn StateStore>, u64),
     Stop,
 }
 
-/// Runs until told to stop. `busy` is lowered when a flush is done.
-pub(crate) fn run_flush(
-    mailbox: &Mailbox<FlushEvent>,
-    records: &Arc<dyn StateStore>,
-    log: &Mailbox<LogEvent>,
-    busy: &AtomicBool,
-) {
-    let mut events = Vec::new();
-    loop {
-        mailbox.take(&mut events, 1, None);
+/// The flush thread's own things.
+pub(crate) struct FlushThread {
+    pub(crate) mailbox: Arc<Mailbox<FlushEvent>>,
+    pub(crate) log: Arc<Mailbox<LogEvent>>,
+    /// Lowered when a flush is done.
+    pub(crate) busy: Arc<AtomicBool>,
+}
+
+impl FlushThread {
+    /// Takes turns until told to stop.
+    pub(crate) fn run(self) {
+        let mut events = Vec::new();
+        loop {
+            self.mailbox.take(&mut events, 1, None);
+            if !self.turn(&mut events) {
+                return;
+            }
+        }
+    }
+
+    /// Handles events; false after the last one.
+    pub(crate) fn turn(&self, events: &mut Vec<FlushEvent>) -> bool {
         for event in events.drain(..) {
-            let FlushEvent::Flush(applied) = event else { return };
+            let FlushEvent::Flush(records, applied) = event else { return false };
             if let Err(error) = records.finish_flush() {
                 fatal(format_args!("the state could not be flushed: {error}"));
             }
-            busy.store(false, Ordering::Release);
-            log.push(LogEvent::EraseThrough(applied));
+            self.busy.store(false, Ordering::Release);
+            self.log.push(LogEvent::EraseThrough(applied));
         }
+        true
     }
 }

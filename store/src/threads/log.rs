@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::bugs::{Bug, planted};
 use crate::disk::{HardStateValue, LogEntry, Truncation, Watermark, WatermarkFile};
 use crate::engine::{LogStore, LogWrite};
 use crate::error::DiskError;
@@ -39,31 +40,37 @@ pub(crate) struct LogThread {
 }
 
 impl LogThread {
+    /// Takes turns until told to stop.
     pub(crate) fn run(mut self) {
         let mut events = Vec::new();
         loop {
             let patience = self.watermark_dirty.then_some(WATERMARK_SYNC_INTERVAL);
             self.mailbox.take(&mut events, 1, patience);
-            let mut batches = Vec::new();
-            let mut erase_through = None;
-            let mut stop = false;
-            for event in events.drain(..) {
-                match event {
-                    LogEvent::Append(batch) => batches.push(batch),
-                    LogEvent::EraseThrough(index) => erase_through = Some(index),
-                    LogEvent::Stop => stop = true,
-                }
-            }
-            if let Err(error) = self.write(batches).and_then(|()| self.erase(erase_through)) {
-                fatal(format_args!("the log could not be written: {error}"));
-            }
-            if let Err(error) = self.sync_watermark(stop) {
-                fatal(format_args!("the watermark could not be synced: {error}"));
-            }
-            if stop {
+            if !self.turn(&mut events) {
                 return;
             }
         }
+    }
+
+    /// Handles events; false after the last one.
+    pub(crate) fn turn(&mut self, events: &mut Vec<LogEvent>) -> bool {
+        let mut batches = Vec::new();
+        let mut erase_through = None;
+        let mut stop = false;
+        for event in events.drain(..) {
+            match event {
+                LogEvent::Append(batch) => batches.push(batch),
+                LogEvent::EraseThrough(index) => erase_through = Some(index),
+                LogEvent::Stop => stop = true,
+            }
+        }
+        if let Err(error) = self.write(batches).and_then(|()| self.erase(erase_through)) {
+            fatal(format_args!("the log could not be written: {error}"));
+        }
+        if let Err(error) = self.sync_watermark(stop) {
+            fatal(format_args!("the watermark could not be synced: {error}"));
+        }
+        !stop
     }
 
     /// Writes all waiting batches with one sync.
@@ -84,7 +91,7 @@ impl LogThread {
             write.entries.push(batch.entries);
         }
         write.named.push((HardStateValue::NAME, HardStateValue::encode(&hard_state)));
-        self.log.write(&write, true)?;
+        self.log.write(&write, !planted(Bug::NoFsync))?;
         buffers.append(&mut write.entries);
         self.shared.figures.log_syncs.fetch_add(1, Ordering::Relaxed);
         let (index, term, chain) = last;

@@ -1,64 +1,95 @@
-//! The owner thread: the only one that drives the core. It never touches disk or state, so a slow disk cannot cost
-//! a heartbeat.
+//! The owner: the only one that drives the core. It never touches disk or state, so a slow disk cannot cost a
+//! heartbeat. It does one turn after the other; its thread, or a simulation, says when.
 //!
 //! Group commit: while a batch is being synced, proposals gather and become the next batch; when the log is idle,
-//! a proposal goes at once.
+//! a proposal goes at once. A node that does not lead sends its proposals to the leader.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
+use smallvec::smallvec;
 
-use crate::command::{Encoded, Session, session_of};
+use crate::bugs::{Bug, planted};
+use crate::command::{Command, Encoded, Session, session_of};
 use crate::fatal::fatal;
 use crate::floor::{FloorPolicy, Sample};
 use crate::gather::Gather;
 use crate::mailbox::Mailbox;
+use crate::peers::{Body, PeerFrame, PeerMessage, Refusal, batches};
 use crate::raft::{Committed, Core, Role};
-use crate::shared::{NEVER, OwnerEvent, Proposal, ReadReply, Replica, Reply, Shared};
+use crate::shared::{NEVER, OwnerEvent, Proposal, Reader, Replica, Reply, Shared};
 use crate::status::Leadership;
+use crate::threads::pending::{Pending, PendingTable};
 use crate::threads::{LogEvent, StateEvent};
-use crate::txn::{Outcome, Why};
+use crate::txn::Why;
 
 /// Bytes that one append may carry.
 const APPEND_BYTES_MAX: usize = 8 << 20;
+/// Bytes that one forward may carry.
+const FORWARD_BYTES_MAX: usize = 1 << 20;
 /// How often requests that nobody can answer any more are looked for, in ticks.
 const SWEEP_TICKS: u64 = 10;
 /// How long a stop waits for what is in flight.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a leader that stops tries to hand over, in election timeouts.
+const HAND_OVER_TIMEOUTS: u32 = 4;
 
-/// The owner thread's own things.
+/// The owner's own things.
 pub(crate) struct Owner {
     shared: Arc<Shared>,
-    core: Core<ReadReply>,
+    core: Core<Reader>,
     log: Arc<Mailbox<LogEvent>>,
     state: Arc<Mailbox<StateEvent>>,
-    queued: VecDeque<Proposal>,
-    /// Proposals in the log that are not committed yet, by sequence.
-    pending: FxHashMap<u64, Pending>,
-    sequence: u64,
+    /// Proposals of this node's callers that have not been given a sequence.
+    queued: VecDeque<Queued>,
+    /// Proposals of other nodes that wait to be appended here.
+    foreign: VecDeque<Foreign>,
+    foreign_bytes: usize,
+    pending: PendingTable,
+    /// When and for whom pending proposals were last looked through for another attempt: tick, term, leader.
+    tried: (u64, u64, u64),
     floor: FloorPolicy,
     gather: Gather,
     known: Known,
     next_tick: Duration,
     ticks: u64,
-    stop_by: Option<Duration>,
+    stop: Option<Stop>,
 }
 
 /// What the owner is made of.
 pub(crate) struct OwnerParts {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) core: Core<ReadReply>,
+    pub(crate) core: Core<Reader>,
     pub(crate) log: Arc<Mailbox<LogEvent>>,
     pub(crate) state: Arc<Mailbox<StateEvent>>,
 }
 
+/// Until when, and for how many more proposals, the owner waits after a turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    pub(crate) wanted: usize,
+    pub(crate) until: Duration,
+}
+
 #[derive(Debug)]
-struct Pending {
-    reply: Reply,
+struct Queued {
+    proposal: Proposal,
     deadline: Duration,
+}
+
+#[derive(Debug)]
+struct Foreign {
+    from: u64,
+    term: u64,
+    data: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stop {
+    hand_over_by: Duration,
+    by: Duration,
 }
 
 /// What was last published about the replica.
@@ -78,60 +109,152 @@ impl Owner {
         let floor = FloorPolicy::new(shared.options.history, shared.options.history_bytes);
         let gather = Gather::new(shared.options.gather);
         let next_tick = shared.options.clock.now() + shared.options.tick;
-        Owner {
+        let mut owner = Owner {
             shared,
             core,
             log,
             state,
             queued: VecDeque::new(),
-            pending: FxHashMap::default(),
-            sequence: 0,
+            foreign: VecDeque::new(),
+            foreign_bytes: 0,
+            pending: PendingTable::default(),
+            tried: (0, 0, 0),
             floor,
             gather,
             known: Known::default(),
             next_tick,
             ticks: 0,
-            stop_by: None,
+            stop: None,
+        };
+        if owner.core.is_sole_voter() {
+            owner.campaign();
+        }
+        owner
+    }
+
+    /// Takes turns until told to stop.
+    pub(crate) fn run(mut self) {
+        let mut events = Vec::new();
+        while let Some(Wait { wanted, until }) = self.turn(&mut events) {
+            let patience = until.saturating_sub(self.shared.options.clock.now());
+            self.shared.owner.take(&mut events, wanted, Some(patience));
         }
     }
 
-    pub(crate) fn run(mut self) {
-        if self.core.is_sole_voter() {
-            self.campaign();
+    /// Handles events and does what follows from them. After the last turn there is nothing to wait for.
+    pub(crate) fn turn(&mut self, events: &mut Vec<OwnerEvent>) -> Option<Wait> {
+        for event in events.drain(..) {
+            self.handle(event);
         }
-        let mut events = Vec::new();
-        loop {
-            let (wanted, until) = self.drive();
-            if self.is_finished() {
-                break;
-            }
-            let patience = until.min(self.next_tick).saturating_sub(self.shared.options.clock.now());
-            self.shared.owner.take(&mut events, wanted, Some(patience));
-            for event in events.drain(..) {
-                self.handle(event);
-            }
-            self.tick();
+        self.tick();
+        let wait = self.drive();
+        if self.is_finished() {
+            self.finish();
+            return None;
         }
-        self.log.push(LogEvent::Stop);
-        self.state.push(StateEvent::Stop);
-        self.abandon();
+        Some(Wait { until: wait.until.min(self.next_tick), ..wait })
     }
 
     fn handle(&mut self, event: OwnerEvent) {
         match event {
-            OwnerEvent::Propose(proposal) if self.stop_by.is_some() => proposal.reply.refuse(Why::Stopping),
-            OwnerEvent::Propose(proposal) => self.queued.push_back(proposal),
-            OwnerEvent::Read(reply) => self.core.read(reply),
+            OwnerEvent::Propose(proposal) if self.stop.is_some() => proposal.reply.refuse(Why::Stopping),
+            OwnerEvent::Propose(proposal) => {
+                let deadline = self.shared.options.clock.now() + self.shared.options.request_timeout;
+                self.queued.push_back(Queued { proposal, deadline });
+            }
+            OwnerEvent::Read(reader) => self.read(reader),
             OwnerEvent::Persisted(number, buffers) => {
                 self.core.persisted(number);
                 buffers.into_iter().for_each(|buffer| self.core.recycle(buffer));
             }
             // The next drive looks at the applied index.
             OwnerEvent::Applied => {}
-            OwnerEvent::Stop => {
-                self.stop_by.get_or_insert(self.shared.options.clock.now() + STOP_PATIENCE);
+            OwnerEvent::Peer(frame) => self.receive(frame),
+            OwnerEvent::Unreachable(node) => self.core.report_unreachable(node),
+            OwnerEvent::Stop => self.begin_stop(),
+        }
+    }
+
+    fn read(&mut self, reader: Reader) {
+        let leads = self.core.role() == Role::Leader;
+        let careless = (planted(Bug::LeaseRead) && leads) || (planted(Bug::FollowerRead) && !leads);
+        if careless {
+            let _ = reader.reply.send(self.core.commit());
+            return;
+        }
+        self.core.read(reader);
+    }
+
+    fn begin_stop(&mut self) {
+        if self.stop.is_some() {
+            return;
+        }
+        let now = self.shared.options.clock.now();
+        let election = self.shared.options.tick * self.shared.options.election_ticks as u32;
+        self.stop = Some(Stop { hand_over_by: now + election * HAND_OVER_TIMEOUTS, by: now + STOP_PATIENCE });
+    }
+
+    fn receive(&mut self, frame: PeerFrame) {
+        self.shared.inbound.release(frame.size());
+        let PeerFrame { from, message: PeerMessage(body), .. } = frame;
+        match body {
+            Body::Raft(messages) => {
+                for message in messages {
+                    // Each node speaks for itself only. What raft-rs refuses, it needs not.
+                    if message.from == from && message.to == self.shared.identity.node {
+                        let _ = self.core.step(message);
+                    }
+                }
+            }
+            Body::Forward { term, proposals } => self.take_in(from, term, proposals),
+            Body::Refused { term, sequences, refusal } => {
+                if refusal == Refusal::NotLeader {
+                    sequences.into_iter().for_each(|sequence| self.pending.refused(sequence, term));
+                }
             }
         }
+    }
+
+    /// Takes proposals of another node in, or refuses them.
+    fn take_in(&mut self, from: u64, term: u64, proposals: Vec<Vec<u8>>) {
+        if term > self.core.term() {
+            // This node has yet to learn of that term; the sender tries again.
+            return;
+        }
+        if term != self.core.term() || self.core.role() != Role::Leader {
+            self.refuse(from, term, &proposals, Refusal::NotLeader);
+            return;
+        }
+        for data in proposals {
+            // What does not decode would stop every node once it was in the log.
+            if Command::decode(&data).is_err() || session_of(&data).map(|session| session.node) != Ok(from) {
+                tracing::warn!(node = from, "a malformed proposal was dropped");
+                continue;
+            }
+            if self.foreign_bytes + data.len() > self.shared.options.proposal_bytes_max {
+                self.refuse(from, term, &[data], Refusal::Busy);
+                continue;
+            }
+            self.foreign_bytes += data.len();
+            self.foreign.push_back(Foreign { from, term, data });
+        }
+    }
+
+    fn refuse(&self, to: u64, term: u64, proposals: &[Vec<u8>], refusal: Refusal) {
+        let sequences = proposals.iter().filter_map(|data| session_of(data).ok());
+        let sequences = sequences.map(|session| session.sequence).collect();
+        self.send(to, Body::Refused { term, sequences, refusal });
+    }
+
+    fn send(&self, to: u64, body: Body) {
+        let frame = PeerFrame {
+            cluster: self.shared.identity.cluster,
+            from: self.shared.identity.node,
+            to,
+            boot: self.shared.boot,
+            message: PeerMessage(body),
+        };
+        self.shared.options.peers.send(frame);
     }
 
     fn campaign(&mut self) {
@@ -149,28 +272,26 @@ impl Owner {
         self.next_tick = now + self.shared.options.tick;
         self.ticks += 1;
         self.core.tick();
+        self.shared.applied.expire(now);
+        self.shared.published.expire(now);
+        self.shared.recorded.expire(now);
         if self.ticks.is_multiple_of(SWEEP_TICKS) {
             self.sweep(now);
         }
-        if self.known.announced.leads && self.stop_by.is_none() {
+        if self.known.announced.leads && self.stop.is_none() {
             self.propose_floor(now);
         }
     }
 
     /// Answers those whose proposal may never be committed, and forgets reads nobody waits for.
     fn sweep(&mut self, now: Duration) {
-        self.core.retain_readers(|reader| !reader.is_closed());
-        let late: Vec<u64> = self
-            .pending
-            .iter()
-            .filter(|(_, pending)| pending.deadline <= now)
-            .map(|(sequence, _)| *sequence)
-            .collect();
-        for sequence in late {
-            if let Some(pending) = self.pending.remove(&sequence) {
-                pending.reply.send(Outcome::Unknown);
+        self.core.retain_readers(|reader| !reader.reply.is_closed() && reader.deadline > now);
+        while self.queued.front().is_some_and(|queued| queued.deadline <= now) {
+            if let Some(queued) = self.queued.pop_front() {
+                queued.proposal.reply.refuse(Why::NoLeader);
             }
         }
+        self.pending.end_late(now);
     }
 
     fn propose_floor(&mut self, now: Duration) {
@@ -185,7 +306,7 @@ impl Owner {
 
     /// Does what the core wants until it wants nothing more, and appends what has gathered. Gives how many more
     /// proposals are worth waking up for, and until when to wait for them.
-    fn drive(&mut self) -> (usize, Duration) {
+    fn drive(&mut self) -> Wait {
         self.core.applied(self.shared.applied.reached());
         while self.core.has_output() {
             self.output();
@@ -199,27 +320,38 @@ impl Owner {
         wait
     }
 
-    fn append_when_due(&mut self) -> (usize, Duration) {
+    fn append_when_due(&mut self) -> Wait {
+        let leads = self.core.role() == Role::Leader;
+        if leads && self.hands_over() && !self.core.is_handing_over() && !self.core.is_persisting() {
+            self.core.hand_over();
+        }
+        if !leads || self.core.is_handing_over() {
+            self.forward();
+            return Wait { wanted: 1, until: Duration::MAX };
+        }
         if self.core.is_persisting() {
             // The next batch gathers until this one is synced.
-            return (usize::MAX, Duration::MAX);
+            return Wait { wanted: usize::MAX, until: Duration::MAX };
         }
         let now = self.shared.options.clock.now();
-        let patient = self.stop_by.is_none() && self.core.role() == Role::Leader;
         let in_flight = self.shared.admission.in_flight();
-        match self.gather.wait(now, self.queued.len(), in_flight).filter(|_| patient) {
-            Some(wait) => wait,
+        let gathered = self.queued.len() + self.foreign.len();
+        match self.gather.wait(now, gathered, in_flight).filter(|_| self.stop.is_none()) {
+            Some((wanted, until)) => Wait { wanted, until },
             None => {
                 self.append();
-                (1, Duration::MAX)
+                Wait { wanted: 1, until: Duration::MAX }
             }
         }
     }
 
     fn output(&mut self) {
         let output = self.core.output().unwrap_or_else(|error| fatal(format_args!("the log holds {error}")));
-        // Peers arrive with the transport; a sole voter has nobody to write to.
-        drop(output.messages);
+        if !output.messages.is_empty() {
+            for (to, batch) in batches(output.messages) {
+                self.send(to, Body::Raft(batch));
+            }
+        }
         if let Some(batch) = output.log {
             self.log.push(LogEvent::Append(batch));
         }
@@ -230,7 +362,7 @@ impl Owner {
         for (index, readers) in output.reads {
             for reader in readers {
                 // A reader that went away needs no answer.
-                let _ = reader.send(index);
+                let _ = reader.reply.send(index);
             }
         }
     }
@@ -243,38 +375,112 @@ impl Owner {
         let session =
             session_of(&entry.data).unwrap_or_else(|error| fatal(format_args!("the log holds {error}")));
         let own = session.node == self.shared.identity.node && session.boot == self.shared.boot;
-        let pending = if own { self.pending.remove(&session.sequence) } else { None };
-        (entry, pending.map(|pending| pending.reply))
+        let reply = if own { self.pending.take(session.sequence) } else { None };
+        (entry, reply)
     }
 
-    /// Appends the queued proposals to the log as one batch.
-    fn append(&mut self) {
-        if self.queued.is_empty() {
-            return;
-        }
+    /// Sends what waits here to the leader. What other nodes sent here goes back to them.
+    fn forward(&mut self) {
         if self.core.role() != Role::Leader {
-            self.queued.drain(..).for_each(|proposal| proposal.reply.refuse(Why::NoLeader));
+            for Foreign { from, term, data } in std::mem::take(&mut self.foreign) {
+                self.refuse(from, term, &[data], Refusal::NotLeader);
+            }
+            self.foreign_bytes = 0;
+        }
+        let (leader, term) = (self.core.leader(), self.core.term());
+        if leader == 0 || leader == self.shared.identity.node {
             return;
         }
-        let deadline = self.shared.options.clock.now() + self.shared.options.request_timeout;
+        self.forward_again(leader, term);
+        let (mut proposals, mut bytes) = (Vec::new(), 0);
+        while let Some(Queued { proposal, deadline }) = self.next_queued(term) {
+            let sequence = self.pending.next_sequence();
+            let data = proposal.command.into_data(self.session(sequence));
+            let (reply, attempts) = (proposal.reply, smallvec![term]);
+            bytes += data.len();
+            proposals.push(data.clone());
+            let pending = Pending { reply, deadline, data: Some(data), attempts, tried_at: self.ticks };
+            self.pending.insert(sequence, pending);
+            if bytes >= FORWARD_BYTES_MAX {
+                self.send(leader, Body::Forward { term, proposals: std::mem::take(&mut proposals) });
+                bytes = 0;
+            }
+        }
+        if !proposals.is_empty() {
+            self.send(leader, Body::Forward { term, proposals });
+        }
+    }
+
+    /// Sends again what another leader was sent, and what got no answer for an election timeout.
+    fn forward_again(&mut self, leader: u64, term: u64) {
+        if self.tried == (self.ticks, term, leader) {
+            return;
+        }
+        self.tried = (self.ticks, term, leader);
+        let again_before = self.ticks.saturating_sub(self.shared.options.election_ticks as u64);
+        loop {
+            let proposals = self.pending.due(term, self.ticks, again_before, FORWARD_BYTES_MAX);
+            if proposals.is_empty() {
+                return;
+            }
+            self.send(leader, Body::Forward { term, proposals });
+        }
+    }
+
+    /// The next proposal that may be given a sequence in this term.
+    fn next_queued(&mut self, term: u64) -> Option<Queued> {
+        while self.pending.has_room() {
+            let queued = self.queued.pop_front()?;
+            let fenced = queued.proposal.fence.is_some_and(|fence| fence != term);
+            if !fenced || planted(Bug::Unfenced) {
+                return Some(queued);
+            }
+            queued.proposal.reply.refuse(Why::Fenced);
+        }
+        None
+    }
+
+    fn session(&self, sequence: u64) -> Session {
+        Session { node: self.shared.identity.node, boot: self.shared.boot, sequence }
+    }
+
+    /// Appends the queued proposals, and those of other nodes, to the log as one batch.
+    fn append(&mut self) {
         let term = self.core.term();
-        let first = self.sequence + 1;
+        let alone = self.known.sole_voter;
         let mut bytes = 0;
-        let mut batch = Vec::with_capacity(self.queued.len());
-        while let Some(proposal) = self.queued.pop_front() {
-            if proposal.fence.is_some_and(|fence| fence != term) {
-                proposal.reply.refuse(Why::Fenced);
-                continue;
+        let mut batch = Vec::with_capacity(self.queued.len() + self.foreign.len());
+        let own_node = self.shared.identity.node;
+        if !alone && (self.tried.1, self.tried.2) != (term, own_node) {
+            // What was proposed under an earlier leader may have been lost with it.
+            batch = self.pending.due(term, self.ticks, 0, APPEND_BYTES_MAX);
+            bytes = batch.iter().map(Vec::len).sum();
+            if batch.is_empty() {
+                self.tried = (self.ticks, term, own_node);
             }
+        }
+        let mut own = Vec::new();
+        while bytes < APPEND_BYTES_MAX
+            && let Some(Queued { proposal, deadline }) = self.next_queued(term)
+        {
             bytes += proposal.command.len();
-            self.sequence += 1;
-            let session =
-                Session { node: self.shared.identity.node, boot: self.shared.boot, sequence: self.sequence };
-            batch.push(proposal.command.into_data(session));
-            self.pending.insert(self.sequence, Pending { reply: proposal.reply, deadline });
-            if bytes >= APPEND_BYTES_MAX {
-                break;
-            }
+            let sequence = self.pending.next_sequence();
+            let data = proposal.command.into_data(self.session(sequence));
+            let again = (!alone).then(|| data.clone());
+            batch.push(data);
+            own.push(sequence);
+            let (reply, attempts) = (proposal.reply, smallvec![term]);
+            let pending = Pending { reply, deadline, data: again, attempts, tried_at: self.ticks };
+            self.pending.insert(sequence, pending);
+        }
+        let mut taken = Vec::new();
+        while bytes < APPEND_BYTES_MAX
+            && let Some(Foreign { from, term, data }) = self.foreign.pop_front()
+        {
+            bytes += data.len();
+            self.foreign_bytes -= data.len();
+            taken.push((from, term, session_of(&data).map_or(0, |session| session.sequence)));
+            batch.push(data);
         }
         if batch.is_empty() {
             return;
@@ -282,10 +488,13 @@ impl Owner {
         if let Err(error) = self.core.propose(batch) {
             // Refused before it entered the log: the sequences were used by nothing.
             tracing::debug!(%error, "proposals were dropped");
-            for sequence in first..=self.sequence {
-                if let Some(pending) = self.pending.remove(&sequence) {
-                    pending.reply.refuse(Why::Overloaded);
+            for sequence in own {
+                if let Some(reply) = self.pending.take(sequence) {
+                    reply.refuse(Why::Overloaded);
                 }
+            }
+            for (from, term, sequence) in taken {
+                self.send(from, Body::Refused { term, sequences: vec![sequence], refusal: Refusal::Busy });
             }
         }
     }
@@ -300,18 +509,20 @@ impl Owner {
             complete: self.known.replica.complete,
         };
         let leads_its_term = self.core.leads_its_term();
+        let sole_voter = self.core.is_sole_voter();
         let changed = replica.term != self.known.replica.term
             || replica.leads != self.known.replica.leads
-            || leads_its_term != self.known.leads_its_term;
+            || leads_its_term != self.known.leads_its_term
+            || sole_voter != self.known.sole_voter;
         if changed || replica != self.known.replica {
             *self.shared.replica.lock() = replica;
             self.known.replica = replica;
         }
         if changed {
             self.known.leads_its_term = leads_its_term;
-            self.known.sole_voter = self.core.is_sole_voter();
+            self.known.sole_voter = sole_voter;
             self.known.complete_from = replica.commit;
-            let alone = self.known.sole_voter && !self.shared.options.confirm_every_read;
+            let alone = sole_voter && !self.shared.options.confirm_every_read;
             let fast = leads_its_term && alone;
             let from = if fast { replica.commit } else { NEVER };
             self.shared.fast_reads.store(from, Ordering::SeqCst);
@@ -322,7 +533,7 @@ impl Owner {
     /// Tells leader-only loops that they may start, once everything before this term is applied, or must stop.
     fn announce(&mut self, replica: Replica, leads_its_term: bool) {
         let complete = leads_its_term && self.has_applied(self.known.complete_from);
-        let leads = complete && self.stop_by.is_none();
+        let leads = complete && self.stop.is_none();
         let leadership = Leadership { term: replica.term, leads };
         if leadership != self.known.announced {
             self.known.announced = leadership;
@@ -343,16 +554,29 @@ impl Owner {
         self.shared.applied.reached() >= index
     }
 
-    fn is_finished(&self) -> bool {
-        let Some(stop_by) = self.stop_by else { return false };
-        let idle = self.queued.is_empty() && self.pending.is_empty() && !self.core.is_persisting();
-        idle || self.shared.options.clock.now() >= stop_by
+    /// Whether this node should hand its leadership to another one before it stops.
+    fn hands_over(&self) -> bool {
+        self.stop.is_some_and(|stop| self.shared.options.clock.now() < stop.hand_over_by)
+            && !self.known.sole_voter
     }
 
-    /// Answers everybody who is still waiting when the thread ends.
-    fn abandon(mut self) {
-        self.queued.drain(..).for_each(|proposal| proposal.reply.refuse(Why::Stopping));
-        self.pending.drain().for_each(|(_, pending)| pending.reply.send(Outcome::Unknown));
+    fn is_finished(&self) -> bool {
+        let Some(stop) = self.stop else { return false };
+        let idle = self.queued.is_empty()
+            && self.pending.is_empty()
+            && self.foreign.is_empty()
+            && !self.core.is_persisting()
+            && !(self.core.role() == Role::Leader && self.hands_over());
+        idle || self.shared.options.clock.now() >= stop.by
+    }
+
+    /// Stops log and state, and answers everybody who is still waiting.
+    fn finish(&mut self) {
+        self.log.push(LogEvent::Stop);
+        self.state.push(StateEvent::Stop);
+        self.queued.drain(..).for_each(|queued| queued.proposal.reply.refuse(Why::Stopping));
+        self.pending.end_all();
+        self.core.retain_readers(|_| false);
         self.shared.fast_reads.store(NEVER, Ordering::SeqCst);
         for event in self.shared.owner.close() {
             if let OwnerEvent::Propose(proposal) = event {

@@ -17,10 +17,6 @@ use crate::threads::{FlushEvent, Wake};
 use crate::txn::Outcome;
 use crate::watch::{Event, Publisher};
 
-/// Log bytes applied since the last flush that ask for the next one.
-const FLUSH_LOG_BYTES: usize = 4 << 20;
-/// Log entries applied since the last flush that ask for the next one.
-const FLUSH_LOG_ENTRIES: u64 = 50_000;
 /// Garbage is erased in rounds, so that most files hold nothing but new records and are never rewritten.
 const GARBAGE_ROUND_BYTES: u64 = 32 << 20;
 /// Records erased with one write during a round.
@@ -59,25 +55,31 @@ pub(crate) struct SinceFlush {
 }
 
 impl StateThread {
+    /// Takes turns until told to stop.
     pub(crate) fn run(mut self) {
         let mut events = Vec::new();
         loop {
             self.mailbox.take(&mut events, 1, None);
-            let mut batch = Vec::new();
-            let mut stop = false;
-            for event in events.drain(..) {
-                match event {
-                    StateEvent::Apply(entries) => batch.extend(entries),
-                    StateEvent::Stop => stop = true,
-                }
-            }
-            if !batch.is_empty() {
-                self.apply(batch);
-            }
-            if stop {
+            if !self.turn(&mut events) {
                 return;
             }
         }
+    }
+
+    /// Handles events; false after the last one.
+    pub(crate) fn turn(&mut self, events: &mut Vec<StateEvent>) -> bool {
+        let mut batch = Vec::new();
+        let mut stop = false;
+        for event in events.drain(..) {
+            match event {
+                StateEvent::Apply(entries) => batch.extend(entries),
+                StateEvent::Stop => stop = true,
+            }
+        }
+        if !batch.is_empty() {
+            self.apply(batch);
+        }
+        !stop
     }
 
     fn apply(&mut self, batch: ApplyBatch) {
@@ -158,13 +160,15 @@ impl StateThread {
     }
 
     fn request_flush(&mut self) {
-        let due = self.since_flush.bytes >= FLUSH_LOG_BYTES || self.since_flush.entries >= FLUSH_LOG_ENTRIES;
+        let options = &self.shared.options;
+        let due = self.since_flush.bytes >= options.flush_log_bytes
+            || self.since_flush.entries >= options.flush_log_entries;
         if due && !self.flush_busy.swap(true, Ordering::AcqRel) {
             self.since_flush = SinceFlush::default();
             if let Err(error) = self.shared.records.begin_flush() {
                 fatal(format_args!("the state could not be flushed: {error}"));
             }
-            self.flush.push(FlushEvent::Flush(self.machine.meta.applied));
+            self.flush.push(FlushEvent::Flush(self.shared.records.clone(), self.machine.meta.applied));
         }
     }
 

@@ -32,9 +32,17 @@ pub(crate) fn run_wake(mailbox: &Mailbox<Wake>) {
     let mut events = Vec::new();
     loop {
         mailbox.take(&mut events, 1, None);
-        for event in events.drain(..) {
-            let Wake::All(wakers) = event else { return };
-            wakers.into_iter().for_each(Waker::wake);
+        if !wake_turn(&mut events) {
+            return;
         }
     }
+}
+
+/// Handles events; false after the last one.
+pub(crate) fn wake_turn(events: &mut Vec<Wake>) -> bool {
+    for event in events.drain(..) {
+        let Wake::All(wakers) = event else { return false };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+    true
 }

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 use crate::entry::Revision;
 use crate::error::{Compacted, DiskError};
@@ -42,7 +42,7 @@ pub struct Cursor {
     shared: Arc<Shared>,
     hub: Arc<Hub>,
     place: Place,
-    catching_up: Option<JoinHandle<Result<Slice, DiskError>>>,
+    catching_up: Option<oneshot::Receiver<Result<Slice, DiskError>>>,
     /// Events read from records that did not fit the caller's last request.
     backlog: VecDeque<Arc<Event>>,
     /// Where the place stands once the backlog is delivered.
@@ -145,7 +145,7 @@ impl Cursor {
 
     fn take_slice(
         &mut self,
-        read: Result<Result<Slice, DiskError>, tokio::task::JoinError>,
+        read: Result<Result<Slice, DiskError>, oneshot::error::RecvError>,
     ) -> Result<(), Compacted> {
         // Records may have been erased while they were read; then what was read is not complete.
         self.check_floor()?;
@@ -169,17 +169,23 @@ impl Cursor {
         if self.place.position < floor { Err(Compacted { floor }) } else { Ok(()) }
     }
 
-    fn catch_up(&self, events_max: usize) -> JoinHandle<Result<Slice, DiskError>> {
+    /// Reads on whether or not the cursor is polled: one that holds a turn must never keep it.
+    fn catch_up(&self, events_max: usize) -> oneshot::Receiver<Result<Slice, DiskError>> {
         let shared = self.shared.clone();
+        let (sender, receiver) = oneshot::channel();
         let bucket = self.hub.bucket().to_owned();
         let place = Place::new(self.place.range.clone(), self.place.interest.clone(), self.place.position);
-        tokio::spawn(async move {
+        let tasks = shared.options.tasks.clone();
+        self.shared.options.tasks.spawn(Box::pin(async move {
             // The semaphore is never closed; a refusal could only mean that, and reading on is safe.
             let _turn = shared.catch_ups.acquire().await;
+            let (done, read) = oneshot::channel();
             let reader = shared.clone();
-            let read = tokio::task::spawn_blocking(move || read_slice(&reader, &bucket, &place, events_max));
-            read.await.unwrap_or_else(|_| Err(DiskError::Cancelled))
-        })
+            tasks.block(Box::new(move || drop(done.send(read_slice(&reader, &bucket, &place, events_max)))));
+            // A cursor that went away needs no answer.
+            let _ = sender.send(read.await.unwrap_or(Err(DiskError::Cancelled)));
+        }));
+        receiver
     }
 }
 

@@ -28,6 +28,7 @@ impl Cluster {
                 heartbeat_ticks: 1,
                 election_ticks: 10,
                 uncommitted_bytes_max: 16 << 20,
+                seed: node,
             };
             (node, Core::new(&options, tail).expect("a core"))
         };

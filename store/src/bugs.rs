@@ -1,0 +1,140 @@
+//! Planted bugs: mistakes that others made, each at the spot where we could make it too, to prove that the simulator
+//! would notice. A production build holds none of them: there the question is answered at compile time.
+
+/// A mistake that a simulation can plant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bug {
+    /// The log thread reports a batch that it did not sync.
+    NoFsync,
+    /// A leader counts its own log as the quorum.
+    AckBeforeQuorum,
+    /// A write is acknowledged when it is committed, before the local view has applied it.
+    AckBeforeApply,
+    /// A retried read uses the context of the first attempt.
+    ReusedReadContext,
+    /// A leader answers reads without asking a quorum.
+    LeaseRead,
+    /// A follower answers reads from its own commit index.
+    FollowerRead,
+    /// A read is answered before the confirmed index is applied.
+    ReadBeforeApply,
+    /// A read that was confirmed in an older term counts.
+    ReadAcrossTerms,
+    /// The published revision is raised before the hubs have their events.
+    BookmarkAhead,
+    /// A cursor behind its ring skips what the ring no longer holds.
+    WatchSkips,
+    /// A cursor delivers the last event of a ring again after it caught up from records.
+    WatchRepeats,
+    /// Only the first event of a transaction reaches the hubs.
+    WatchTorn,
+    /// Compaction erases deletions above the floor.
+    CompactionLosesDelete,
+    /// Compaction erases the previous version that a change above the floor still names.
+    CompactionLosesPrevious,
+    /// The floor is raised by the node's own clock, not by the log.
+    LocalFloor,
+    /// All operations of a transaction take one revision.
+    SharedRevision,
+    /// Events do not carry the previous version.
+    MissingPrevious,
+    /// The fence of a deposed leader's loop is not checked.
+    Unfenced,
+    /// A write is refused on the local view, without the log.
+    StaleRefusal,
+    /// A forwarded proposal that arrives twice is applied twice.
+    DoubleApply,
+    /// Sessions start over when a node restarts under its old boot number.
+    ReusedBoot,
+    /// The applied index is not written with the records it belongs to.
+    TornMeta,
+    /// Records are written before the log has synced their entries.
+    ApplyUnsynced,
+    /// The log is cut to an index whose state is not durable.
+    CutTooFar,
+    /// The vote is not synced before it is given.
+    VoteNotSynced,
+    /// A torn log end is served from, whatever the watermark says.
+    IgnoreWatermark,
+    /// A failed sync is retried as if nothing had happened.
+    RetrySync,
+    /// A refused forward is answered as not proposed while another copy is still on its way.
+    HastyRefusal,
+    /// A node that lost its disk comes back under its old id.
+    ReusedId,
+    /// Apply depends on the node it runs on.
+    Nondeterminism,
+    /// An installed snapshot hides from watchers what it skipped.
+    SnapshotSkipsEvents,
+    /// An installed snapshot loses the sessions.
+    SnapshotLosesSessions,
+}
+
+impl Bug {
+    /// Every bug that can be planted.
+    #[cfg(any(test, feature = "simulation"))]
+    pub const ALL: [Bug; 32] = [
+        Bug::NoFsync,
+        Bug::AckBeforeQuorum,
+        Bug::AckBeforeApply,
+        Bug::ReusedReadContext,
+        Bug::LeaseRead,
+        Bug::FollowerRead,
+        Bug::ReadBeforeApply,
+        Bug::ReadAcrossTerms,
+        Bug::BookmarkAhead,
+        Bug::WatchSkips,
+        Bug::WatchRepeats,
+        Bug::WatchTorn,
+        Bug::CompactionLosesDelete,
+        Bug::CompactionLosesPrevious,
+        Bug::LocalFloor,
+        Bug::SharedRevision,
+        Bug::MissingPrevious,
+        Bug::Unfenced,
+        Bug::StaleRefusal,
+        Bug::DoubleApply,
+        Bug::ReusedBoot,
+        Bug::TornMeta,
+        Bug::ApplyUnsynced,
+        Bug::CutTooFar,
+        Bug::VoteNotSynced,
+        Bug::IgnoreWatermark,
+        Bug::RetrySync,
+        Bug::HastyRefusal,
+        Bug::ReusedId,
+        Bug::Nondeterminism,
+        Bug::SnapshotSkipsEvents,
+        Bug::SnapshotLosesSessions,
+    ];
+}
+
+#[cfg(any(test, feature = "simulation"))]
+mod plant {
+    use std::cell::Cell;
+
+    use super::Bug;
+
+    thread_local! {
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Plants a bug, or none, in everything that runs on this thread.
+    pub(crate) fn plant(bug: Option<Bug>) {
+        PLANTED.set(bug);
+    }
+
+    /// Whether this bug is planted.
+    pub(crate) fn planted(bug: Bug) -> bool {
+        PLANTED.get() == Some(bug)
+    }
+}
+
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use plant::{plant, planted};
+
+/// No bug is planted in a production build.
+#[cfg(not(any(test, feature = "simulation")))]
+pub(crate) const fn planted(_: Bug) -> bool {
+    false
+}

@@ -1,0 +1,197 @@
+//! What nodes say to each other: Raft's own messages, proposals on their way to the leader, and its refusals.
+//!
+//! A forwarded proposal needs no answer when it is applied: the node that it came from recognises its session in the
+//! log, as it does its own proposals.
+
+use prost::Message as _;
+use raft::eraftpb::Message;
+
+use crate::codec::{Malformed, Reader, put_bytes, put_varint};
+
+const RAFT: u8 = 1;
+const FORWARD: u8 = 2;
+const REFUSED: u8 = 3;
+
+const NOT_LEADER: u8 = 0;
+const BUSY: u8 = 1;
+
+/// From this size on, what remains goes into another message.
+const MESSAGE_BYTES: usize = 1 << 20;
+
+/// How a message is to be carried: a slow lane must never hold up a faster one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Raft's messages, heartbeats among them.
+    Raft = 1,
+    /// Proposals on their way to the leader.
+    Requests = 2,
+    /// Parts of snapshots.
+    Snapshots = 3,
+}
+
+impl Lane {
+    /// Every lane.
+    pub const ALL: [Lane; 3] = [Lane::Raft, Lane::Requests, Lane::Snapshots];
+
+    pub(crate) fn from_number(number: u8) -> Option<Lane> {
+        Lane::ALL.into_iter().find(|lane| *lane as u8 == number)
+    }
+}
+
+/// A message between nodes. What is in it is the store's own business.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerMessage(pub(crate) Body);
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Body {
+    Raft(Vec<Message>),
+    /// Proposals with their sessions filled in. Only the leader of exactly this term may take them: a refusal then
+    /// speaks for every copy of this message, whenever it arrives.
+    Forward {
+        term: u64,
+        proposals: Vec<Vec<u8>>,
+    },
+    /// What became of forwarded proposals that did not enter the log.
+    Refused {
+        term: u64,
+        sequences: Vec<u64>,
+        refusal: Refusal,
+    },
+}
+
+/// Why a forwarded proposal did not enter the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The receiver does not lead in that term and never will: no copy of the proposal enters the log in it.
+    NotLeader,
+    /// Too much is in flight; another copy may still enter.
+    Busy,
+}
+
+impl PeerMessage {
+    pub(crate) fn lane(&self) -> Lane {
+        match self.0 {
+            Body::Raft(_) => Lane::Raft,
+            Body::Forward { .. } | Body::Refused { .. } => Lane::Requests,
+        }
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        match &self.0 {
+            Body::Raft(messages) => messages.iter().map(raft_size).sum(),
+            Body::Forward { proposals, .. } => proposals.iter().map(|data| data.len() + 8).sum(),
+            Body::Refused { sequences, .. } => sequences.len() * 8,
+        }
+    }
+}
+
+fn raft_size(message: &Message) -> usize {
+    let entries: usize = message.entries.iter().map(|entry| entry.data.len() + 32).sum();
+    entries + message.context.len() + 64
+}
+
+/// Sorts messages by receiver, keeping their order, in portions of bounded size.
+pub(crate) fn batches(messages: Vec<Message>) -> Vec<(u64, Vec<Message>)> {
+    let mut batches: Vec<(u64, Vec<Message>, usize)> = Vec::new();
+    for message in messages {
+        let size = raft_size(&message);
+        let last = batches.iter_mut().rfind(|(to, ..)| *to == message.to);
+        match last {
+            Some((_, batch, bytes)) if *bytes + size <= MESSAGE_BYTES => {
+                *bytes += size;
+                batch.push(message);
+            }
+            _ => batches.push((message.to, vec![message], size)),
+        }
+    }
+    batches.into_iter().map(|(to, batch, _)| (to, batch)).collect()
+}
+
+impl Body {
+    pub(crate) fn encode(&self, buffer: &mut Vec<u8>) {
+        match self {
+            Body::Raft(messages) => {
+                buffer.push(RAFT);
+                put_varint(buffer, messages.len() as u64);
+                for message in messages {
+                    put_bytes(buffer, &message.encode_to_vec());
+                }
+            }
+            Body::Forward { term, proposals } => {
+                buffer.push(FORWARD);
+                put_varint(buffer, *term);
+                put_varint(buffer, proposals.len() as u64);
+                proposals.iter().for_each(|data| put_bytes(buffer, data));
+            }
+            Body::Refused { term, sequences, refusal } => {
+                buffer.push(REFUSED);
+                put_varint(buffer, *term);
+                buffer.push(match refusal {
+                    Refusal::NotLeader => NOT_LEADER,
+                    Refusal::Busy => BUSY,
+                });
+                put_varint(buffer, sequences.len() as u64);
+                sequences.iter().for_each(|sequence| put_varint(buffer, *sequence));
+            }
+        }
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Body, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let body = match reader.u8()? {
+            RAFT => Body::Raft(many(&mut reader, |reader| {
+                Message::decode(reader.bytes()?).map_err(|_| Malformed("Raft message"))
+            })?),
+            FORWARD => Body::Forward {
+                term: reader.varint()?,
+                proposals: many(&mut reader, |reader| Ok(reader.bytes()?.to_vec()))?,
+            },
+            REFUSED => Body::Refused {
+                term: reader.varint()?,
+                refusal: match reader.u8()? {
+                    NOT_LEADER => Refusal::NotLeader,
+                    BUSY => Refusal::Busy,
+                    _ => return Err(Malformed("refusal")),
+                },
+                sequences: many(&mut reader, Reader::varint)?,
+            },
+            _ => return Err(Malformed("message kind")),
+        };
+        if reader.is_empty() { Ok(body) } else { Err(Malformed("message tail")) }
+    }
+}
+
+/// Reads a counted list; memory grows with what was read, not with what was announced.
+fn many<'a, T>(
+    reader: &mut Reader<'a>,
+    mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Malformed>,
+) -> Result<Vec<T>, Malformed> {
+    let mut items = Vec::new();
+    for _ in 0..reader.varint()? {
+        items.push(read(reader)?);
+    }
+    Ok(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raft::eraftpb::Entry;
+
+    #[test]
+    fn messages_are_sorted_by_receiver_in_bounded_portions() {
+        let message = |to, bytes| Message {
+            to,
+            index: bytes as u64,
+            entries: vec![Entry { data: vec![0; bytes], ..Entry::default() }],
+            ..Message::default()
+        };
+        let batches =
+            batches(vec![message(2, 10), message(3, 20), message(2, MESSAGE_BYTES), message(2, 30)]);
+        let shape: Vec<(u64, Vec<u64>)> = batches
+            .iter()
+            .map(|(to, batch)| (*to, batch.iter().map(|message| message.index).collect()))
+            .collect();
+        assert_eq!(shape, [(2, vec![10]), (3, vec![20]), (2, vec![MESSAGE_BYTES as u64]), (2, vec![30])]);
+    }
+}
