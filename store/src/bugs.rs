@@ -3,13 +3,15 @@
 
 /// A mistake that a simulation can plant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(
+    not(any(test, feature = "simulation")),
+    allow(dead_code, unreachable_pub, reason = "some are planted in the simulator only")
+)]
 pub enum Bug {
     /// The log thread reports a batch that it did not sync.
     NoFsync,
     /// A leader counts its own log as the quorum.
     AckBeforeQuorum,
-    /// A write is acknowledged when it is committed, before the local view has applied it.
-    AckBeforeApply,
     /// A retried read uses the context of the first attempt.
     ReusedReadContext,
     /// A leader answers reads without asking a quorum.
@@ -18,8 +20,6 @@ pub enum Bug {
     FollowerRead,
     /// A read is answered before the confirmed index is applied.
     ReadBeforeApply,
-    /// A read that was confirmed in an older term counts.
-    ReadAcrossTerms,
     /// The published revision is raised before the hubs have their events.
     BookmarkAhead,
     /// A cursor behind its ring skips what the ring no longer holds.
@@ -48,8 +48,6 @@ pub enum Bug {
     ReusedBoot,
     /// The applied index is not written with the records it belongs to.
     TornMeta,
-    /// Records are written before the log has synced their entries.
-    ApplyUnsynced,
     /// The log is cut to an index whose state is not durable.
     CutTooFar,
     /// The vote is not synced before it is given.
@@ -64,6 +62,14 @@ pub enum Bug {
     ReusedId,
     /// Apply depends on the node it runs on.
     Nondeterminism,
+    /// A restarted node goes on behind the last record, not behind the last revision.
+    ForgottenRevision,
+    /// A write whose time is over is answered as not proposed.
+    TimeoutMeansRefused,
+    /// A cursor at the floor is told that history is gone.
+    SpuriousCompacted,
+    /// An exact read of the past forgets what was deleted since.
+    UndoForgetsDeletes,
     /// An installed snapshot hides from watchers what it skipped.
     SnapshotSkipsEvents,
     /// An installed snapshot loses the sessions.
@@ -73,15 +79,13 @@ pub enum Bug {
 impl Bug {
     /// Every bug that can be planted.
     #[cfg(any(test, feature = "simulation"))]
-    pub const ALL: [Bug; 32] = [
+    pub const ALL: [Bug; 33] = [
         Bug::NoFsync,
         Bug::AckBeforeQuorum,
-        Bug::AckBeforeApply,
         Bug::ReusedReadContext,
         Bug::LeaseRead,
         Bug::FollowerRead,
         Bug::ReadBeforeApply,
-        Bug::ReadAcrossTerms,
         Bug::BookmarkAhead,
         Bug::WatchSkips,
         Bug::WatchRepeats,
@@ -96,7 +100,6 @@ impl Bug {
         Bug::DoubleApply,
         Bug::ReusedBoot,
         Bug::TornMeta,
-        Bug::ApplyUnsynced,
         Bug::CutTooFar,
         Bug::VoteNotSynced,
         Bug::IgnoreWatermark,
@@ -104,6 +107,10 @@ impl Bug {
         Bug::HastyRefusal,
         Bug::ReusedId,
         Bug::Nondeterminism,
+        Bug::ForgottenRevision,
+        Bug::TimeoutMeansRefused,
+        Bug::SpuriousCompacted,
+        Bug::UndoForgetsDeletes,
         Bug::SnapshotSkipsEvents,
         Bug::SnapshotLosesSessions,
     ];

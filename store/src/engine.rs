@@ -23,7 +23,8 @@ pub use values::Values;
 
 /// Opens the two stores of a node.
 pub trait Engine: Debug + Send + Sync {
-    /// Opens or creates the log store in a directory of its own.
+    /// Opens or creates the log store in a directory of its own. What it shows from then on is durable, also when an
+    /// earlier process ended between a write and its sync.
     fn open_log(&self, directory: &Path) -> Result<Box<dyn LogStore>, DiskError>;
     /// Opens or creates the state store in a directory of its own.
     fn open_state(&self, directory: &Path) -> Result<Arc<dyn StateStore>, DiskError>;

@@ -19,14 +19,12 @@ mod view;
 mod watch;
 
 mod command;
-#[cfg_attr(test, allow(dead_code, reason = "used by the simulator, which follows"))]
 mod disk;
 pub mod engine;
 mod floor;
 mod gather;
 mod machine;
 mod meta;
-#[cfg_attr(test, allow(dead_code, reason = "used by the simulator, which follows"))]
 mod open;
 mod past;
 mod raft;
@@ -35,13 +33,13 @@ mod shared;
 mod start;
 mod threads;
 
+#[cfg(any(test, feature = "simulation"))]
+pub mod sim;
+
 mod admission;
-#[allow(dead_code, unused_imports, unreachable_pub, reason = "used by the simulator, which follows")]
 mod bugs;
 mod codec;
-#[cfg_attr(test, allow(dead_code, reason = "used by the simulator, which follows"))]
 mod fatal;
-#[cfg_attr(test, allow(dead_code, reason = "used by the simulator, which follows"))]
 mod mailbox;
 mod milestone;
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::bugs::{Bug, planted};
 use crate::codec::Malformed;
 use crate::command::{Body, Command, ComparePart, Expect, OpPart, TxnParts};
 use crate::entry::{Entry, Revision, ValueParts};
@@ -96,7 +97,9 @@ impl Machine {
 
     /// Ends a replay: the revision is the recorded one, also when its last operations left no record.
     pub(crate) fn replayed(&mut self) {
-        self.state.revision = self.meta.revision;
+        if !planted(Bug::ForgottenRevision) {
+            self.state.revision = self.meta.revision;
+        }
     }
 
     /// Applies one log entry. Its changes are appended to `changes`.
@@ -114,7 +117,7 @@ impl Machine {
             return Ok(None);
         }
         let command = Command::decode(data)?;
-        if !self.meta.sessions.admit(command.session) {
+        if !self.meta.sessions.admit(command.session) && !planted(Bug::DoubleApply) {
             return Ok(None);
         }
         match command.body {
@@ -133,7 +136,7 @@ impl Machine {
         txn: TxnParts<'_>,
         changes: &mut Vec<Change>,
     ) -> Result<Outcome, Malformed> {
-        if txn.fence.is_some_and(|fence| fence != term) {
+        if txn.fence.is_some_and(|fence| fence != term) && !planted(Bug::Unfenced) {
             return Ok(Outcome::NotProposed(Why::Fenced));
         }
         if !txn.compares.iter().all(|compare| self.holds(compare)) {
@@ -146,6 +149,9 @@ impl Machine {
         }
         let mut entries = SmallVec::with_capacity(txn.ops.len());
         for op in txn.ops {
+            if planted(Bug::SharedRevision) && !entries.is_empty() {
+                self.state.revision -= 1;
+            }
             entries.push(self.apply_op(op, changes));
         }
         Ok(Outcome::Applied { first, entries })
@@ -219,7 +225,8 @@ impl Machine {
     /// Moves what the floor has reached from history to garbage.
     fn count_garbage(&mut self) {
         while let Some(next) = self.superseded.get(self.garbage) {
-            if next.by > self.state.floor {
+            let early = if planted(Bug::CompactionLosesPrevious) { 20 } else { 0 };
+            if next.by > self.state.floor + early {
                 break;
             }
             let bytes = u64::from(next.bytes);
@@ -240,7 +247,7 @@ impl Machine {
     }
 
     /// The floor only rises, and never above the newest revision.
-    fn raise_floor(&mut self, floor: Revision) {
+    pub(crate) fn raise_floor(&mut self, floor: Revision) {
         let floor = floor.min(self.state.revision).max(self.state.floor);
         self.state.floor = floor;
         self.meta.floor = floor;
@@ -250,6 +257,10 @@ impl Machine {
     /// Takes at most `limit` revisions of records that the floor has made superfluous.
     pub(crate) fn take_garbage(&mut self, limit: usize) -> Vec<Revision> {
         let mut garbage = Vec::new();
+        if planted(Bug::CompactionLosesDelete) {
+            let removals = self.superseded.iter().skip(self.garbage).filter(|next| next.removal);
+            garbage.extend(removals.take(1).map(|next| next.by));
+        }
         while garbage.len() < limit && self.garbage > 0 {
             let Some(front) = self.superseded.pop_front() else { break };
             self.garbage -= 1;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use raft::eraftpb::HardState;
 
+use crate::bugs::{Bug, planted};
 use crate::codec::{Malformed, Reader};
 use crate::disk::{
     DataDir, HardStateValue, Identity, LogEntry, Truncation, Watermark, WatermarkFile, chain_of,
@@ -106,6 +107,15 @@ fn recover_loaded(data_dir: DataDir, options: &Options, loaded: Loaded) -> Resul
     let bytes_max = if lone { LONE_TAIL_BYTES_MAX } else { options.tail_bytes };
     let before = (log.truncation.index, log.truncation.term, log.truncation.chain);
     let mut tail = Tail::new(before, bytes_max, hard_state, meta.conf.clone());
+    let watermark = Watermark {
+        current_term: log.hard_state.term,
+        vote: log.hard_state.vote,
+        ..last_of(&log.entries, log.truncation)
+    };
+    let mut watermark_file = log.watermark_file;
+    // What the log holds beyond the watermark will count as synced from now on, so the watermark must name it.
+    let written = watermark_file.write(watermark).and_then(|()| watermark_file.sync());
+    written.map_err(|error| data_dir.disk(DiskError::io("write the watermark")(error)))?;
     let log_bytes = log.entries.iter().map(|entry| entry.entry.data.len()).sum();
     tail.append(log.entries);
     tail.trim(meta.applied);
@@ -117,12 +127,24 @@ fn recover_loaded(data_dir: DataDir, options: &Options, loaded: Loaded) -> Resul
         log: store,
         tail,
         log_bytes,
-        watermark: log.watermark_file,
+        watermark: watermark_file,
         records: state.records,
         machine: state.machine,
         hubs: state.hubs,
         publisher: state.publisher,
         data_dir,
+    })
+}
+
+/// The last entry of a log, as a watermark names it.
+fn last_of(entries: &[TailEntry], truncation: Truncation) -> Watermark {
+    let Truncation { index, term, chain } = truncation;
+    let before = Watermark { index, term, chain, ..Watermark::default() };
+    entries.last().map_or(before, |last| Watermark {
+        index: last.entry.index,
+        term: last.entry.term,
+        chain: last.chain,
+        ..Watermark::default()
     })
 }
 
@@ -168,7 +190,9 @@ fn create_log(data_dir: &DataDir, engine: &dyn Engine) -> Result<Box<dyn LogStor
     let (mut watermark, _) = WatermarkFile::new(engine.open_block(&data_dir.watermark_file())?);
     let first =
         Watermark { index: FIRST_INDEX, term: FIRST_TERM, chain: 0, current_term: FIRST_TERM, vote: 0 };
-    watermark.write(first).and_then(|()| watermark.sync()).map_err(DiskError::io("write the watermark"))?;
+    // Both slots: one that was never synced may be gone when the other one is torn.
+    let written = watermark.write(first).and_then(|()| watermark.write(first));
+    written.and_then(|()| watermark.sync()).map_err(DiskError::io("write the watermark"))?;
     Ok(log)
 }
 
@@ -349,6 +373,9 @@ fn load_state(
 
 /// The log must reach what was last known to be synced, and the vote must not be older.
 fn check_watermark(data_dir: &DataDir, log: &LoadedLog) -> Result<(), OpenError> {
+    if planted(Bug::IgnoreWatermark) {
+        return Ok(());
+    }
     let Some(watermark) = log.watermark else {
         return Err(data_dir.damaged("the watermark is missing or not valid"));
     };
@@ -406,7 +433,7 @@ fn raise_boot(log: &mut dyn LogStore) -> Result<u64, DiskError> {
         Some(value) => Reader::new(&value).u64()?,
         None => 0,
     };
-    let boot = boot + 1;
+    let boot = if planted(Bug::ReusedBoot) { boot.max(1) } else { boot + 1 };
     let named = vec![(BOOT, boot.to_le_bytes().to_vec())];
     log.write(&LogWrite { named, ..LogWrite::default() }, true)?;
     Ok(boot)

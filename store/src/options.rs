@@ -35,6 +35,9 @@ pub struct Options {
     pub flush_log_bytes: usize,
     /// The same, by number.
     pub flush_log_entries: u64,
+    /// Garbage is erased in rounds of this many bytes, so that most files hold nothing but new records and are never
+    /// rewritten.
+    pub garbage_round_bytes: u64,
     /// Bytes of applied log entries that are kept in memory for other nodes.
     pub tail_bytes: usize,
     /// Ask Raft for every read barrier, also where a sole voter could answer alone.
@@ -82,6 +85,7 @@ impl Options {
             gather: Duration::from_millis(2),
             flush_log_bytes: 4 << 20,
             flush_log_entries: 50_000,
+            garbage_round_bytes: 32 << 20,
             tail_bytes: 16 << 20,
             confirm_every_read: false,
             tick: Duration::from_millis(50),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use crate::bugs::{Bug, planted};
 use crate::engine::StateStore;
 use crate::entry::{Entry, Revision};
 use crate::error::DiskError;
@@ -65,6 +66,9 @@ impl Roots {
 pub(crate) fn undo_events(state: &mut State, events: &[Arc<Event>], to: Revision) -> usize {
     let mut bytes = 0;
     for event in events.iter().rev() {
+        if planted(Bug::UndoForgetsDeletes) && event.new.is_none() {
+            continue;
+        }
         bytes += event.old.as_ref().map_or(0, |entry| entry.weight());
         state.install(&event.key, event.old.clone(), to);
     }

@@ -12,8 +12,8 @@ use std::fmt::Debug;
 
 pub use frame::{FRAME_BODY_BYTES_MAX, FRAME_HEADER_LENGTH, FrameHeader, PeerFrame};
 pub(crate) use message::Body;
+pub(crate) use message::batches;
 pub use message::{Lane, PeerMessage};
-pub(crate) use message::{Refusal, batches};
 
 /// Carries frames to other nodes.
 pub trait Peers: Debug + Send + Sync {

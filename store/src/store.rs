@@ -24,7 +24,7 @@ use crate::record::Record;
 use crate::shared::{NEVER, OwnerEvent, Reader, Shared};
 use crate::start::{Started, Threads, start};
 use crate::status::{Health, Leadership, Status};
-use crate::txn::{Op, Outcome, TXN_BYTES_MAX, TXN_COMPARES_MAX, TXN_OPS_MAX, Txn, Why};
+use crate::txn::{Compare, Op, Outcome, TXN_BYTES_MAX, TXN_COMPARES_MAX, TXN_OPS_MAX, Txn, Why};
 use crate::view::State;
 use crate::watch::{Cursor, Interest, Place};
 
@@ -62,6 +62,12 @@ impl Store {
         Ok(store)
     }
 
+    /// The handle of a store whose parts take their turns in a simulation.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn simulated(shared: Arc<Shared>, data_dir: DataDir) -> Store {
+        Store { inner: Arc::new(Inner { shared, threads: Mutex::new(None), _data_dir: data_dir }) }
+    }
+
     fn wait_until_complete(&self) {
         let shared = &self.inner.shared;
         if !shared.lone {
@@ -80,6 +86,11 @@ impl Store {
         if self.exceeds_quota(&txn) {
             return Outcome::NotProposed(Why::QuotaExceeded);
         }
+        if planted(Bug::StaleRefusal)
+            && let Some(refused) = self.refuse_early(&txn)
+        {
+            return refused;
+        }
         let command = Encoded::txn(&txn);
         if command.len() > TXN_BYTES_MAX {
             return Outcome::NotProposed(Why::TooLarge);
@@ -91,6 +102,24 @@ impl Store {
             Ok(receiver) => receiver.await.unwrap_or(Outcome::Unknown),
             Err(why) => Outcome::NotProposed(why),
         }
+    }
+
+    /// Decides compares on the local view, as a planted bug does.
+    fn refuse_early(&self, txn: &Txn) -> Option<Outcome> {
+        let state = self.state();
+        let holds = |compare: &Compare| {
+            let current = state.get(compare.key());
+            match compare {
+                Compare::Absent(_) => current.is_none(),
+                Compare::Present(_) => current.is_some(),
+                Compare::Modified(_, revision) => current.is_some_and(|entry| entry.modified == *revision),
+            }
+        };
+        if txn.compares.iter().all(holds) {
+            return None;
+        }
+        let current = txn.compares.iter().map(|compare| state.get(compare.key()).cloned()).collect();
+        Some(Outcome::Failed { current, revision: state.revision })
     }
 
     /// Above the quota only deletes and puts that do not grow their entry pass, so that a full store can be

@@ -13,4 +13,6 @@ pub(crate) use flush::{FlushEvent, FlushThread};
 pub(crate) use log::{LogEvent, LogThread};
 pub(crate) use owner::{Owner, OwnerParts};
 pub(crate) use state::{SinceFlush, StateEvent, StateThread, event_of};
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use wake::wake_turn;
 pub(crate) use wake::{Wake, run_wake};

@@ -82,6 +82,7 @@ impl Engine for RocksEngine {
         options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
         options.set_track_and_verify_wals_in_manifest(true);
         let options = options.get_options_from_string("avoid_flush_during_recovery=true").map_err(engine)?;
+        sync_files(directory).map_err(DiskError::io("sync the log"))?;
         let db = DB::open(&options, directory).map_err(engine)?;
         Ok(Box::new(RocksLog { db }))
     }
@@ -96,6 +97,20 @@ impl Engine for RocksEngine {
         let db = DB::open(&options, directory).map_err(engine)?;
         Ok(Arc::new(RocksState { db, markers: Mutex::new(Markers::default()) }))
     }
+}
+
+/// Syncs the write-ahead logs of an earlier process: RocksDB reads them again but leaves them in the kernel's hands.
+fn sync_files(directory: &Path) -> std::io::Result<()> {
+    if !directory.exists() {
+        return Ok(());
+    }
+    for file in std::fs::read_dir(directory)? {
+        let path = file?.path();
+        if path.extension().is_some_and(|extension| extension == "log") {
+            std::fs::File::open(path)?.sync_data()?;
+        }
+    }
+    Ok(())
 }
 
 fn engine(error: rocksdb::Error) -> DiskError {

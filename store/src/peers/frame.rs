@@ -109,7 +109,6 @@ impl FrameHeader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peers::Refusal;
     use raft::eraftpb::{Entry, Message};
 
     fn frame(body: Body) -> PeerFrame {
@@ -121,9 +120,7 @@ mod tests {
         let message = Message { from: 1, to: 2, term: 2, entries, ..Message::default() };
         vec![
             frame(Body::Raft(vec![message.clone(), message])),
-            frame(Body::Forward { term: 5, proposals: vec![b"a".to_vec(), Vec::new()] }),
-            frame(Body::Refused { term: 5, sequences: vec![1, 9], refusal: Refusal::NotLeader }),
-            frame(Body::Refused { term: 5, sequences: Vec::new(), refusal: Refusal::Busy }),
+            frame(Body::Forward(vec![b"a".to_vec(), Vec::new()])),
         ]
     }
 

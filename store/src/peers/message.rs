@@ -1,4 +1,4 @@
-//! What nodes say to each other: Raft's own messages, proposals on their way to the leader, and its refusals.
+//! What nodes say to each other: Raft's own messages, and proposals on their way to the leader.
 //!
 //! A forwarded proposal needs no answer when it is applied: the node that it came from recognises its session in the
 //! log, as it does its own proposals.
@@ -10,10 +10,6 @@ use crate::codec::{Malformed, Reader, put_bytes, put_varint};
 
 const RAFT: u8 = 1;
 const FORWARD: u8 = 2;
-const REFUSED: u8 = 3;
-
-const NOT_LEADER: u8 = 0;
-const BUSY: u8 = 1;
 
 /// From this size on, what remains goes into another message.
 const MESSAGE_BYTES: usize = 1 << 20;
@@ -45,42 +41,23 @@ pub struct PeerMessage(pub(crate) Body);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Body {
     Raft(Vec<Message>),
-    /// Proposals with their sessions filled in. Only the leader of exactly this term may take them: a refusal then
-    /// speaks for every copy of this message, whenever it arrives.
-    Forward {
-        term: u64,
-        proposals: Vec<Vec<u8>>,
-    },
-    /// What became of forwarded proposals that did not enter the log.
-    Refused {
-        term: u64,
-        sequences: Vec<u64>,
-        refusal: Refusal,
-    },
-}
-
-/// Why a forwarded proposal did not enter the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The receiver does not lead in that term and never will: no copy of the proposal enters the log in it.
-    NotLeader,
-    /// Too much is in flight; another copy may still enter.
-    Busy,
+    /// Proposals with their sessions filled in. There is no refusal: it could never speak for another copy of the
+    /// same message, which may have entered a log before or may do so later.
+    Forward(Vec<Vec<u8>>),
 }
 
 impl PeerMessage {
     pub(crate) fn lane(&self) -> Lane {
         match self.0 {
             Body::Raft(_) => Lane::Raft,
-            Body::Forward { .. } | Body::Refused { .. } => Lane::Requests,
+            Body::Forward(_) => Lane::Requests,
         }
     }
 
     pub(crate) fn size(&self) -> usize {
         match &self.0 {
             Body::Raft(messages) => messages.iter().map(raft_size).sum(),
-            Body::Forward { proposals, .. } => proposals.iter().map(|data| data.len() + 8).sum(),
-            Body::Refused { sequences, .. } => sequences.len() * 8,
+            Body::Forward(proposals) => proposals.iter().map(|data| data.len() + 8).sum(),
         }
     }
 }
@@ -117,21 +94,10 @@ impl Body {
                     put_bytes(buffer, &message.encode_to_vec());
                 }
             }
-            Body::Forward { term, proposals } => {
+            Body::Forward(proposals) => {
                 buffer.push(FORWARD);
-                put_varint(buffer, *term);
                 put_varint(buffer, proposals.len() as u64);
                 proposals.iter().for_each(|data| put_bytes(buffer, data));
-            }
-            Body::Refused { term, sequences, refusal } => {
-                buffer.push(REFUSED);
-                put_varint(buffer, *term);
-                buffer.push(match refusal {
-                    Refusal::NotLeader => NOT_LEADER,
-                    Refusal::Busy => BUSY,
-                });
-                put_varint(buffer, sequences.len() as u64);
-                sequences.iter().for_each(|sequence| put_varint(buffer, *sequence));
             }
         }
     }
@@ -142,19 +108,7 @@ impl Body {
             RAFT => Body::Raft(many(&mut reader, |reader| {
                 Message::decode(reader.bytes()?).map_err(|_| Malformed("Raft message"))
             })?),
-            FORWARD => Body::Forward {
-                term: reader.varint()?,
-                proposals: many(&mut reader, |reader| Ok(reader.bytes()?.to_vec()))?,
-            },
-            REFUSED => Body::Refused {
-                term: reader.varint()?,
-                refusal: match reader.u8()? {
-                    NOT_LEADER => Refusal::NotLeader,
-                    BUSY => Refusal::Busy,
-                    _ => return Err(Malformed("refusal")),
-                },
-                sequences: many(&mut reader, Reader::varint)?,
-            },
+            FORWARD => Body::Forward(many(&mut reader, |reader| Ok(reader.bytes()?.to_vec()))?),
             _ => return Err(Malformed("message kind")),
         };
         if reader.is_empty() { Ok(body) } else { Err(Malformed("message tail")) }

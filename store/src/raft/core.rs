@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType, HardState, Message};
 use raft::{Config, RawNode, ReadOnlyOption, StateRole};
 
+use crate::bugs::{Bug, planted};
 use crate::codec::Malformed;
 use crate::disk::{LogEntry, chain_of, mix};
 use crate::engine::Values;
@@ -257,6 +258,10 @@ impl<T> Core<T> {
         // Batches without content count as persisted with the one before them.
         let through = self.persisting.front().map_or(self.newest, |(next, _)| next - 1);
         self.raw.on_persist_ready(through);
+        if planted(Bug::AckBeforeQuorum) && self.role() == Role::Leader {
+            let log = &mut self.raw.raft.raft_log;
+            log.commit_to(log.persisted.max(log.committed));
+        }
     }
 
     /// Takes back the buffer of a batch that was written.

@@ -7,12 +7,16 @@
 
 use raft::ReadState;
 
+use crate::bugs::{Bug, planted};
+
 /// Coalesces reads into ReadIndex rounds. `T` is whoever waits.
 #[derive(Debug)]
 pub(crate) struct Reads<T> {
     node: u64,
     boot: u64,
     counter: u64,
+    /// Whether the newest round was answered.
+    answered: bool,
     waiting: Vec<T>,
     round: Option<Round<T>>,
 }
@@ -28,7 +32,7 @@ struct Round<T> {
 impl<T> Reads<T> {
     /// `node` and `boot` together with a counter make contexts that no node ever uses twice.
     pub(crate) fn new(node: u64, boot: u64) -> Reads<T> {
-        Reads { node, boot, counter: 0, waiting: Vec::new(), round: None }
+        Reads { node, boot, counter: 0, answered: true, waiting: Vec::new(), round: None }
     }
 
     pub(crate) fn push(&mut self, reader: T) {
@@ -40,7 +44,10 @@ impl<T> Reads<T> {
         if self.round.is_some() || self.waiting.is_empty() {
             return None;
         }
-        self.counter += 1;
+        if !planted(Bug::ReusedReadContext) || self.answered {
+            self.counter += 1;
+        }
+        self.answered = false;
         let context = [self.node.to_le_bytes(), self.boot.to_le_bytes(), self.counter.to_le_bytes()].concat();
         let readers = std::mem::take(&mut self.waiting);
         self.round = Some(Round { context: context.clone(), term, ticks: 0, readers });
@@ -50,6 +57,7 @@ impl<T> Reads<T> {
     /// Takes an answer; gives the readers it confirms, with the index they must wait for.
     pub(crate) fn answer(&mut self, state: ReadState, term: u64) -> Option<(u64, Vec<T>)> {
         let round = self.round.take_if(|round| round.context == state.request_ctx)?;
+        self.answered = true;
         if round.term != term {
             self.waiting.extend(round.readers);
             return None;

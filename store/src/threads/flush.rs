@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::bugs::{Bug, planted};
 use crate::engine::StateStore;
 use crate::fatal::fatal;
 use crate::mailbox::Mailbox;
@@ -40,6 +41,11 @@ impl FlushThread {
     pub(crate) fn turn(&self, events: &mut Vec<FlushEvent>) -> bool {
         for event in events.drain(..) {
             let FlushEvent::Flush(records, applied) = event else { return false };
+            if planted(Bug::CutTooFar) {
+                self.busy.store(false, Ordering::Release);
+                self.log.push(LogEvent::EraseThrough(applied));
+                continue;
+            }
             if let Err(error) = records.finish_flush() {
                 fatal(format_args!("the state could not be flushed: {error}"));
             }

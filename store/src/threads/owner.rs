@@ -9,15 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use smallvec::smallvec;
-
 use crate::bugs::{Bug, planted};
 use crate::command::{Command, Encoded, Session, session_of};
 use crate::fatal::fatal;
 use crate::floor::{FloorPolicy, Sample};
 use crate::gather::Gather;
 use crate::mailbox::Mailbox;
-use crate::peers::{Body, PeerFrame, PeerMessage, Refusal, batches};
+use crate::peers::{Body, PeerFrame, PeerMessage, batches};
 use crate::raft::{Committed, Core, Role};
 use crate::shared::{NEVER, OwnerEvent, Proposal, Reader, Replica, Reply, Shared};
 use crate::status::Leadership;
@@ -45,7 +43,7 @@ pub(crate) struct Owner {
     /// Proposals of this node's callers that have not been given a sequence.
     queued: VecDeque<Queued>,
     /// Proposals of other nodes that wait to be appended here.
-    foreign: VecDeque<Foreign>,
+    foreign: VecDeque<Vec<u8>>,
     foreign_bytes: usize,
     pending: PendingTable,
     /// When and for whom pending proposals were last looked through for another attempt: tick, term, leader.
@@ -77,13 +75,6 @@ pub(crate) struct Wait {
 struct Queued {
     proposal: Proposal,
     deadline: Duration,
-}
-
-#[derive(Debug)]
-struct Foreign {
-    from: u64,
-    term: u64,
-    data: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -206,23 +197,13 @@ impl Owner {
                     }
                 }
             }
-            Body::Forward { term, proposals } => self.take_in(from, term, proposals),
-            Body::Refused { term, sequences, refusal } => {
-                if refusal == Refusal::NotLeader {
-                    sequences.into_iter().for_each(|sequence| self.pending.refused(sequence, term));
-                }
-            }
+            Body::Forward(proposals) => self.take_in(from, proposals),
         }
     }
 
-    /// Takes proposals of another node in, or refuses them.
-    fn take_in(&mut self, from: u64, term: u64, proposals: Vec<Vec<u8>>) {
-        if term > self.core.term() {
-            // This node has yet to learn of that term; the sender tries again.
-            return;
-        }
-        if term != self.core.term() || self.core.role() != Role::Leader {
-            self.refuse(from, term, &proposals, Refusal::NotLeader);
+    /// Takes proposals of another node in. What is dropped here, its node sends again.
+    fn take_in(&mut self, from: u64, proposals: Vec<Vec<u8>>) {
+        if self.core.role() != Role::Leader {
             return;
         }
         for data in proposals {
@@ -232,18 +213,11 @@ impl Owner {
                 continue;
             }
             if self.foreign_bytes + data.len() > self.shared.options.proposal_bytes_max {
-                self.refuse(from, term, &[data], Refusal::Busy);
-                continue;
+                return;
             }
             self.foreign_bytes += data.len();
-            self.foreign.push_back(Foreign { from, term, data });
+            self.foreign.push_back(data);
         }
-    }
-
-    fn refuse(&self, to: u64, term: u64, proposals: &[Vec<u8>], refusal: Refusal) {
-        let sequences = proposals.iter().filter_map(|data| session_of(data).ok());
-        let sequences = sequences.map(|session| session.sequence).collect();
-        self.send(to, Body::Refused { term, sequences, refusal });
     }
 
     fn send(&self, to: u64, body: Body) {
@@ -379,12 +353,10 @@ impl Owner {
         (entry, reply)
     }
 
-    /// Sends what waits here to the leader. What other nodes sent here goes back to them.
+    /// Sends what waits here to the leader.
     fn forward(&mut self) {
         if self.core.role() != Role::Leader {
-            for Foreign { from, term, data } in std::mem::take(&mut self.foreign) {
-                self.refuse(from, term, &[data], Refusal::NotLeader);
-            }
+            self.foreign.clear();
             self.foreign_bytes = 0;
         }
         let (leader, term) = (self.core.leader(), self.core.term());
@@ -396,18 +368,19 @@ impl Owner {
         while let Some(Queued { proposal, deadline }) = self.next_queued(term) {
             let sequence = self.pending.next_sequence();
             let data = proposal.command.into_data(self.session(sequence));
-            let (reply, attempts) = (proposal.reply, smallvec![term]);
             bytes += data.len();
             proposals.push(data.clone());
-            let pending = Pending { reply, deadline, data: Some(data), attempts, tried_at: self.ticks };
+            let reply = proposal.reply;
+            let (tried_in, tried_at) = (term, self.ticks);
+            let pending = Pending { reply, deadline, data: Some(data), tried_in, tried_at };
             self.pending.insert(sequence, pending);
             if bytes >= FORWARD_BYTES_MAX {
-                self.send(leader, Body::Forward { term, proposals: std::mem::take(&mut proposals) });
+                self.send(leader, Body::Forward(std::mem::take(&mut proposals)));
                 bytes = 0;
             }
         }
         if !proposals.is_empty() {
-            self.send(leader, Body::Forward { term, proposals });
+            self.send(leader, Body::Forward(proposals));
         }
     }
 
@@ -417,13 +390,16 @@ impl Owner {
             return;
         }
         self.tried = (self.ticks, term, leader);
+        if planted(Bug::HastyRefusal) {
+            self.pending.refuse_tried_before(term);
+        }
         let again_before = self.ticks.saturating_sub(self.shared.options.election_ticks as u64);
         loop {
             let proposals = self.pending.due(term, self.ticks, again_before, FORWARD_BYTES_MAX);
             if proposals.is_empty() {
                 return;
             }
-            self.send(leader, Body::Forward { term, proposals });
+            self.send(leader, Body::Forward(proposals));
         }
     }
 
@@ -469,17 +445,16 @@ impl Owner {
             let again = (!alone).then(|| data.clone());
             batch.push(data);
             own.push(sequence);
-            let (reply, attempts) = (proposal.reply, smallvec![term]);
-            let pending = Pending { reply, deadline, data: again, attempts, tried_at: self.ticks };
+            let reply = proposal.reply;
+            let (tried_in, tried_at) = (term, self.ticks);
+            let pending = Pending { reply, deadline, data: again, tried_in, tried_at };
             self.pending.insert(sequence, pending);
         }
-        let mut taken = Vec::new();
         while bytes < APPEND_BYTES_MAX
-            && let Some(Foreign { from, term, data }) = self.foreign.pop_front()
+            && let Some(data) = self.foreign.pop_front()
         {
             bytes += data.len();
             self.foreign_bytes -= data.len();
-            taken.push((from, term, session_of(&data).map_or(0, |session| session.sequence)));
             batch.push(data);
         }
         if batch.is_empty() {
@@ -492,9 +467,6 @@ impl Owner {
                 if let Some(reply) = self.pending.take(sequence) {
                     reply.refuse(Why::Overloaded);
                 }
-            }
-            for (from, term, sequence) in taken {
-                self.send(from, Body::Refused { term, sequences: vec![sequence], refusal: Refusal::Busy });
             }
         }
     }

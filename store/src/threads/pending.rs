@@ -1,15 +1,14 @@
 //! Proposals that were given a sequence and whose fate is not known yet.
 //!
-//! Keeps: a proposal is answered `NotProposed` only when every attempt to bring it into a log was refused for good;
-//! otherwise its fate is `Unknown` until its session is seen in the log. It may be sent any number of times, also to
-//! several leaders: apply takes a sequence once. Unanswered sequences stay within half the window in which apply can
+//! Keeps: once a proposal was sent anywhere, its fate is `Unknown` until its session is seen in the log: a leader that
+//! does not take it cannot speak for another copy. It may be sent any number of times, also to several leaders: apply
+//! takes a sequence once. Unanswered sequences stay within half the window in which apply can
 //! tell.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
+use crate::bugs::{Bug, planted};
 use crate::sessions::SESSION_WINDOW;
 use crate::shared::Reply;
 use crate::txn::{Outcome, Why};
@@ -27,9 +26,8 @@ pub(crate) struct Pending {
     pub(crate) deadline: Duration,
     /// What to send again; none where nobody else could lead.
     pub(crate) data: Option<Vec<u8>>,
-    /// The terms in which it may have entered a log.
-    pub(crate) attempts: SmallVec<[u64; 2]>,
-    /// The tick of the last attempt.
+    /// The term and the tick of the last attempt.
+    pub(crate) tried_in: u64,
     pub(crate) tried_at: u64,
 }
 
@@ -58,11 +56,10 @@ impl PendingTable {
         self.pending.remove(&sequence).map(|pending| pending.reply)
     }
 
-    /// No copy that was sent in `term` enters a log.
-    pub(crate) fn refused(&mut self, sequence: u64, term: u64) {
-        if let Some(pending) = self.pending.get_mut(&sequence) {
-            pending.attempts.retain(|attempt| *attempt != term);
-        }
+    /// Refuses what was tried in an earlier term, as a planted bug does.
+    pub(crate) fn refuse_tried_before(&mut self, term: u64) {
+        let tried = self.pending.extract_if(.., |_, pending| pending.tried_in < term);
+        tried.for_each(|(_, pending)| pending.reply.refuse(Why::NoLeader));
     }
 
     /// What should be tried in `term`, at most `bytes_max` or one: what was not tried in it, and what was tried before
@@ -72,8 +69,7 @@ impl PendingTable {
         let mut bytes = 0;
         for pending in self.pending.values_mut() {
             let Some(data) = &pending.data else { continue };
-            let tried = pending.attempts.contains(&term);
-            if tried && pending.tried_at >= again_before {
+            if pending.tried_in == term && pending.tried_at >= again_before {
                 continue;
             }
             if bytes != 0 && bytes + data.len() > bytes_max {
@@ -81,10 +77,7 @@ impl PendingTable {
             }
             bytes += data.len();
             due.push(data.clone());
-            pending.tried_at = now;
-            if !tried {
-                pending.attempts.push(term);
-            }
+            (pending.tried_in, pending.tried_at) = (term, now);
         }
         due
     }
@@ -105,7 +98,7 @@ impl PendingTable {
 
 impl Pending {
     fn end(self) {
-        match self.attempts.is_empty() {
+        match planted(Bug::TimeoutMeansRefused) {
             true => self.reply.refuse(Why::NoLeader),
             false => self.reply.send(Outcome::Unknown),
         }
@@ -127,7 +120,7 @@ mod tests {
             reply: Reply::new(sender, permit),
             deadline: Duration::from_secs(deadline),
             data: Some(vec![sequence as u8; 10]),
-            attempts: SmallVec::new(),
+            tried_in: 0,
             tried_at: 0,
         };
         table.insert(sequence, pending);
@@ -135,18 +128,13 @@ mod tests {
     }
 
     #[test]
-    fn only_what_every_attempt_refused_is_not_proposed() {
+    fn what_was_sent_has_an_unknown_fate_when_its_time_is_over() {
         let mut table = PendingTable::default();
-        let (first, mut first_answer) = insert(&mut table, 1);
-        let (second, mut second_answer) = insert(&mut table, 1);
-        assert_eq!(table.due(5, 1, 0, 100).len(), 2);
-        table.refused(first, 5);
-        assert_eq!(table.due(6, 2, 0, 100).len(), 2);
-        table.refused(first, 6);
-        table.refused(second, 6);
+        let (_, mut early) = insert(&mut table, 1);
+        let (_, mut late) = insert(&mut table, 2);
         table.end_late(Duration::from_secs(1));
-        assert!(matches!(first_answer.try_recv(), Ok(Outcome::NotProposed(Why::NoLeader))));
-        assert!(matches!(second_answer.try_recv(), Ok(Outcome::Unknown)));
+        assert!(matches!(early.try_recv(), Ok(Outcome::Unknown)));
+        assert!(late.try_recv().is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::bugs::{Bug, planted};
 use crate::engine::StateWrite;
 use crate::entry::Revision;
 use crate::fatal::fatal;
@@ -17,8 +18,6 @@ use crate::threads::{FlushEvent, Wake};
 use crate::txn::Outcome;
 use crate::watch::{Event, Publisher};
 
-/// Garbage is erased in rounds, so that most files hold nothing but new records and are never rewritten.
-const GARBAGE_ROUND_BYTES: u64 = 32 << 20;
 /// Records erased with one write during a round.
 const GARBAGE_PER_WRITE: usize = 2_000;
 
@@ -111,6 +110,12 @@ impl StateThread {
                 // To skip what others apply would be to diverge from them.
                 fatal(format_args!("log entry {} cannot be applied: {error}", entry.index))
             });
+        if planted(Bug::LocalFloor) && self.shared.options.clock.now().as_millis().is_multiple_of(50) {
+            self.machine.raise_floor(self.machine.state.revision.saturating_sub(5));
+        }
+        if planted(Bug::Nondeterminism) && (entry.index ^ self.shared.identity.node).is_multiple_of(64) {
+            self.machine.meta.cluster_level += 1;
+        }
         if let Some(conf) = entry.conf {
             self.machine.meta.conf = conf;
         }
@@ -149,7 +154,7 @@ impl StateThread {
 
     fn garbage(&mut self) -> Vec<Revision> {
         let bytes = self.machine.bytes();
-        let threshold = GARBAGE_ROUND_BYTES.max(bytes.retained / 4);
+        let threshold = self.shared.options.garbage_round_bytes.max(bytes.retained / 4);
         let crowded = bytes.retained + bytes.garbage >= self.shared.options.quota_bytes;
         if !self.erasing && bytes.garbage < threshold && !crowded {
             return Vec::new();
@@ -184,5 +189,6 @@ impl StateThread {
 /// The event that watchers get for a change.
 pub(crate) fn event_of(change: &Change) -> Arc<Event> {
     let record = &change.record;
-    Arc::new(Event::new(record.revision, record.key.clone(), change.old.clone(), record.entry.clone()))
+    let old = if planted(Bug::MissingPrevious) { None } else { change.old.clone() };
+    Arc::new(Event::new(record.revision, record.key.clone(), old, record.entry.clone()))
 }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::sync::oneshot;
 
+use crate::bugs::{Bug, planted};
 use crate::entry::Revision;
 use crate::error::{Compacted, DiskError};
 use crate::fatal::fatal;
@@ -139,6 +140,9 @@ impl Cursor {
         }
         if self.backlog.is_empty() {
             self.place.position = self.place.position.max(self.backlog_through);
+            if planted(Bug::WatchRepeats) {
+                self.place.position = self.backlog_through;
+            }
         }
         true
     }
@@ -151,7 +155,8 @@ impl Cursor {
         self.check_floor()?;
         match read {
             Ok(Ok(slice)) => {
-                self.backlog_through = slice.through;
+                let repeated = planted(Bug::WatchRepeats) && !slice.events.is_empty();
+                self.backlog_through = slice.through - u64::from(repeated);
                 if slice.events.is_empty() {
                     self.place.position = self.place.position.max(slice.through);
                 }
@@ -166,7 +171,8 @@ impl Cursor {
 
     fn check_floor(&self) -> Result<(), Compacted> {
         let floor = self.shared.state.load().floor;
-        if self.place.position < floor { Err(Compacted { floor }) } else { Ok(()) }
+        let hasty = planted(Bug::SpuriousCompacted) && self.place.position == floor;
+        if self.place.position < floor || hasty { Err(Compacted { floor }) } else { Ok(()) }
     }
 
     /// Reads on whether or not the cursor is polled: one that holds a turn must never keep it.

@@ -10,6 +10,7 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 
+use crate::bugs::{Bug, planted};
 use crate::entry::Revision;
 use crate::key::Prefix;
 use crate::watch::slots::{Group, Slots};
@@ -146,6 +147,9 @@ impl Hub {
             }
             // Nothing between the old position and the first revision noted was of interest.
             place.position = start - 1;
+        }
+        if place.position < inner.evicted_through && planted(Bug::WatchSkips) {
+            place.position = inner.evicted_through;
         }
         if place.position < inner.evicted_through {
             return Look::Behind;

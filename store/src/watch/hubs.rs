@@ -12,6 +12,7 @@ use std::task::Waker;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
+use crate::bugs::{Bug, planted};
 use crate::entry::Revision;
 use crate::key::bucket_of;
 use crate::watch::{Budget, Event, Hub};
@@ -32,6 +33,8 @@ pub(crate) struct Publisher {
     budget: Arc<Budget>,
     /// Which hub the oldest events stand in, as runs.
     order: VecDeque<(Arc<Hub>, usize)>,
+    /// Events that a planted bug holds back.
+    held: Vec<(Arc<Hub>, Vec<Arc<Event>>)>,
 }
 
 impl Hubs {
@@ -57,20 +60,32 @@ impl Hubs {
 
 impl Publisher {
     pub(crate) fn new(hubs: Arc<Hubs>, ring_bytes: usize) -> Publisher {
-        Publisher { hubs, budget: Arc::new(Budget::new(ring_bytes)), order: VecDeque::new() }
+        Publisher {
+            hubs,
+            budget: Arc::new(Budget::new(ring_bytes)),
+            order: VecDeque::new(),
+            held: Vec::new(),
+        }
     }
 
     /// Hands out events, oldest first, that bring the store to `revision`, and gives the wakers of the watchers
     /// they concern.
     pub(crate) fn publish(&mut self, events: Vec<Arc<Event>>, revision: Revision) -> Vec<Waker> {
         let mut wakers = Vec::new();
+        let kept = if planted(Bug::WatchTorn) { 1 } else { usize::MAX };
         let mut runs: Vec<(Arc<Hub>, Vec<Arc<Event>>)> = Vec::new();
-        for event in events {
+        for event in events.into_iter().take(kept) {
             let bucket = bucket_of(event.key.as_str());
             match runs.iter_mut().find(|(hub, _)| hub.bucket() == bucket) {
                 Some((_, run)) => run.push(event),
                 None => runs.push((self.hubs.hub(bucket), vec![event])),
             }
+        }
+        if planted(Bug::BookmarkAhead)
+            && let Some(run) = runs.pop()
+        {
+            let held = std::mem::replace(&mut self.held, vec![run]);
+            runs.extend(held);
         }
         for (hub, run) in runs {
             hub.push(&run, &self.budget, &mut wakers);

@@ -1,0 +1,117 @@
+//! The plan of a run: which faults it knows, how often they come, and how the nodes are set up.
+//!
+//! Each run knows only some of the faults: a run with all of them hardly gets anything done, and finds less.
+
+use crate::bugs::Bug;
+use crate::sim::random::Random;
+
+/// What a run is made of; everything follows from the seed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) nodes: usize,
+    pub(crate) clients: usize,
+    pub(crate) watchers: usize,
+    /// How long faults happen, in microseconds.
+    pub(crate) length: u64,
+    /// The longest pause between two faults.
+    pub(crate) fault_interval: u64,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) think: u64,
+    pub(crate) ring_bytes: usize,
+    pub(crate) flush_entries: u64,
+    pub(crate) tail_bytes: usize,
+    pub(crate) compacts: bool,
+    /// How long a request may take, in microseconds.
+    pub(crate) request_timeout: u64,
+}
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    EndProcess,
+    CutPower,
+    CutAllPower,
+    StopGracefully,
+    Pause,
+    Isolate,
+    IsolateOneWay,
+    CutOneDirection,
+    CutOnePair,
+    Lossy,
+    Slow,
+    SlowDisk,
+    DiskTrouble,
+    DiskFails,
+    Damage,
+    Stall,
+}
+
+impl Fault {
+    const ALL: [Fault; 16] = [
+        Fault::EndProcess,
+        Fault::CutPower,
+        Fault::CutAllPower,
+        Fault::StopGracefully,
+        Fault::Pause,
+        Fault::Isolate,
+        Fault::IsolateOneWay,
+        Fault::CutOneDirection,
+        Fault::CutOnePair,
+        Fault::Lossy,
+        Fault::Slow,
+        Fault::SlowDisk,
+        Fault::DiskTrouble,
+        Fault::DiskFails,
+        Fault::Damage,
+        Fault::Stall,
+    ];
+}
+
+const SECOND: u64 = 1_000_000;
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn new(seed: u64) -> Plan {
+        let mut random = Random::new(seed);
+        let kinds = random.within(1..7);
+        let mut faults = Vec::new();
+        for _ in 0..kinds {
+            faults.extend(random.pick(&Fault::ALL));
+        }
+        Plan {
+            seed,
+            nodes: if random.chance(15) { 5 } else { 3 },
+            clients: random.within(2..7) as usize,
+            watchers: random.within(1..5) as usize,
+            length: random.within(4..13) * SECOND,
+            fault_interval: random.within(1..20) * SECOND / 10,
+            faults,
+            think: [2_000, 20_000, 100_000][random.within(0..3) as usize],
+            ring_bytes: [1, 2_000, 1 << 20][random.within(0..3) as usize],
+            flush_entries: [100_000, 100_000, 100_000][random.within(0..3) as usize],
+            tail_bytes: [1 << 20, 16 << 20][random.within(0..2) as usize],
+            compacts: random.chance(60),
+            request_timeout: [SECOND / 2, 5 * SECOND][random.within(0..2) as usize],
+        }
+    }
+
+    /// The plan of a seed with the faults under which a bug shows: for tests that have little time.
+    pub fn aimed_at(bug: Bug, seed: u64) -> Plan {
+        let mut plan = Plan::new(seed);
+        let faults: &[Fault] = match bug {
+            Bug::LeaseRead | Bug::FollowerRead | Bug::ReadBeforeApply => &[Fault::Isolate, Fault::Pause],
+            Bug::ReusedReadContext => &[Fault::Lossy, Fault::Slow],
+            Bug::NoFsync | Bug::RetrySync => &[Fault::CutPower, Fault::DiskFails],
+            Bug::ReusedBoot | Bug::ForgottenRevision => &[Fault::EndProcess],
+            Bug::TornMeta | Bug::CutTooFar | Bug::VoteNotSynced => &[Fault::EndProcess, Fault::CutPower],
+            Bug::IgnoreWatermark => &[Fault::Damage],
+            Bug::HastyRefusal | Bug::TimeoutMeansRefused => {
+                &[Fault::Isolate, Fault::Lossy, Fault::EndProcess]
+            }
+            _ => return plan,
+        };
+        plan.faults = faults.to_vec();
+        plan
+    }
+}

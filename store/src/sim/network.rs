@@ -1,0 +1,50 @@
+//! The simulated network: each direction between two nodes may lose, delay, repeat, reorder or drop everything.
+
+use std::collections::BTreeSet;
+
+use crate::sim::random::Random;
+
+/// How frames travel now.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    /// Directions in which nothing arrives: from, to.
+    pub(crate) cut: BTreeSet<(usize, usize)>,
+    pub(crate) loss_percent: u64,
+    pub(crate) repeat_percent: u64,
+    /// The longest ordinary delay, in microseconds.
+    pub(crate) delay: u64,
+    /// How many frames take far longer, which reorders them.
+    pub(crate) late_percent: u64,
+    pub(crate) late: u64,
+}
+
+impl Network {
+    pub(crate) fn healthy() -> Network {
+        Network {
+            cut: BTreeSet::new(),
+            loss_percent: 0,
+            repeat_percent: 0,
+            delay: 400,
+            late_percent: 0,
+            late: 1,
+        }
+    }
+
+    /// After how many microseconds the copies of a frame arrive.
+    pub(crate) fn deliveries(&self, from: usize, to: usize, random: &mut Random) -> Vec<u64> {
+        if self.cut.contains(&(from, to)) || random.chance(self.loss_percent) {
+            return Vec::new();
+        }
+        let copies = if random.chance(self.repeat_percent) { 2 } else { 1 };
+        (0..copies).map(|_| self.delay(random)).collect()
+    }
+
+    fn delay(&self, random: &mut Random) -> u64 {
+        let ordinary = random.within(20..self.delay.max(21));
+        if random.chance(self.late_percent) {
+            ordinary + random.within(1..self.late.max(2))
+        } else {
+            ordinary
+        }
+    }
+}

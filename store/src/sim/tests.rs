@@ -1,0 +1,45 @@
+//! Whole clusters under faults, and the bugs that must not pass.
+
+use super::*;
+
+/// Runs after which a planted bug must have been noticed.
+const RUNS_MAX: u64 = 6;
+
+/// Bugs that take more runs than a test has time for, or that no run notices yet: the example `simulate` has the
+/// table.
+const RARE: [Bug; 10] = [
+    Bug::ReusedReadContext,
+    Bug::LeaseRead,
+    Bug::ReusedBoot,
+    Bug::VoteNotSynced,
+    Bug::HastyRefusal,
+    Bug::TornMeta,
+    Bug::CutTooFar,
+    Bug::ForgottenRevision,
+    Bug::SnapshotSkipsEvents,
+    Bug::SnapshotLosesSessions,
+];
+
+#[test]
+fn clusters_keep_every_promise() {
+    for seed in 0..40 {
+        let verdict = run(&Plan::new(seed), None);
+        assert_eq!(verdict.failure, None, "seed {seed}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in 0..3 {
+        let plan = Plan::new(seed);
+        assert_eq!(run(&plan, None).figures, run(&plan, None).figures, "seed {seed}");
+    }
+}
+
+#[test]
+fn planted_bugs_are_noticed() {
+    for bug in Bug::ALL.into_iter().filter(|bug| !RARE.contains(bug)) {
+        let noticed = (0..RUNS_MAX).any(|seed| run(&Plan::aimed_at(bug, seed), Some(bug)).failure.is_some());
+        assert!(noticed, "{bug:?} passed {RUNS_MAX} runs");
+    }
+}
