@@ -1,7 +1,8 @@
 //! The clock and the source of randomness, so that tests can hold both still.
 
-use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
 
 /// Time and randomness as the server needs them.
 pub trait Clock: Send + Sync {
@@ -12,7 +13,37 @@ pub trait Clock: Send + Sync {
 }
 
 /// The machine's own.
-pub struct SystemClock;
+#[derive(Default)]
+pub struct SystemClock {
+    random: Mutex<Random>,
+}
+
+/// Random bytes of the kernel, asked for many at a time: every request needs some, and a system call costs more
+/// than all the rest that is done with them.
+struct Random {
+    bytes: Box<[u8; 1024]>,
+    used: usize,
+}
+
+impl Default for Random {
+    fn default() -> Random {
+        Random { bytes: Box::new([0; 1024]), used: 1024 }
+    }
+}
+
+impl Random {
+    fn fill(&mut self, out: &mut [u8]) {
+        if out.len() > self.bytes.len() - self.used {
+            getrandom::fill(&mut *self.bytes).expect("the kernel always has random numbers");
+            self.used = 0;
+        }
+        let taken = &mut self.bytes[self.used..self.used + out.len()];
+        out.copy_from_slice(taken);
+        // Nobody is to find later what was given out.
+        taken.fill(0);
+        self.used += out.len();
+    }
+}
 
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "this is the clock")]
@@ -21,7 +52,8 @@ impl Clock for SystemClock {
     }
 
     fn random(&self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).expect("the kernel always has random numbers");
+        let mut random = self.random.lock();
+        bytes.chunks_mut(64).for_each(|piece| random.fill(piece));
     }
 }
 
@@ -38,6 +70,7 @@ impl<'a> dyn Clock + 'a {
 
     /// A random (version 4) UUID.
     pub fn uuid(&self) -> String {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut bytes = [0; 16];
         self.random(&mut bytes);
         bytes[6] = bytes[6] & 0x0f | 0x40;
@@ -47,7 +80,8 @@ impl<'a> dyn Clock + 'a {
             if matches!(at, 4 | 6 | 8 | 10) {
                 text.push('-');
             }
-            let _ = write!(text, "{byte:02x}");
+            text.push(HEX[usize::from(byte >> 4)] as char);
+            text.push(HEX[usize::from(byte & 15)] as char);
         }
         text
     }

@@ -158,12 +158,7 @@ fn pieces_response(
     to: &Recipient,
 ) -> Response<Body> {
     if !to.gzip || length <= GZIP_BYTES_MIN {
-        let pieces = pieces.map(Ok::<Bytes, Infallible>);
-        return with_type(
-            StatusCode::OK,
-            content_type,
-            Body::from_stream(futures_util::stream::iter(pieces)),
-        );
+        return with_type(StatusCode::OK, content_type, made_ahead(pieces));
     }
     let mut pieces = pieces;
     let mut encoder = Some(Gzip::new());
@@ -174,18 +169,29 @@ fn pieces_response(
                 Some(piece) => {
                     let out = gzip.piece(&piece);
                     if !out.is_empty() {
-                        return Some(Ok::<Bytes, Infallible>(Bytes::from(out)));
+                        return Some(Bytes::from(out));
                     }
                 }
-                None => return encoder.take().map(|mut gzip| Ok(Bytes::from(gzip.finish()))),
+                None => return encoder.take().map(|mut gzip| Bytes::from(gzip.finish())),
             }
         }
     });
-    compressed(with_type(
-        StatusCode::OK,
-        content_type,
-        Body::from_stream(futures_util::stream::iter(compressed_pieces)),
-    ))
+    compressed(with_type(StatusCode::OK, content_type, made_ahead(compressed_pieces)))
+}
+
+/// A body whose pieces are made by a task of their own, one ahead: the connection's other streams do not wait for
+/// them, and encryption and encoding run side by side.
+fn made_ahead(pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Body {
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(async move {
+        for piece in pieces {
+            // A client that went away wants no more.
+            if sender.send(Ok::<Bytes, Infallible>(piece)).await.is_err() {
+                return;
+            }
+        }
+    });
+    Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receiver))
 }
 
 /// A gzip stream at the fastest level: higher ones cost several times the time for little.

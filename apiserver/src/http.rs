@@ -3,24 +3,22 @@
 //! Keeps: every connection, header and body has a limit; before authentication nothing of a body is read; a
 //! client that goes away or is slow costs only its own connection.
 
+use std::convert::Infallible;
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Request as HttpRequest, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
-use tower::Service as _;
 
 use crate::authentication::{self, Connection, Credentials, impersonation};
 use crate::clock::Clock;
@@ -32,6 +30,12 @@ use crate::request::{Attributes, Query, Request};
 use crate::status::Error;
 use crate::stream::Watching;
 use crate::warning;
+
+mod corked;
+mod streams;
+
+use corked::Corked;
+use streams::Streams;
 
 /// Largest body, compressed or not.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
@@ -81,7 +85,6 @@ pub async fn serve(
         writes: Semaphore::new(WRITES_MAX),
         closing: closing.clone(),
     });
-    let router = Router::new().fallback(handle).with_state(shared.clone());
     let acceptor = TlsAcceptor::from(tls);
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -102,10 +105,9 @@ pub async fn serve(
             },
             () = closed(&mut closing) => break,
         };
-        let (acceptor, router, handshakes, closing, server) =
-            (acceptor.clone(), router.clone(), handshakes.clone(), closing.clone(), shared.server.clone());
+        let (acceptor, handshakes, shared) = (acceptor.clone(), handshakes.clone(), shared.clone());
         tokio::spawn(async move {
-            serve_connection(stream, acceptor, router, handshakes, closing, server).await;
+            serve_connection(stream, acceptor, handshakes, shared).await;
             drop(permit);
         });
     }
@@ -119,15 +121,14 @@ pub async fn serve(
 async fn serve_connection(
     stream: TcpStream,
     acceptor: TlsAcceptor,
-    router: Router,
     handshakes: Arc<Semaphore>,
-    mut closing: watch::Receiver<bool>,
-    server: Arc<Server>,
+    shared: Arc<Shared>,
 ) {
-    let metrics = &server.metrics;
+    let metrics = &shared.server.metrics;
+    let mut closing = shared.closing.clone();
     let _ = stream.set_nodelay(true);
     let Ok(handshake) = handshakes.acquire().await else { return };
-    let tls = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+    let tls = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(Corked::new(stream))).await {
         Ok(Ok(tls)) => tls,
         Ok(Err(error)) => {
             tracing::debug!(%error, "TLS handshake failed");
@@ -140,14 +141,16 @@ async fn serve_connection(
         }
     };
     drop(handshake);
+    let cork = tls.get_ref().0.cork();
     let certificate = tls.get_ref().1.peer_certificates().and_then(<[_]>::first).map(|der| der.to_vec());
     let connection = Arc::new(Connection::new(certificate.as_deref()));
-    let service = hyper::service::service_fn(move |mut request: HttpRequest<Incoming>| {
-        request.extensions_mut().insert(connection.clone());
-        let mut router = router.clone();
-        async move { router.call(request).await }
+    let answering = shared.clone();
+    let service = hyper::service::service_fn(move |request: HttpRequest<Incoming>| {
+        let handling = handle(answering.clone(), connection.clone(), request.map(Body::new));
+        async move { Ok::<_, Infallible>(handling.await) }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let streams = Streams::default();
+    let mut builder = auto::Builder::new(streams.clone());
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -164,14 +167,17 @@ async fn serve_connection(
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
     let serving = builder.serve_connection_with_upgrades(TokioIo::new(tls), service);
-    let mut serving = std::pin::pin!(serving);
-    let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = closed(&mut closing) => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+    let until_closed = async move {
+        let mut serving = std::pin::pin!(serving);
+        tokio::select! {
+            ended = serving.as_mut() => ended,
+            () = closed(&mut closing) => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
         }
     };
+    let ended = streams.drive(until_closed, &cork).await;
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }
@@ -183,13 +189,33 @@ async fn closed(closing: &mut watch::Receiver<bool>) {
     let _ = closing.wait_for(|closing| *closing).await;
 }
 
-async fn handle(State(shared): State<Arc<Shared>>, request: HttpRequest<Body>) -> Response<Body> {
+async fn handle(
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+    request: HttpRequest<Body>,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query().unwrap_or(""));
     let attributes = Attributes::parse(&parts.method, parts.uri.path(), &query);
-    let connection = parts.extensions.get::<Arc<Connection>>().cloned().unwrap_or_default();
-    let mut request =
+    let request =
         Request { attributes, method: parts.method, query, headers: parts.headers, body: Bytes::new() };
+    if request.attributes.is_resource && matches!(request.attributes.verb.as_str(), "get" | "watch") {
+        return answer(shared, connection, request, body).await;
+    }
+    // What computes for a while must not hold up the connection's other streams, nor end halfway with it.
+    let answering = tokio::spawn(answer(shared, connection, request, body));
+    answering.await.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => encode::error(&Error::Unavailable("the server is stopping".to_owned()), &Form::JSON),
+    })
+}
+
+async fn answer(
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+    mut request: Request,
+    body: Body,
+) -> Response<Body> {
     let is_watch = request.attributes.verb == "watch" && request.attributes.is_resource;
     let form = negotiate(&request);
     let started = tokio::time::Instant::now();
@@ -414,7 +440,12 @@ fn common_headers(response: &mut Response<Body>, request: &Request, warnings: &[
     let headers = response.headers_mut();
     let audit_id = match request.headers.get(AUDIT_ID) {
         Some(id) => id.clone(),
-        None => HeaderValue::try_from(clock.uuid()).expect("a UUID is a valid header"),
+        None => {
+            let mut id = HeaderValue::try_from(clock.uuid()).expect("a UUID is a valid header");
+            // It never comes again: HTTP/2 shall not put it into its table of headers.
+            id.set_sensitive(true);
+            id
+        }
     };
     headers.insert(AUDIT_ID, audit_id);
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));

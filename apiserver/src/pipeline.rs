@@ -165,7 +165,7 @@ impl Scope<'_> {
         let attributes = self.attributes();
         let kind = self.resource.kind;
         if !attributes.subresource.is_empty() {
-            return self.subresource().await;
+            return Box::pin(self.subresource()).await;
         }
         if attributes.verb.is_empty() || !kind.verbs.contains(&attributes.verb.as_str()) {
             return Err(self.no_verb());
@@ -179,9 +179,9 @@ impl Scope<'_> {
         }
         match attributes.verb.as_str() {
             "create" if attributes.names_object => Err(Error::MethodNotAllowed),
-            "create" if crate::virtual_kinds::is_virtual(kind) => self.create_virtual().await,
-            "get" | "list" if crate::virtual_kinds::is_virtual(kind) => self.read_virtual().await,
-            "create" => self.create().await,
+            "create" if crate::virtual_kinds::is_virtual(kind) => Box::pin(self.create_virtual()).await,
+            "get" | "list" if crate::virtual_kinds::is_virtual(kind) => Box::pin(self.read_virtual()).await,
+            "create" => Box::pin(self.create()).await,
             "get" => {
                 let revision = self.read_version()?;
                 self.server.reader().get(&self.resource, self.namespace(), self.name(), revision).await
@@ -197,10 +197,10 @@ impl Scope<'_> {
                 let selection = self.selection(&options)?;
                 self.server.reader().watch(&self.resource, selection, &options, self.form).await
             }
-            "update" => self.update().await,
-            "patch" => self.patch().await,
-            "delete" => self.delete().await,
-            "deletecollection" => self.delete_collection().await,
+            "update" => Box::pin(self.update()).await,
+            "patch" => Box::pin(self.patch()).await,
+            "delete" => Box::pin(self.delete()).await,
+            "deletecollection" => Box::pin(self.delete_collection()).await,
             _ => Err(self.no_verb()),
         }
     }

@@ -67,7 +67,7 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
         front_proxy_ca: pki.front_proxy_authority_pem().to_owned(),
         ..Cluster::default()
     };
-    let server = Arc::new(Server::new(store.clone(), cluster, Arc::new(SystemClock)));
+    let server = Arc::new(Server::new(store.clone(), cluster, Arc::new(SystemClock::default())));
     server.start().await.map_err(Error::Bootstrap)?;
     let renewal = tokio::spawn(renew(pki, tls.clone(), names));
     greet(&data_dir, &url, &kubeconfig);
