@@ -6,12 +6,13 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
 use prometheus_client::metrics::counter::Counter;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use crate::clock::Clock;
 use crate::codec;
@@ -24,7 +25,7 @@ use crate::reply::{ListReply, WatchReply};
 use crate::schema;
 use crate::selector::Selection;
 use crate::status::{Error, Status};
-use crate::storage::{Compacted, Cursor, Entry, Event, Revision};
+use crate::storage::{Cursor, Entry, Event, Revision};
 use crate::table::{self, ListMeta};
 use crate::tree::{Map, Node};
 
@@ -180,12 +181,14 @@ pub struct Watching {
 pub fn watch(
     reply: WatchReply,
     clock: Arc<dyn Clock>,
-    closing: tokio::sync::watch::Receiver<bool>,
+    mut closing: tokio::sync::watch::Receiver<bool>,
     watching: Option<Watching>,
 ) -> Pieces {
     let WatchReply { resource, selection, initial, initial_end, cursor, bookmarks, timeout, form } = reply;
     let now = Instant::now();
-    let watcher = Watcher {
+    let deadline = now + timeout;
+    let next_bookmark = bookmarks.then(|| first_bookmark(now, timeout));
+    Box::pin(Watcher {
         encoder: EventEncoder {
             resource,
             selection,
@@ -199,16 +202,16 @@ pub fn watch(
             Ok(cursor) => Source::Live(cursor),
             Err(error) => Source::Failed(error),
         },
-        next_bookmark: bookmarks.then(|| first_bookmark(now, timeout)),
-        deadline: now + timeout,
+        next_bookmark,
+        deadline,
+        alarm: Box::pin(tokio::time::sleep_until(next_bookmark.unwrap_or(deadline).min(deadline))),
         events: Vec::new(),
-        closing,
+        closing: Box::pin(async move {
+            // A server that is gone has stopped, too.
+            let _ = closing.wait_for(|closing| *closing).await;
+        }),
         watching,
-    };
-    Box::pin(futures_util::stream::unfold(watcher, |mut watcher| async move {
-        let piece = watcher.next_piece().await?;
-        Some((Ok(piece), watcher))
-    }))
+    })
 }
 
 fn first_bookmark(now: Instant, timeout: Duration) -> Instant {
@@ -228,8 +231,11 @@ struct Watcher {
     cursor: Source,
     next_bookmark: Option<Instant>,
     deadline: Instant,
+    /// Rings at the next bookmark or the deadline. Like `closing` it lives as long as the watch: to set one up for
+    /// every event would cost more than the event.
+    alarm: Pin<Box<Sleep>>,
     events: Vec<Arc<Event>>,
-    closing: tokio::sync::watch::Receiver<bool>,
+    closing: Pin<Box<dyn Future<Output = ()> + Send>>,
     watching: Option<Watching>,
 }
 
@@ -250,69 +256,73 @@ enum Change {
     Deleted,
 }
 
-enum Wake {
-    Events(Result<(), Compacted>),
-    Bookmark,
-    End,
+impl Stream for Watcher {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_piece(context).map(|piece| piece.map(Ok))
+    }
 }
 
 impl Watcher {
-    async fn next_piece(&mut self) -> Option<Bytes> {
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Some(piece) = self.initial_piece() {
-            return Some(piece);
+            return Poll::Ready(Some(piece));
         }
         loop {
             let cursor = match &mut self.cursor {
                 Source::Live(cursor) => cursor,
-                Source::Ended => return None,
+                Source::Ended => return Poll::Ready(None),
                 Source::Failed(error) => {
                     let piece = self.encoder.error(&error.status());
                     self.cursor = Source::Ended;
-                    return Some(piece);
+                    return Poll::Ready(Some(piece));
                 }
             };
-            let from = cursor.position();
-            let bookmark = self.next_bookmark;
-            let wake = tokio::select! {
-                biased;
-                progress = cursor.next(EVENTS_MAX, &mut self.events) => Wake::Events(progress.map(|_| ())),
-                () = tokio::time::sleep_until(bookmark.unwrap_or(self.deadline)) , if bookmark.is_some_and(|at| at < self.deadline) => Wake::Bookmark,
-                () = tokio::time::sleep_until(self.deadline) => Wake::End,
-                _ = self.closing.wait_for(|closing| *closing) => Wake::End,
-            };
-            match wake {
-                Wake::End => return None,
-                Wake::Bookmark => {
-                    let revision = match &self.cursor {
-                        Source::Live(cursor) => cursor.position(),
-                        _ => from,
-                    };
-                    self.schedule_bookmark();
-                    return Some(self.encoder.bookmark(revision, false));
-                }
-                Wake::Events(Err(compacted)) => {
-                    self.cursor = Source::Failed(read::too_old(from, compacted.floor));
-                }
-                Wake::Events(Ok(())) => {
-                    let events = std::mem::take(&mut self.events);
-                    if let Some(watching) = &self.watching {
-                        watching.events.inc_by(events.len() as u64);
-                    }
-                    let piece = self.encoder.events(&events);
-                    self.events = events;
-                    self.events.clear();
-                    if !piece.is_empty() {
-                        return Some(piece);
+            match cursor.poll_next(context, EVENTS_MAX, &mut self.events) {
+                Poll::Ready(Ok(_)) => {
+                    if let Some(piece) = self.delivered() {
+                        return Poll::Ready(Some(piece));
                     }
                 }
+                Poll::Ready(Err(compacted)) => {
+                    self.cursor = Source::Failed(read::too_old(cursor.position(), compacted.floor));
+                }
+                Poll::Pending => return self.poll_end(context),
             }
         }
+    }
+
+    /// The piece of the events that the cursor brought; none when none of them is selected.
+    fn delivered(&mut self) -> Option<Bytes> {
+        if let Some(watching) = &self.watching {
+            watching.events.inc_by(self.events.len() as u64);
+        }
+        let piece = self.encoder.events(&self.events);
+        self.events.clear();
+        (!piece.is_empty()).then_some(piece)
+    }
+
+    /// What is due while there are no events: a bookmark, or the end.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.closing.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        ready!(self.alarm.as_mut().poll(context));
+        let Source::Live(cursor) = &self.cursor else { return Poll::Ready(None) };
+        if self.next_bookmark.is_none_or(|at| at >= self.deadline) {
+            return Poll::Ready(None);
+        }
+        let bookmark = self.encoder.bookmark(cursor.position(), false);
+        self.schedule_bookmark();
+        Poll::Ready(Some(bookmark))
     }
 
     fn schedule_bookmark(&mut self) {
         let now = Instant::now();
         let last = self.deadline - BOOKMARK_BEFORE_END;
         self.next_bookmark = if now >= last { None } else { Some((now + BOOKMARK_INTERVAL).min(last)) };
+        self.alarm.as_mut().reset(self.next_bookmark.unwrap_or(self.deadline));
     }
 
     /// Synthetic events, then the bookmark that ends them.

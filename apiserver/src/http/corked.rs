@@ -59,6 +59,12 @@ impl Cork {
         self.writer.lock().poll_send(context)
     }
 
+    /// Bytes that wait to be sent.
+    pub(super) fn gathered(&self) -> usize {
+        let writer = self.writer.lock();
+        writer.gathered.len() - writer.sent
+    }
+
     /// Lets writes through again.
     pub(super) fn uncork(&self) {
         self.writer.lock().corked = false;

@@ -40,6 +40,7 @@ impl Streams {
     pub(super) async fn drive<C: Future>(&self, connection: C, cork: &Cork) -> C::Output {
         let mut connection = pin!(connection);
         let mut running = FuturesUnordered::new();
+        let mut patience = Patience::default();
         let ended = poll_fn(|context| {
             loop {
                 while let Poll::Ready(Some(())) = running.poll_next_unpin(context) {}
@@ -49,8 +50,12 @@ impl Streams {
                 }
                 let started = std::mem::take(&mut *self.started.lock());
                 if started.is_empty() {
-                    // The connection meets a broken socket at its next read or write.
-                    let _ = cork.poll_send(context);
+                    if patience.yields(cork.gathered()) {
+                        context.waker().wake_by_ref();
+                    } else {
+                        // The connection meets a broken socket at its next read or write.
+                        let _ = cork.poll_send(context);
+                    }
                     return Poll::Pending;
                 }
                 // Tokio's budget is for one task with one thing to do: a hundred watchers that share it would
@@ -61,5 +66,39 @@ impl Streams {
         .await;
         cork.uncork();
         ended
+    }
+}
+
+/// Whether a connection with something to send lets others run first. What wakes its streams (an event and its many
+/// watchers, a batch of writes) is often still waking more of them; to send costs more than to look again.
+#[derive(Default)]
+struct Patience {
+    gathered: usize,
+    yields: u8,
+}
+
+impl Patience {
+    const YIELDS_MAX: u8 = 8;
+
+    fn yields(&mut self, gathered: usize) -> bool {
+        let grows = gathered > self.gathered && self.yields < Patience::YIELDS_MAX;
+        *self = if grows { Patience { gathered, yields: self.yields + 1 } } else { Patience::default() };
+        grows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_waits_while_more_comes_but_not_for_ever() {
+        let mut patience = Patience::default();
+        assert!(!patience.yields(0));
+        assert!(patience.yields(10));
+        assert!(patience.yields(20));
+        assert!(!patience.yields(20));
+        let yields = (1..100).filter(|gathered| patience.yields(*gathered)).count();
+        assert!(yields > 80 && yields < 99);
     }
 }
