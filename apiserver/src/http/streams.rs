@@ -50,7 +50,8 @@ impl Streams {
                 }
                 let started = std::mem::take(&mut *self.started.lock());
                 if started.is_empty() {
-                    if patience.yields(cork.gathered()) {
+                    // A stream alone has nobody to wait for.
+                    if running.len() > 1 && patience.yields(cork.gathered()) {
                         context.waker().wake_by_ref();
                     } else {
                         // The connection meets a broken socket at its next read or write.

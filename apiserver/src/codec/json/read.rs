@@ -361,6 +361,34 @@ impl<'a> Reader<'a> {
         Ok(&self.text[start..self.at])
     }
 
+    /// Takes a value of a text that our own encoder wrote, looking for nothing but its end.
+    pub(in super::super) fn stored_text(&mut self) -> Result<&'a str> {
+        if !matches!(self.peek()?, b'{' | b'[') {
+            return self.raw_text();
+        }
+        let start = self.at;
+        let mut open = 0_usize;
+        while let Some(byte) = self.bytes.get(self.at) {
+            match byte {
+                b'"' => {
+                    self.skip_string()?;
+                    continue;
+                }
+                b'{' | b'[' => open += 1,
+                b'}' | b']' => {
+                    open -= 1;
+                    if open == 0 {
+                        self.at += 1;
+                        return Ok(&self.text[start..self.at]);
+                    }
+                }
+                _ => {}
+            }
+            self.at += 1;
+        }
+        Err(self.invalid(""))
+    }
+
     /// Takes a value as canonical text: compact and escaped as Go escapes; `None` for `null`.
     pub(in super::super) fn raw(&mut self) -> Result<Option<Node>> {
         self.peek()?;

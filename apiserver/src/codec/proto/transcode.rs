@@ -164,7 +164,7 @@ impl<'a> Transcoder<'a> {
                 Ok(())
             }
             (Type::FieldsV1 | Type::RawExtension | Type::Json, _) => {
-                let text = self.reader.raw_text()?;
+                let text = self.reader.stored_text()?;
                 let mark = self.open(number);
                 self.bytes(1, text.as_bytes());
                 self.close(mark);
