@@ -54,9 +54,14 @@ pub trait Authenticator: Send + Sync {
 static AUTHENTICATORS: &[&dyn Authenticator] = &[&X509, &Bearer];
 
 impl Connection {
-    /// Reads the certificate (DER) that TLS has verified against the client authority, if there is one.
+    /// Reads the certificate (DER) that was verified against the client authority, if there is one.
     pub fn new(client_certificate: Option<&[u8]>) -> Connection {
         Connection { certificate: client_certificate.map(ClientCertificate::read) }
+    }
+
+    /// A connection whose certificate is of no authority that is known here, or not valid now.
+    pub fn unbelieved() -> Connection {
+        Connection { certificate: Some(ClientCertificate::rejected()) }
     }
 }
 

@@ -16,6 +16,8 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
@@ -67,6 +69,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 struct Shared {
     server: Arc<Server>,
+    /// Tells which client certificates are to be believed.
+    clients: Arc<dyn ClientCertVerifier>,
     reads: Semaphore,
     writes: Semaphore,
     closing: watch::Receiver<bool>,
@@ -76,11 +80,13 @@ struct Shared {
 pub async fn serve(
     listener: TcpListener,
     tls: Arc<rustls::ServerConfig>,
+    clients: Arc<dyn ClientCertVerifier>,
     server: Arc<Server>,
     mut closing: watch::Receiver<bool>,
 ) {
     let shared = Arc::new(Shared {
         server,
+        clients,
         reads: Semaphore::new(READS_MAX),
         writes: Semaphore::new(WRITES_MAX),
         closing: closing.clone(),
@@ -142,8 +148,8 @@ async fn serve_connection(
     };
     drop(handshake);
     let cork = tls.get_ref().0.cork();
-    let certificate = tls.get_ref().1.peer_certificates().and_then(<[_]>::first).map(|der| der.to_vec());
-    let connection = Arc::new(Connection::new(certificate.as_deref()));
+    let certificates = tls.get_ref().1.peer_certificates().unwrap_or_default();
+    let connection = Arc::new(shared.identify(certificates));
     let answering = shared.clone();
     let service = hyper::service::service_fn(move |request: HttpRequest<Incoming>| {
         let handling = handle(answering.clone(), connection.clone(), request.map(Body::new));
@@ -180,6 +186,24 @@ async fn serve_connection(
     let ended = streams.drive(until_closed, &cork).await;
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
+    }
+}
+
+impl Shared {
+    /// What a client proves by the certificates it presented; the first is its own.
+    fn identify(&self, certificates: &[CertificateDer<'_>]) -> Connection {
+        let Some((own, intermediates)) = certificates.split_first() else {
+            return Connection::default();
+        };
+        let seconds = u64::try_from(self.server.clock.unix_seconds()).unwrap_or(0);
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        match self.clients.verify_client_cert(own, intermediates, now) {
+            Ok(_) => Connection::new(Some(own)),
+            Err(error) => {
+                tracing::debug!(%error, "a client certificate is not believed");
+                Connection::unbelieved()
+            }
+        }
     }
 }
 

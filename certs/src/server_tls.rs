@@ -1,16 +1,21 @@
 //! TLS of the API server: the serving certificate, exchanged while running, and the authority that client
-//! certificates are checked against. Keeps: a client without a certificate is let in (it is anonymous), one with a
-//! certificate of another authority is not.
+//! certificates are checked against. Keeps: the handshake succeeds with any certificate whose key the client has, and
+//! without one; who the certificate proves is decided afterwards by [`ServerTls::clients`], so that a client with the
+//! wrong one is told so in HTTP (401), as Kubernetes does, and not by a broken connection.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::{
-    RootCertStore, ServerConfig,
+    DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
+    client::danger::HandshakeSignatureValid,
     crypto::{CryptoProvider, ring},
-    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier},
+    server::{
+        ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
     sign::CertifiedKey,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
 
 use crate::{Error, Result, authority::Authority, leaf::Issued};
 
@@ -19,6 +24,7 @@ use crate::{Error, Result, authority::Authority, leaf::Issued};
 pub struct ServerTls {
     config: Arc<ServerConfig>,
     serving: Arc<Serving>,
+    clients: Arc<dyn ClientCertVerifier>,
 }
 
 impl ServerTls {
@@ -31,15 +37,21 @@ impl ServerTls {
             .allow_unauthenticated()
             .build()
             .map_err(|error| Error::Crypto(error.to_string()))?;
+        let anybody = Arc::new(Anybody { clients: verifier.clone() });
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(anybody)
             .with_cert_resolver(serving.clone());
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         // client-go does not resume sessions, and a resumed one would outlive the client's certificate.
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(ServerTls { config: Arc::new(config), serving })
+        Ok(ServerTls { config: Arc::new(config), serving, clients: verifier })
+    }
+
+    /// Tells which client certificates are to be believed.
+    pub fn clients(&self) -> Arc<dyn ClientCertVerifier> {
+        self.clients.clone()
     }
 
     /// The configuration for the listener. It stays the same when the certificate is renewed.
@@ -51,6 +63,53 @@ impl ServerTls {
         let key = certified_key(issued, self.config.crypto_provider())?;
         *self.serving.current.write().unwrap_or_else(PoisonError::into_inner) = key;
         Ok(())
+    }
+}
+
+/// Lets every certificate through the handshake, but nobody without its key.
+#[derive(Debug)]
+struct Anybody {
+    clients: Arc<dyn ClientCertVerifier>,
+}
+
+impl ClientCertVerifier for Anybody {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.clients.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> std::result::Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.clients.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.clients.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.clients.supported_verify_schemes()
     }
 }
 

@@ -76,7 +76,7 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
         signals.received().await;
         close.send_replace(true);
     });
-    http::serve(listener, tls.config(), server, closing).await;
+    http::serve(listener, tls.config(), tls.clients(), server, closing).await;
     renewal.abort();
     store.shutdown().await;
     tracing::info!("stopped");

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod error;
 pub mod latencies;
 pub mod life_cycle;
+pub mod machine;
 pub mod objects;
 pub mod scenarios;
 pub mod table;

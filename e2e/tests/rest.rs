@@ -118,6 +118,14 @@ fn anonymous_reaches_health_and_version_only() {
 }
 
 #[test]
+fn a_certificate_of_another_cluster_is_unauthorized() {
+    let (server, other) = (Server::start(), Server::start());
+    let curl = server.curl_as(&other.kubeconfig());
+    let reply = Rest { server: &server, curl }.get("/api/v1/namespaces");
+    assert_eq!(reply.status(), (401, "Unauthorized".to_owned(), "Unauthorized".to_owned()));
+}
+
+#[test]
 fn objects_are_created_read_replaced_and_deleted() {
     let server = Server::start();
     let rest = Rest::new(&server);

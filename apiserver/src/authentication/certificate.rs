@@ -1,6 +1,6 @@
 //! Client certificates: common name and organizations become user and groups.
 //!
-//! Keeps: the chain was verified by TLS; here stand the rules that TLS does not know (key usage, names, and that
+//! Keeps: the chain was verified when the connection was accepted; here stand the rules that TLS does not know (key usage, names, and that
 //! a connection may outlive its certificate).
 
 use std::fmt::Write as _;
@@ -25,11 +25,16 @@ pub struct ClientCertificate {
 }
 
 impl ClientCertificate {
-    /// Reads a certificate (DER) that TLS has verified.
+    /// A certificate that proves nothing.
+    pub(super) fn rejected() -> ClientCertificate {
+        ClientCertificate { verdict: Verdict::Rejected, valid_from: i64::MIN, valid_until: i64::MAX }
+    }
+
+    /// Reads a certificate (DER) whose chain was verified.
     pub fn read(der: &[u8]) -> ClientCertificate {
-        let rejected =
-            ClientCertificate { verdict: Verdict::Rejected, valid_from: i64::MIN, valid_until: i64::MAX };
-        let Ok((_, certificate)) = X509Certificate::from_der(der) else { return rejected };
+        let Ok((_, certificate)) = X509Certificate::from_der(der) else {
+            return ClientCertificate::rejected();
+        };
         ClientCertificate {
             verdict: user(&certificate, der),
             valid_from: certificate.validity().not_before.timestamp(),

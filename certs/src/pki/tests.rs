@@ -202,14 +202,19 @@ fn a_client_with_a_kubeconfig_and_the_server_trust_each_other() {
 }
 
 #[test]
-fn a_client_of_another_cluster_is_refused() {
+fn a_client_of_another_cluster_is_let_in_and_not_believed() {
     let directories = [TempDir::new().unwrap(), TempDir::new().unwrap()];
     let (here, tls) = open(&directories[0], &names(&[]), start());
     let (there, _) = open(&directories[1], &names(&[]), start());
     let foreign = text(&there.kubeconfig("eve", &["system:masters".to_owned()], SERVER).unwrap());
     let foreign =
         foreign.replace(&STANDARD.encode(there.authority_pem()), &STANDARD.encode(here.authority_pem()));
-    assert!(handshake(&tls, &foreign).is_err());
+    let (_, client) = handshake(&tls, &foreign).unwrap();
+    let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(start().as_second() as u64 + 60));
+    let verify = |der: Vec<u8>| tls.clients().verify_client_cert(&der.into(), &[], now).is_ok();
+    assert!(!verify(client));
+    let native = text(&here.kubeconfig("jane", &[], SERVER).unwrap());
+    assert!(verify(handshake(&tls, &native).unwrap().1));
 }
 
 #[test]

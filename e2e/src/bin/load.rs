@@ -9,7 +9,7 @@ use pintle_e2e::{
     load::{
         Error, Result,
         closed_loop::Clients,
-        life_cycle,
+        life_cycle, machine,
         scenarios::{Plan, Run},
         table,
         target::Target,
@@ -93,6 +93,7 @@ async fn run(options: Options) -> Result<usize> {
         only: options.only.clone(),
     };
     table::print_heading();
+    table::print(&machine::row());
     match &options.kubeconfig {
         Some(path) => {
             let kubeconfig = Kubeconfig::read(path)
