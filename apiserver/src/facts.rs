@@ -7,10 +7,11 @@
 
 use bytes::Bytes;
 use ecow::EcoString;
+use smallvec::SmallVec;
 
 use crate::kind::Kind;
 use crate::storage::Term;
-use crate::tree::Map;
+use crate::tree::{Key, Map, Node};
 
 const VERSION: u8 = 1;
 const DELETING: u8 = 1;
@@ -19,36 +20,30 @@ const DELETING: u8 = 1;
 const FIRST_FIELD_TAG: u8 = 1;
 
 /// The facts of an object about to be stored.
-#[derive(Debug, Default)]
-pub struct Facts {
-    labels: Vec<(EcoString, EcoString)>,
-    fields: Vec<EcoString>,
-    owners: Vec<EcoString>,
+#[derive(Debug)]
+pub struct Facts<'a> {
+    labels: &'a [(Key, Node)],
+    fields: SmallVec<[EcoString; 8]>,
+    owners: &'a [Node],
     deleting: bool,
     expires: Option<i64>,
 }
 
-impl Facts {
+impl<'a> Facts<'a> {
     /// The facts of an object of the storage version.
-    pub fn of(kind: &Kind, object: &Map) -> Facts {
+    pub fn of(kind: &Kind, object: &'a Map) -> Facts<'a> {
         let metadata = object.metadata();
-        let text = |node: &crate::tree::Node| node.as_str().map(EcoString::from).unwrap_or_default();
-        let labels = metadata.and_then(|metadata| metadata.map("labels"));
-        let owners = metadata
-            .map(|metadata| metadata.maps("ownerReferences").map(|owner| owner.str("uid").into()).collect());
         Facts {
-            labels: labels.map_or_else(Vec::new, |labels| {
-                labels.iter().map(|(key, value)| (key.as_str().into(), text(value))).collect()
-            }),
+            labels: metadata.and_then(|it| it.map("labels")).map(Map::entries).unwrap_or_default(),
             fields: kind.selectable.iter().map(|field| (field.value)(object)).collect(),
-            owners: owners.unwrap_or_default(),
+            owners: metadata.map(|it| it.list("ownerReferences")).unwrap_or_default(),
             deleting: metadata.is_some_and(|metadata| metadata.contains("deletionTimestamp")),
             expires: kind.expires.and_then(|expires| expires(object)),
         }
     }
 
     /// The store's index terms: one per indexed field that has a value.
-    pub fn terms(&self, kind: &Kind) -> smallvec::SmallVec<[Term; 2]> {
+    pub fn terms(&self, kind: &Kind) -> SmallVec<[Term; 2]> {
         indexed(kind)
             .filter_map(|(tag, at)| {
                 let value = self.fields[at].clone();
@@ -59,18 +54,19 @@ impl Facts {
 
     /// The encoded form.
     pub fn encode(&self) -> Bytes {
-        let mut out = Vec::with_capacity(64);
+        let mut out = Vec::with_capacity(512);
         out.push(VERSION);
         out.push(if self.deleting { DELETING } else { 0 });
         put_count(self.labels.len(), &mut out);
-        for (key, value) in &self.labels {
+        for (key, value) in self.labels {
             put_text(key, &mut out);
-            put_text(value, &mut out);
+            put_text(value.as_str().unwrap_or_default(), &mut out);
         }
-        for list in [&self.fields, &self.owners] {
-            put_count(list.len(), &mut out);
-            list.iter().for_each(|text| put_text(text, &mut out));
-        }
+        put_count(self.fields.len(), &mut out);
+        self.fields.iter().for_each(|text| put_text(text, &mut out));
+        let owners = || self.owners.iter().filter_map(Node::as_map);
+        put_count(owners().count(), &mut out);
+        owners().for_each(|owner| put_text(owner.str("uid"), &mut out));
         if let Some(expires) = self.expires {
             out.extend_from_slice(&expires.to_le_bytes());
         }
@@ -121,41 +117,40 @@ impl<'a> FactsView<'a> {
     /// The value of a label.
     pub fn label(&self, key: &str) -> Option<&'a str> {
         let mut reader = self.sections();
-        let count = reader.count();
-        (0..count)
-            .map(|_| (reader.text(), reader.text()))
-            .find(|(candidate, _)| *candidate == key)
-            .map(|(_, value)| value)
+        (0..reader.count())
+            .map(|_| (reader.bytes(), reader.bytes()))
+            .find(|(candidate, _)| *candidate == key.as_bytes())
+            .map(|(_, value)| text(value))
     }
 
     /// The value of the selectable field at `position` of the kind's list.
     pub fn field(&self, position: usize) -> &'a str {
         let mut reader = self.sections();
         for _ in 0..reader.count() * 2 {
-            reader.text();
+            reader.bytes();
         }
         let count = reader.count();
         if position >= count {
             return "";
         }
         for _ in 0..position {
-            reader.text();
+            reader.bytes();
         }
-        reader.text()
+        text(reader.bytes())
     }
 
     /// The uids of the owners.
     pub fn owners(&self) -> Vec<&'a str> {
         let mut reader = self.owner_section();
         let count = reader.count();
-        (0..count).map(|_| reader.text()).collect()
+        (0..count).map(|_| text(reader.bytes())).collect()
     }
 
     /// When the object expires, in Unix seconds.
     pub fn expires(&self) -> Option<i64> {
         let mut reader = self.owner_section();
         for _ in 0..reader.count() {
-            reader.text();
+            reader.bytes();
         }
         reader.rest.first_chunk().map(|bytes| i64::from_le_bytes(*bytes))
     }
@@ -163,10 +158,10 @@ impl<'a> FactsView<'a> {
     fn owner_section(&self) -> Reader<'a> {
         let mut reader = self.sections();
         for _ in 0..reader.count() * 2 {
-            reader.text();
+            reader.bytes();
         }
         for _ in 0..reader.count() {
-            reader.text();
+            reader.bytes();
         }
         reader
     }
@@ -191,18 +186,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn text(&mut self) -> &'a str {
+    /// The bytes of the next text: most are only skipped or compared.
+    fn bytes(&mut self) -> &'a [u8] {
         let length = self.count();
-        let (text, rest) = self.rest.split_at(length);
+        let (bytes, rest) = self.rest.split_at(length);
         self.rest = rest;
-        std::str::from_utf8(text).unwrap_or_default()
+        bytes
     }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::Node;
 
     fn object() -> Map {
         let labels = Map::from([("app", Node::from("web")), ("tier", Node::from(""))]);
@@ -226,7 +225,8 @@ mod tests {
             expires: Some(|_| Some(7)),
             ..Kind::DEFAULT
         };
-        let facts = Facts::of(&KIND, &object());
+        let object = object();
+        let facts = Facts::of(&KIND, &object);
         assert_eq!(facts.terms(&KIND).to_vec(), vec![Term { tag: 1, value: "n1".into() }]);
         let bytes = facts.encode();
         let view = FactsView::new(&bytes);

@@ -254,12 +254,11 @@ impl Selection {
             return true;
         }
         let facts = FactsView::new(entry.facts());
-        let (namespace, name) = split_key(&entry.key);
-        (self.name.is_empty() || self.name == name)
+        (self.name.is_empty() || self.name == split_key(&entry.key).1)
             && self.fields.iter().all(|term| {
                 let value = match term.field {
-                    Field::Name => name,
-                    Field::Namespace => namespace,
+                    Field::Name => split_key(&entry.key).1,
+                    Field::Namespace => split_key(&entry.key).0,
                     Field::Selectable(position) => facts.field(position),
                 };
                 (value == term.value.as_str()) == term.equal

@@ -166,10 +166,10 @@ impl Bucket {
             Some(key) if key.as_str() >= prefix.as_str() => Bound::Excluded(key.as_str()),
             _ => Bound::Included(prefix.as_str()),
         };
-        self.entries
-            .range::<_, str>((start, Bound::Unbounded))
-            .take_while(move |(key, _)| key.as_str().starts_with(prefix.as_str()))
-            .map(|(_, entry)| entry)
+        // An upper bound is looked up once; looking at every key would touch memory that the caller may not need.
+        let behind = behind(&prefix);
+        let end = behind.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        self.entries.range::<_, str>((start, end)).map(|(_, entry)| entry)
     }
 
     fn by_term(&self, term: Term) -> impl Iterator<Item = &Arc<Entry>> + use<'_> {
@@ -218,6 +218,14 @@ impl Bucket {
             count => self.namespaces.insert(EcoString::from(prefix), count),
         };
     }
+}
+
+/// The first text behind all that start with `prefix`: nothing when every longer text does.
+fn behind(prefix: &str) -> Option<String> {
+    let last = prefix.chars().next_back()?;
+    let next = (last..=char::MAX).nth(1)?;
+    let stem = &prefix[..prefix.len() - last.len_utf8()];
+    Some(format!("{stem}{next}"))
 }
 
 #[cfg(test)]
