@@ -334,7 +334,8 @@ impl Scope<'_> {
         })
     }
 
-    /// uid and resourceVersion as the client stated them; answers whether it stated a version.
+    /// uid and resourceVersion as the client stated them; answers whether it surely stated a version. What a patch makes
+    /// of an object has the object's own, so another attempt has to find out.
     fn preconditions(&self, new: &Map, old: &Map, entry: &Entry) -> Result<bool, Error> {
         let name = old.name();
         let conflict = |cause: String| Error::Conflict {
@@ -377,7 +378,7 @@ impl Scope<'_> {
             }
             return Err(Error::modified(self.resource.group_resource.as_str(), name));
         }
-        Ok(true)
+        Ok(self.is_put())
     }
 
     /// Puts back what the endpoint does not write.
@@ -632,3 +633,6 @@ fn rests_on_state(error: &Error) -> bool {
             | Error::TooManyRequests { .. }
     )
 }
+
+#[cfg(test)]
+mod tests;
