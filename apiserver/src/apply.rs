@@ -6,7 +6,7 @@
 
 use crate::codec::json;
 use crate::managed_fields::{
-    self, Fields, Manager, Operation, Set, compare, managed_fields, read_stored, set_managed_fields, shape,
+    self, Fields, Manager, Operation, Set, compare, managed_fields, read_stored, set_managed_fields,
 };
 use crate::schema::{Schema, StructId};
 use crate::status::Error;
@@ -179,11 +179,11 @@ fn path_set(path: &[&str]) -> Set {
 /// Whether two objects are equal but for their managed fields.
 fn is_same(live: &Map, object: &Map) -> bool {
     if managed_fields(live).is_none() {
-        return shape::same_map(live, object);
+        return live == object;
     }
     let mut live = live.clone();
     set_managed_fields(&mut live, None);
-    shape::same_map(&live, object)
+    live == *object
 }
 
 fn object_name(body: &Map, request: &Request<'_>) -> String {

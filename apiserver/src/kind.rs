@@ -53,8 +53,13 @@ pub struct Kind {
     /// The same on update of the main endpoint; the pipeline has already kept `status` from `old` when the kind
     /// has a status subresource.
     pub prepare_for_update: fn(&mut Map, old: &Map, &Context<'_>),
+    /// Reports what is wrong with labels and annotations that mean something for the kind; runs before `validate`.
+    pub validate_metadata: fn(&Map, &mut FieldErrors),
     /// Reports what is wrong with an object beyond the schema (required, enum … are checked by the schema).
     pub validate: fn(&Map, &mut FieldErrors),
+    /// `set_defaults` and `validate` look at nothing in metadata that an update may change. An update that leaves
+    /// everything else as it was then does without them: what is stored was defaulted and judged before.
+    pub ignores_metadata: bool,
     /// Reports what may not change from `old`.
     pub validate_update: fn(&Map, old: &Map, &mut FieldErrors),
     /// Reports what depends on the request to the main endpoint: whether it creates (no old object) or updates, and
@@ -297,7 +302,9 @@ impl Kind {
         set_defaults: |_| {},
         prepare_for_create: |_, _| {},
         prepare_for_update: |_, _, _| {},
+        validate_metadata: |_, _| {},
         validate: |_, _| {},
+        ignores_metadata: false,
         validate_update: |_, _, _| {},
         validate_request: |_, _, _, _| {},
         warnings: |_, _, _| {},

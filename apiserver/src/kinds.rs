@@ -169,6 +169,27 @@ mod tests {
     }
 
     #[test]
+    fn kinds_that_ignore_metadata_do() {
+        for kind in ALL.iter().filter(|kind| kind.ignores_metadata) {
+            let faults = |object: &Map| {
+                let mut errors = FieldErrors::new();
+                (kind.validate)(object, &mut errors);
+                errors.to_string()
+            };
+            let object = defaulted(kind);
+            let mut other = object.clone();
+            let texts = Map::from([("example.com/key", "value")]);
+            for field in ["labels", "annotations"] {
+                other.metadata_mut().set(field, texts.clone());
+            }
+            let mut again = other.clone();
+            (kind.set_defaults)(&mut again);
+            assert_eq!(again, other, "{}", kind.names.kind);
+            assert_eq!(faults(&object), faults(&other), "{}", kind.names.kind);
+        }
+    }
+
+    #[test]
     fn an_object_that_does_not_change_breaks_no_rule_of_updates() {
         for kind in ALL {
             let object = defaulted(kind);

@@ -47,10 +47,14 @@ pub struct Struct {
     pub flat_at: Vec<u16>,
     /// The entries of `fields` that are in the protobuf form, by ascending number.
     pub by_number: Vec<u16>,
-    /// This struct or one below it declares a default.
-    pub has_defaults: bool,
-    /// This struct or one below it declares something that `validate` checks.
-    pub has_checks: bool,
+    /// Indexes into `flat` of the fields that Go prints even when nothing is set.
+    pub printed: Vec<u16>,
+    /// Indexes into `flat` of the fields that declare a default, or below which one is declared.
+    pub defaulted: Vec<u16>,
+    /// Indexes into `flat` of the fields that declare something that `validate` checks, or below which that is so.
+    pub checked: Vec<u16>,
+    /// Those of `checked` that may be wrong by being absent.
+    pub needed: Vec<u16>,
     /// Validation markers of the type itself.
     pub markers: Vec<(Key, Key)>,
     /// The whole struct has one owner in server-side apply (`+structType=atomic`).
@@ -66,6 +70,10 @@ pub struct FlatField {
     pub printed: bool,
     /// Go names of the inlined structs it is declared in, each with a dot: `VolumeSource.`; mostly empty.
     pub embedded: Key,
+    /// Its place among the fields of the struct by name. Filled in by [`Schema::new`].
+    pub rank: u16,
+    /// It is listed in `checked`. Filled in by [`Schema::new`].
+    pub checked: bool,
 }
 
 /// One field.
@@ -220,32 +228,49 @@ impl Schema {
             let mut flat = Vec::new();
             let flat_at = schema.flatten(StructId(i as u32), &Key::Static(""), &mut flat);
             let names = NameTable::new(&flat);
+            let mut by_name: Vec<u16> = (0..flat.len() as u16).collect();
+            by_name.sort_by(|a, b| flat[*a as usize].field.name.cmp(&flat[*b as usize].field.name));
+            for (rank, at) in by_name.iter().enumerate() {
+                flat[*at as usize].rank = rank as u16;
+            }
+            let printed = (0..flat.len()).filter(|at| flat[*at].printed).map(|at| at as u16).collect();
             let this = &mut schema.structs[i];
+            this.printed = printed;
             let mut by_number: Vec<u16> =
                 (0..this.fields.len() as u16).filter(|at| this.fields[*at as usize].number > 0).collect();
             by_number.sort_by_key(|at| this.fields[*at as usize].number);
             (this.flat, this.flat_at, this.names, this.by_number) = (flat, flat_at, names, by_number);
         }
-        schema.spread(|s| &mut s.has_defaults, |field| field.default.is_some());
-        schema.spread(|s| &mut s.has_checks, Field::is_checked);
+        schema.spread(|this| &mut this.defaulted, |field| field.default.is_some());
+        schema.spread(|this| &mut this.checked, Field::is_checked);
+        for this in &mut schema.structs {
+            for at in &this.checked {
+                let flat = &mut this.flat[usize::from(*at)];
+                flat.checked = true;
+                if flat.field.is_needed() {
+                    this.needed.push(*at);
+                }
+            }
+        }
         schema
     }
 
-    /// Sets a mark on every struct with a field for which `holds`, and on those that contain such a struct.
-    fn spread(&mut self, mark: fn(&mut Struct) -> &mut bool, holds: fn(&Field) -> bool) {
+    /// Lists in every struct the fields for which `holds`, and those that contain a struct with such a field.
+    fn spread(&mut self, list: fn(&mut Struct) -> &mut Vec<u16>, holds: fn(&Field) -> bool) {
         loop {
             let mut changed = false;
             for i in 0..self.structs.len() {
-                let found = {
-                    let fields = self.structs[i].fields.clone();
-                    fields.iter().any(|field| {
-                        holds(field)
-                            || field.ty.struct_id().is_some_and(|id| *mark(&mut self.structs[id.0 as usize]))
-                    })
-                };
-                let marked = mark(&mut self.structs[i]);
-                changed |= found && !*marked;
-                *marked |= found;
+                let flat = std::mem::take(&mut self.structs[i].flat);
+                let found = (0..flat.len()).filter(|at| {
+                    let field = &flat[*at].field;
+                    let below = field.ty.struct_id().map(|id| list(&mut self.structs[id.0 as usize]));
+                    holds(field) || below.is_some_and(|below| !below.is_empty())
+                });
+                let found: Vec<u16> = found.map(|at| at as u16).collect();
+                self.structs[i].flat = flat;
+                let listed = list(&mut self.structs[i]);
+                changed |= found != *listed;
+                *listed = found;
             }
             if !changed {
                 return;
@@ -267,6 +292,8 @@ impl Schema {
                     printed: field.printed_when_absent(),
                     embedded: embedded.clone(),
                     field: field.clone(),
+                    rank: 0,
+                    checked: false,
                 }),
             }
         }
@@ -349,11 +376,16 @@ impl Field {
         }
     }
 
+    /// Whether its absence may be wrong, or that of something in the struct that it always has.
+    fn is_needed(&self) -> bool {
+        let always_has_struct = matches!(self.ty, Type::Struct(_)) && !self.pointer;
+        always_has_struct
+            || self.required
+            || self.markers.iter().any(|(marker, _)| marker.as_str() == "required")
+    }
+
     fn is_checked(&self) -> bool {
-        self.required
-            || !self.enumeration.is_empty()
-            || !self.markers.is_empty()
-            || matches!(self.list, ListType::Map | ListType::Set)
+        self.required || !self.enumeration.is_empty() || !self.markers.is_empty()
     }
 }
 
@@ -425,8 +457,10 @@ impl Struct {
             names: NameTable::default(),
             flat_at: Vec::new(),
             by_number: Vec::new(),
-            has_defaults: false,
-            has_checks: false,
+            printed: Vec::new(),
+            defaulted: Vec::new(),
+            checked: Vec::new(),
+            needed: Vec::new(),
             markers: Vec::new(),
             atomic: false,
         }
@@ -436,6 +470,41 @@ impl Struct {
     #[inline]
     pub fn find(&self, name: &str) -> Option<usize> {
         self.names.find(name, &self.flat)
+    }
+
+    /// The index into `flat` of the field with a JSON name, and `next` behind it. Keys from decoding know their place;
+    /// for others the fields from `next` on are tried first, because entries mostly are in the schema's order.
+    #[inline]
+    pub fn find_from(&self, name: &Key, next: &mut usize) -> Option<usize> {
+        let at = match *name {
+            Key::Field(text, at) if self.has_text_at(text, at.into()) => at.into(),
+            _ => self.search(name, *next)?,
+        };
+        *next = at + 1;
+        Some(at)
+    }
+
+    /// Whether the field at a place is named by this very text.
+    #[inline]
+    fn has_text_at(&self, text: &'static str, at: usize) -> bool {
+        let declared = self.flat.get(at).map(|flat| flat.field.name.as_str());
+        declared.is_some_and(|declared| std::ptr::eq(declared, text))
+    }
+
+    fn search(&self, name: &Key, next: usize) -> Option<usize> {
+        const AHEAD: usize = 4;
+        let mut ahead = self.flat.iter().enumerate().skip(next).take(AHEAD);
+        let found = ahead.find(|(_, flat)| flat.field.name.is_same(name));
+        found.map(|(at, _)| at).or_else(|| self.find(name))
+    }
+
+    /// The key of the field at an index of `flat`, as decoders write it.
+    #[inline]
+    pub fn key(&self, at: usize) -> Key {
+        match &self.flat[at].field.name {
+            Key::Static(name) => Key::Field(name, at as u16),
+            name => name.clone(),
+        }
     }
 
     /// The field with a JSON name.

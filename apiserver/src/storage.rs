@@ -4,6 +4,7 @@
 //! with the resourceVersion spliced in by the store; labels, selectable fields and owners travel beside it as
 //! facts, so nothing here parses JSON to answer a read.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,16 +82,29 @@ pub fn decode_bytes(resource: &Resource, bytes: &[u8]) -> Map {
 
 /// The value to store for an object of the storage version, without its resourceVersion.
 pub fn encode(resource: &Resource, object: &Map) -> NewValue {
-    let mut bytes = Vec::with_capacity(4096);
-    let splice = codec::json::encode_stored(object, schema::builtin(), resource.storage_schema, &mut bytes);
+    let (bytes, splice) = SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        let splice = codec::json::encode_stored(object, schema::builtin(), resource.storage_schema, scratch);
+        let bytes = Bytes::copy_from_slice(scratch);
+        scratch.shrink_to(SCRATCH_BYTES_MAX);
+        (bytes, splice)
+    });
     let facts = Facts::of(resource.kind, object);
     NewValue {
-        bytes: Bytes::from(bytes),
+        bytes,
         splice_at: splice.map(|at| at as u32),
         terms: facts.terms(resource.kind),
         facts: facts.encode(),
     }
 }
+
+thread_local! {
+    /// Where values are encoded before their length is known. One copy costs less than a buffer that grows.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What a thread keeps of its scratch buffer after a larger object.
+const SCRATCH_BYTES_MAX: usize = 256 << 10;
 
 /// What a write that was not applied means for the client.
 pub fn refused(why: Why) -> Error {

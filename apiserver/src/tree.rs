@@ -10,7 +10,7 @@ use std::fmt;
 use ecow::{EcoString, EcoVec};
 
 /// One value. Numbers are `i64` where they fit, else `f64`.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum Node {
     /// JSON null. Only in untyped trees (patches, raw JSON); typed decoding drops it.
     #[default]
@@ -31,6 +31,14 @@ pub enum Node {
     Map(Map),
 }
 
+/// A text of its own, copied as a block: `EcoString::from` copies byte by byte.
+#[inline]
+pub fn text(text: &str) -> EcoString {
+    let mut own = EcoString::with_capacity(text.len());
+    own.push_str(text);
+    own
+}
+
 /// An array of nodes; cloned in O(1), copied on write.
 pub type List = EcoVec<Node>;
 
@@ -39,6 +47,8 @@ pub type List = EcoVec<Node>;
 pub enum Key {
     /// A name that lives as long as the program.
     Static(&'static str),
+    /// The name of a declared field and its place in its struct, which is where a struct looks for it first.
+    Field(&'static str, u16),
     /// A name from input.
     Owned(EcoString),
 }
@@ -54,9 +64,16 @@ impl Key {
     #[inline]
     pub fn as_str(&self) -> &str {
         match self {
-            Key::Static(name) => name,
+            Key::Static(name) | Key::Field(name, _) => name,
             Key::Owned(name) => name.as_str(),
         }
+    }
+
+    /// Equality, for keys that mostly are the schema's own text: then comparing places is enough.
+    #[inline]
+    pub fn is_same(&self, other: &Key) -> bool {
+        let (a, b) = (self.as_str(), other.as_str());
+        a.len() == b.len() && (std::ptr::eq(a.as_ptr(), b.as_ptr()) || a == b)
     }
 }
 
@@ -355,17 +372,50 @@ impl Map {
     pub fn label(&self, key: &str) -> Option<&str> {
         self.map_at(&["metadata", "labels"])?.get(key)?.as_str()
     }
+
+    /// Whether both are clones of one map that neither has changed: equal without a look at the entries.
+    #[inline]
+    pub fn is_shared_with(&self, other: &Map) -> bool {
+        self.len() == other.len() && std::ptr::eq(self.entries.as_ptr(), other.entries.as_ptr())
+    }
 }
 
 impl PartialEq for Map {
-    /// Equal when they hold the same entries, in any order.
+    /// Equal when they hold the same entries, in any order. What both share is not walked.
     fn eq(&self, other: &Map) -> bool {
+        if self.is_shared_with(other) {
+            return true;
+        }
         if self.len() != other.len() {
             return false;
         }
-        self.entries.iter().zip(other.entries.iter()).all(|(a, b)| a == b)
-            || self.iter().all(|(key, node)| other.get(key) == Some(node))
+        self.entries.iter().zip(other.entries.iter()).all(|((key, node), (other_key, other_node))| {
+            let other_node = if key == other_key { Some(other_node) } else { other.get(key) };
+            other_node == Some(node)
+        })
     }
+}
+
+impl PartialEq for Node {
+    /// Equal when they have one type and value. What both share is not walked.
+    fn eq(&self, other: &Node) -> bool {
+        match (self, other) {
+            (Node::Null, Node::Null) => true,
+            (Node::Bool(a), Node::Bool(b)) => a == b,
+            (Node::Int(a), Node::Int(b)) => a == b,
+            (Node::Float(a), Node::Float(b)) => a == b,
+            (Node::Str(a), Node::Str(b)) | (Node::Raw(a), Node::Raw(b)) => a == b,
+            (Node::List(a), Node::List(b)) => same_list(a, b) || a == b,
+            (Node::Map(a), Node::Map(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// Whether both are clones of one list that neither has changed.
+#[inline]
+fn same_list(a: &List, b: &List) -> bool {
+    a.len() == b.len() && std::ptr::eq(a.as_ptr(), b.as_ptr())
 }
 
 impl IntoIterator for Map {
@@ -396,6 +446,16 @@ impl<K: Into<Key>, V: Into<Node>, const N: usize> From<[(K, V); N]> for Map {
 }
 
 impl Node {
+    /// Whether both are surely equal, seen without walking a list or map.
+    #[inline]
+    pub fn is_shared_with(&self, other: &Node) -> bool {
+        match (self, other) {
+            (Node::Map(a), Node::Map(b)) => a.is_shared_with(b),
+            (Node::List(a), Node::List(b)) => same_list(a, b),
+            _ => self == other,
+        }
+    }
+
     /// The text of a string.
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -480,13 +540,13 @@ impl From<i64> for Node {
 
 impl From<&str> for Node {
     fn from(value: &str) -> Node {
-        Node::Str(value.into())
+        Node::Str(text(value))
     }
 }
 
 impl From<String> for Node {
     fn from(value: String) -> Node {
-        Node::Str(value.into())
+        Node::Str(text(&value))
     }
 }
 

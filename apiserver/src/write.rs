@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use ecow::EcoString;
+
 use crate::admission::{self, Companions, Operation};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{Context, Generation, View as SubresourceView};
@@ -67,6 +69,15 @@ pub enum Written {
     },
 }
 
+/// What of an attempt decides how its lost race ends.
+struct Attempted {
+    name: EcoString,
+    /// The version that the client stated.
+    version: EcoString,
+    created: bool,
+    exact: bool,
+}
+
 impl Scope<'_> {
     /// Runs attempts until one commits or is refused for good.
     pub async fn commit(
@@ -101,6 +112,14 @@ impl Scope<'_> {
             if dry_run {
                 return Ok(Written::Dry { object, created, removed });
             }
+            let attempted = Attempted {
+                name: object.name().into(),
+                version: object.str_at(&["metadata", "resourceVersion"]).into(),
+                created,
+                exact,
+            };
+            // Whoever goes on after the wait may be another thread: what is done with is freed where it was made.
+            drop((object, view));
             match self.server.store.txn(txn).await {
                 Outcome::Applied { entries, .. } => {
                     let entry = entries.into_iter().next().flatten();
@@ -111,7 +130,7 @@ impl Scope<'_> {
                 Outcome::Failed { current, revision } => {
                     self.warnings.truncate(warnings);
                     let own = current.first().cloned().flatten();
-                    self.lost_race(created, exact, own.as_deref(), &object, &mut generated)?;
+                    self.lost_race(&attempted, own.as_deref(), &mut generated)?;
                     view = View::new(self.server.reader().at_least(revision).await?);
                     confirmed = true;
                 }
@@ -125,15 +144,13 @@ impl Scope<'_> {
     /// Decides whether a failed compare is the client's to see or the loop's to repeat.
     fn lost_race(
         &self,
-        created: bool,
-        exact: bool,
+        attempted: &Attempted,
         own: Option<&Entry>,
-        object: &Map,
         generated: &mut usize,
     ) -> Result<(), Error> {
         let resource = self.resource.group_resource.clone();
         match own {
-            Some(entry) if created => {
+            Some(entry) if attempted.created => {
                 *generated += 1;
                 let was_generated = self.generates_name();
                 if was_generated && *generated < GENERATED_NAMES_MAX {
@@ -142,15 +159,13 @@ impl Scope<'_> {
                 let deleting = crate::facts::FactsView::new(entry.facts()).deleting();
                 Err(Error::AlreadyExists {
                     resource,
-                    name: object.name().to_owned(),
+                    name: attempted.name.to_string(),
                     deleting,
                     generated: was_generated,
                 })
             }
-            Some(entry)
-                if exact && object.str_at(&["metadata", "resourceVersion"]) != entry.modified.to_string() =>
-            {
-                Err(Error::modified(resource, object.name()))
+            Some(entry) if attempted.exact && attempted.version != entry.modified.to_string() => {
+                Err(Error::modified(resource, attempted.name.as_str()))
             }
             _ => Ok(()),
         }
@@ -182,10 +197,10 @@ impl Scope<'_> {
     }
 
     /// The whole way of a new object (a tree of the served version) to its transaction.
-    pub fn prepare_create(&mut self, body: &Map, view: &View, dry_run: bool) -> Result<Intent, Error> {
+    pub fn prepare_create(&mut self, body: Map, view: &View, dry_run: bool) -> Result<Intent, Error> {
         let resource = self.resource.clone();
         let kind = resource.kind;
-        let mut object = body.clone();
+        let mut object = body;
         if !object.str_at(&["metadata", "resourceVersion"]).is_empty() {
             return Err(Error::Plain(
                 "resourceVersion should not be set on objects to be created".to_owned(),
@@ -205,10 +220,11 @@ impl Scope<'_> {
         }
         let mut errors = FieldErrors::new();
         metadata::validate(kind, &object, &mut errors);
+        (kind.validate_metadata)(&object, &mut errors);
         (kind.validate)(&object, &mut errors);
         (kind.validate_request)(resource.version, &object, None, &mut errors);
         // What the kind has said of a field in its own words is not said again.
-        schema::validate(&object, schema::builtin(), resource.storage_schema, &mut errors);
+        schema::validate(&object, None, schema::builtin(), resource.storage_schema, &mut errors);
         self.check(errors, object.name(), object.str_at(&["metadata", "generateName"]))?;
         (kind.warnings)(&object, None, &mut self.warnings);
         self.validate_admission(&stage, Some(&object), &mut companions)?;
@@ -280,7 +296,12 @@ impl Scope<'_> {
         let mut object = new;
         let exact = self.preconditions(&object, &old, entry)?;
         carry_metadata(&mut object, &old);
-        self.default_served(&mut object)?;
+        if resource.version.conversion.is_none() {
+            share_equal_parts(&mut object, &old);
+        }
+        if !kind.ignores_metadata || !differs_in_metadata_alone(&object, &old) {
+            self.default_served(&mut object)?;
+        }
         self.to_storage(&mut object);
         self.restore(&mut object, &old, endpoint);
         if endpoint.owns {
@@ -307,12 +328,15 @@ impl Scope<'_> {
         match endpoint.view {
             Some(view) => (view.validate)(&object, &old, &mut errors),
             None => {
-                (kind.validate)(&object, &mut errors);
+                (kind.validate_metadata)(&object, &mut errors);
+                if !kind.ignores_metadata || !differs_in_metadata_alone(&object, &old) {
+                    (kind.validate)(&object, &mut errors);
+                }
                 (kind.validate_update)(&object, &old, &mut errors);
                 (kind.validate_request)(resource.version, &object, Some(&old), &mut errors);
             }
         }
-        schema::validate(&object, schema::builtin(), resource.storage_schema, &mut errors);
+        schema::validate(&object, Some(&old), schema::builtin(), resource.storage_schema, &mut errors);
         self.check(errors, object.name(), "")?;
         (kind.warnings)(&object, Some(&old), &mut self.warnings);
         let removed = finished(&object, kind.grace_period.is_some());
@@ -592,6 +616,25 @@ fn carry_metadata(object: &mut Map, old: &Map) {
     }
     metadata.set_default("name", old.str("name"));
     metadata.remove("resourceVersion");
+}
+
+/// Puts the stored parts in the place of equal ones, so that nobody below walks what did not change.
+fn share_equal_parts(object: &mut Map, old: &Map) {
+    for (key, stored) in old.iter() {
+        let equal = object.get(key).is_some_and(|node| node == stored && !node.is_shared_with(stored));
+        if equal {
+            object.set(key.clone(), stored.clone());
+        }
+    }
+}
+
+/// Whether everything but metadata is what is stored.
+fn differs_in_metadata_alone(object: &Map, old: &Map) -> bool {
+    object.len() == old.len()
+        && object.iter().all(|(key, node)| match old.get(key) {
+            Some(stored) => key.as_str() == "metadata" || node.is_shared_with(stored),
+            None => false,
+        })
 }
 
 /// Whether an object on its way out has nothing left that holds it.

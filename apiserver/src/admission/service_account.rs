@@ -5,9 +5,10 @@
 
 use std::sync::LazyLock;
 
-use super::{Attributes, Plugin, builtin};
+use super::{Attributes, Plugin, builtin, mentions};
 use crate::registry::Resource;
 use crate::status::Error;
+use crate::storage::{self, Entry};
 use crate::tree::{List, Map, Node};
 
 pub(super) struct ServiceAccount;
@@ -40,6 +41,7 @@ impl Plugin for ServiceAccount {
             find(attributes, &name)
         };
         let account = account.map_err(|cause| attributes.forbidden(Some(pod), cause))?;
+        let account = storage::decode(&SERVICE_ACCOUNTS, account);
         let spec = pod.map_mut("spec");
         let automount = spec.bool("automountServiceAccountToken");
         if automount.or(account.bool("automountServiceAccountToken")).unwrap_or(true) {
@@ -59,15 +61,15 @@ impl Plugin for ServiceAccount {
         let checked = if pod.annotation(MIRROR).is_some() {
             check_mirror(spec)
         } else {
-            find(attributes, spec.str("serviceAccountName")).and_then(|account| check_secrets(&account, spec))
+            find(attributes, spec.str("serviceAccountName")).and_then(|account| check_secrets(account, spec))
         };
         checked.map_err(|cause| attributes.forbidden(Some(pod), cause))
     }
 }
 
-fn find(attributes: &Attributes<'_>, name: &str) -> Result<Map, String> {
+fn find<'a>(attributes: &Attributes<'a>, name: &str) -> Result<&'a Entry, String> {
     let namespace = attributes.namespace;
-    attributes.view.object(&SERVICE_ACCOUNTS, namespace, name).ok_or_else(|| {
+    attributes.view.entry(&SERVICE_ACCOUNTS, namespace, name).map(|entry| &**entry).ok_or_else(|| {
         format!("error looking up service account {namespace}/{name}: serviceaccount {name:?} not found")
     })
 }
@@ -141,7 +143,11 @@ fn check_mirror(spec: &Map) -> Result<(), String> {
 }
 
 /// An account may ask that its pods only use the secrets that it lists.
-fn check_secrets(account: &Map, spec: &Map) -> Result<(), String> {
+fn check_secrets(account: &Entry, spec: &Map) -> Result<(), String> {
+    if !mentions(account, ENFORCE_SECRETS) {
+        return Ok(());
+    }
+    let account = storage::decode(&SERVICE_ACCOUNTS, account);
     if account.annotation(ENFORCE_SECRETS) != Some("true") {
         return Ok(());
     }

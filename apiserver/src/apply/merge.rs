@@ -50,7 +50,7 @@ impl Merger<'_> {
             return;
         }
         match typed {
-            Some(node) if live.get(name).is_some_and(|live| shape::same(live, node)) => {}
+            Some(node) if live.get(name) == Some(node) => {}
             Some(node) => live.set(name.clone(), node.clone()),
             None => {
                 live.remove(name);

@@ -21,6 +21,7 @@ pub(super) mod write;
 
 pub(super) use decode::find;
 pub(super) use read::Reader;
+pub(crate) use scan::plain_end;
 pub(super) use untyped::sort_keeping_last;
 
 pub use encode::{Head, encode, encode_object, encode_stored, encode_untyped};
@@ -67,7 +68,18 @@ pub fn typed(
     id: StructId,
     findings: Option<&mut Findings>,
 ) -> Result<Map, DecodeError> {
-    typed::convert(map, Context::new(schema, findings), id)
+    typed::convert(map, None, Context::new(schema, findings), id)
+}
+
+/// As [`typed`], of what a change made of `live`, a typed tree: the parts that both share are not walked.
+pub fn typed_again(
+    map: Map,
+    live: &Map,
+    schema: &Schema,
+    id: StructId,
+    findings: Option<&mut Findings>,
+) -> Result<Map, DecodeError> {
+    typed::convert(map, Some(live), Context::new(schema, findings), id)
 }
 
 /// Writes a string in its quotes, as Go escapes it.

@@ -9,29 +9,15 @@ use ecow::{EcoString, EcoVec};
 use super::context::Context;
 use crate::schema::Type;
 use crate::tree::Node;
+pub(super) use crate::tree::text;
 use crate::{quantity, time};
-
-/// A text of its own. (Built so that a long one is copied as a block.)
-#[inline]
-pub(super) fn text(text: &str) -> EcoString {
-    let mut own = EcoString::with_capacity(text.len());
-    own.push_str(text);
-    own
-}
 
 /// The tail of a scratch vector as a shared one.
 #[inline]
 pub(super) fn take<T: Clone>(scratch: &mut Vec<T>, start: usize) -> EcoVec<T> {
-    match scratch.len() - start {
-        0 => EcoVec::new(),
-        1 => {
-            let mut taken = EcoVec::with_capacity(1);
-            taken.extend(scratch.pop());
-            taken
-        }
-        // Moving the items as a block costs less than pushing one by one.
-        _ => EcoVec::from(scratch.split_off(start)),
-    }
+    let mut taken = EcoVec::with_capacity(scratch.len() - start);
+    taken.extend(scratch.drain(start..));
+    taken
 }
 
 /// A JSON value that is no object or array.
@@ -192,7 +178,7 @@ fn lax_base64(text: &str) -> Result<EcoString, base64::DecodeError> {
 
 /// Standard padded base64.
 pub(super) fn encode_base64(bytes: &[u8]) -> EcoString {
-    STANDARD.encode(bytes).into()
+    text(&STANDARD.encode(bytes))
 }
 
 /// The bytes of canonical base64.

@@ -1,7 +1,7 @@
 //! POST: a new object.
 
 use crate::body;
-use crate::options::WriteOptions;
+use crate::options::{FieldValidation, WriteOptions};
 use crate::reply::Reply;
 use crate::scope::Scope;
 use crate::status::Error;
@@ -23,19 +23,26 @@ impl Scope<'_> {
         let options = WriteOptions::parse(&self.request.query, "CreateOptions")?;
         let body = self.decode_body()?;
         self.check_namespace(&body)?;
-        let written = self.create_object(&body, options.dry_run).await?;
-        Ok(self.written(written))
-    }
-
-    /// Creates `body`, a tree of the served version.
-    pub async fn create_object(&mut self, body: &Map, dry_run: bool) -> Result<Written, Error> {
         self.generated = body.name().is_empty() && !body.str_at(&["metadata", "generateName"]).is_empty();
-        let mut written =
-            self.commit(dry_run, |scope, view| scope.prepare_create(body, view, dry_run)).await?;
+        let mut body = Some(body);
+        let mut written = self
+            .commit(options.dry_run, |scope, view| {
+                scope.prepare_create(scope.body_of_attempt(&mut body)?, view, options.dry_run)
+            })
+            .await?;
         if let Written::Dry { object, .. } = &mut written {
             object.metadata_mut().remove("resourceVersion");
         }
-        Ok(written)
+        Ok(self.written(written))
+    }
+
+    /// The body for one more attempt. The first takes the tree that was decoded: nobody else holds it, so nothing is
+    /// copied when it is changed. Only a repeated attempt pays, by decoding again.
+    pub fn body_of_attempt(&self, decoded: &mut Option<Map>) -> Result<Map, Error> {
+        match decoded.take() {
+            Some(body) => Ok(body),
+            None => body::decode(self.request, self.expected(), FieldValidation::Ignore, &mut Vec::new()),
+        }
     }
 
     /// The namespace in a body is absent or that of the URL; on cluster-scoped objects it is dropped.

@@ -94,13 +94,14 @@ impl Scope<'_> {
                     None => {
                         self.authorize_create(view)?;
                         self.skip_ownership = true;
-                        self.prepare_create(&new, view, options.dry_run)
+                        self.prepare_create(new, view, options.dry_run)
                     }
                 }
             }
             (patch, Some(entry)) => {
                 let live = live.unwrap_or_default();
-                let new = self.patched(patch, live, options.field_validation)?;
+                let new = self.patched(patch, &live, options.field_validation)?;
+                drop(live);
                 self.check_name(&new)?;
                 self.check_namespace(&new)?;
                 self.prepare_update(&entry, old.unwrap_or_default(), new, endpoint, view, options.dry_run)
@@ -218,9 +219,9 @@ impl Scope<'_> {
     }
 
     /// Applies a patch to the live object and makes the result typed again.
-    fn patched(&mut self, patch: &Patch, live: Map, validation: FieldValidation) -> Result<Map, Error> {
+    fn patched(&mut self, patch: &Patch, live: &Map, validation: FieldValidation) -> Result<Map, Error> {
         let (schema, id) = (schema::builtin(), self.resource.schema);
-        let mut document = live;
+        let mut document = live.clone();
         document.set("apiVersion", self.resource.api_version.as_str());
         document.set("kind", self.resource.kind.names.kind);
         let document = match patch {
@@ -237,7 +238,7 @@ impl Scope<'_> {
         };
         let mut findings = Findings::default();
         let wanted = (validation != FieldValidation::Ignore).then_some(&mut findings);
-        let mut object = codec::json::typed(document.clone(), schema, id, wanted)
+        let mut object = codec::json::typed_again(document.clone(), live, schema, id, wanted)
             .map_err(|error| unusable_result(&document, &error.to_string()))?;
         let sentences = findings.sentences();
         match validation {

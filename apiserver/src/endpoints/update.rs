@@ -22,9 +22,11 @@ impl Scope<'_> {
             return Err(Error::BadRequest("name must be provided".to_owned()));
         }
         self.check_name(&body)?;
+        let mut body = Some(body);
         let written = self
             .commit(options.dry_run, |scope, view| {
-                scope.replace(&body, Endpoint { name: "", view: None, owns: true }, view, options.dry_run)
+                let body = scope.body_of_attempt(&mut body)?;
+                scope.replace(body, Endpoint { name: "", view: None, owns: true }, view, options.dry_run)
             })
             .await?;
         Ok(self.written(written))
@@ -36,12 +38,14 @@ impl Scope<'_> {
         let body = self.decode_body()?;
         self.check_namespace(&body)?;
         self.check_name(&body)?;
+        let mut body = Some(body);
         let written = self
             .commit(options.dry_run, |scope, view| {
+                let body = scope.body_of_attempt(&mut body)?;
                 let entry = scope.current(view)?;
                 let endpoint = Endpoint { name, view: Some(rules), owns: true };
                 let old = storage::decode(&scope.resource, &entry);
-                scope.prepare_update(&entry, old, body.clone(), endpoint, view, options.dry_run)
+                scope.prepare_update(&entry, old, body, endpoint, view, options.dry_run)
             })
             .await?;
         Ok(self.written(written))
@@ -49,7 +53,7 @@ impl Scope<'_> {
 
     fn replace(
         &mut self,
-        body: &Map,
+        mut body: Map,
         endpoint: Endpoint<'_>,
         view: &View,
         dry_run: bool,
@@ -57,7 +61,7 @@ impl Scope<'_> {
         match self.find(view) {
             Some(entry) => {
                 let old = storage::decode(&self.resource, &entry);
-                self.prepare_update(&entry, old, body.clone(), endpoint, view, dry_run)
+                self.prepare_update(&entry, old, body, endpoint, view, dry_run)
             }
             None if self.resource.kind.creates_on_update => {
                 self.authorize_create(view)?;
@@ -65,9 +69,8 @@ impl Scope<'_> {
                 if !version.is_empty() && version != "0" {
                     return Err(Error::modified(self.resource.group_resource.as_str(), self.name()));
                 }
-                let mut body = body.clone();
                 body.metadata_mut().remove("resourceVersion");
-                self.prepare_create(&body, view, dry_run)
+                self.prepare_create(body, view, dry_run)
             }
             None => Err(self.not_found()),
         }

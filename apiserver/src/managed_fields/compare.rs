@@ -6,7 +6,7 @@
 use super::element::Element;
 use super::set::Set;
 use super::shape::{self, Items, Shape};
-use crate::schema::{Field, FlatField, Schema, Struct, StructId, Type};
+use crate::schema::{Field, FlatField, Schema, StructId, Type};
 use crate::tree::{Key, Map, Node};
 
 /// The paths that differ between two objects.
@@ -113,7 +113,7 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     fn structure(&self, live: &Map, new: &Map, id: StructId, skip: &Skip<'_>, out: &mut Changes) {
-        if shape::shared(live, new) {
+        if live.is_shared_with(new) {
             return;
         }
         let this = self.schema.get(id);
@@ -122,10 +122,10 @@ impl Comparison<'_> {
         for (name, node) in new.entries() {
             let old = find(live, name, &mut next);
             matched += usize::from(old.is_some());
-            if old.is_some_and(|old| quickly_same(old, node)) || skip.leaves_out(name) {
+            if old.is_some_and(|old| old.is_shared_with(node)) || skip.leaves_out(name) {
                 continue;
             }
-            if let Some(at) = place(this, name, &mut field_next) {
+            if let Some(at) = this.find_from(name, &mut field_next) {
                 self.field(old, Some(node), &this.flat[at], skip, out);
             }
         }
@@ -185,7 +185,7 @@ impl Comparison<'_> {
         below: &mut Changes,
     ) -> bool {
         let leaf = || match (live, new) {
-            (Some(live), Some(new)) => !shape::same(live, new),
+            (Some(live), Some(new)) => live != new,
             (live, new) => live.is_some() != new.is_some(),
         };
         if is_empty(live) && is_empty(new) {
@@ -204,7 +204,7 @@ impl Comparison<'_> {
     }
 
     fn entries(&self, live: &Map, new: &Map, value: &Type, out: &mut Changes) {
-        if shape::shared(live, new) {
+        if live.is_shared_with(new) {
             return;
         }
         let shape = shape::of_type(self.schema, value);
@@ -216,7 +216,7 @@ impl Comparison<'_> {
                 None => out.changed.push(element(), true, self.all(node, shape)),
                 Some(old) => {
                     matched += 1;
-                    if !quickly_same(old, node) {
+                    if !old.is_shared_with(node) {
                         let mut below = Changes::default();
                         let differs = self.value(Some(old), Some(node), shape, &Skip::NOTHING, &mut below);
                         out.push(&element(), differs, false, below);
@@ -236,7 +236,7 @@ impl Comparison<'_> {
 
     fn items(&self, live: &[Node], new: &[Node], items: Items<'_>, out: &mut Changes) {
         let aligned = live.len() == new.len() && live.iter().zip(new).all(|(a, b)| items.same_keys(a, b));
-        if aligned && live.iter().zip(new).all(|(a, b)| shape::same(a, b)) {
+        if aligned && live == new {
             return;
         }
         let (live, new) = (self.named(live, items), self.named(new, items));
@@ -284,8 +284,8 @@ impl Comparison<'_> {
         let paths = |one: &(Element, &Node)| item.map(|id| self.structure_paths(one, id)).unwrap_or_default();
         match (live.len() > 1, new.len() > 1) {
             (true, true) => {
-                let equal = live.len() == new.len()
-                    && live.iter().zip(new).all(|(live, new)| shape::same(live.1, new.1));
+                let equal =
+                    live.len() == new.len() && live.iter().zip(new).all(|(live, new)| live.1 == new.1);
                 out.changed.push(element.clone(), !equal, Set::new());
             }
             (true, false) => {
@@ -355,7 +355,7 @@ impl Comparison<'_> {
         let mut seen = 0_u128;
         let mut next = 0;
         for (name, node) in map.entries() {
-            let Some(at) = place(this, name, &mut next) else { continue };
+            let Some(at) = this.find_from(name, &mut next) else { continue };
             let field = &*this.flat[at].field;
             if !field.is_zero(node) {
                 seen |= 1_u128.checked_shl(at as u32).unwrap_or(0);
@@ -402,22 +402,12 @@ fn is_empty(node: Option<&Node>) -> bool {
     }
 }
 
-/// Whether two values are the same without walking them; false when that cannot be seen at once.
-#[inline]
-fn quickly_same(a: &Node, b: &Node) -> bool {
-    match (a, b) {
-        (Node::Map(a), Node::Map(b)) => shape::shared(a, b),
-        (Node::List(a), Node::List(b)) => a.len() == b.len() && std::ptr::eq(a.as_ptr(), b.as_ptr()),
-        _ => a == b,
-    }
-}
-
 /// The value of `name`. Entries of two versions of an object mostly have one order, so the next one is tried first.
 #[inline]
 fn find<'m>(map: &'m Map, name: &Key, next: &mut usize) -> Option<&'m Node> {
     let entries = map.entries();
     if let Some((key, node)) = entries.get(*next)
-        && same_name(key, name)
+        && key.is_same(name)
     {
         *next += 1;
         return Some(node);
@@ -425,25 +415,6 @@ fn find<'m>(map: &'m Map, name: &Key, next: &mut usize) -> Option<&'m Node> {
     let at = entries.iter().position(|(key, _)| key == name)?;
     *next = at + 1;
     Some(&entries[at].1)
-}
-
-/// The place of the field `name` in a struct. Entries mostly are in the schema's order.
-#[inline]
-pub(super) fn place(this: &Struct, name: &Key, next: &mut usize) -> Option<usize> {
-    let ahead = this.flat.get(*next..).unwrap_or_default().iter().take(4);
-    let found = ahead.enumerate().find(|(_, flat)| same_name(&flat.field.name, name));
-    let at = match found {
-        Some((ahead, _)) => *next + ahead,
-        None => this.find(name)?,
-    };
-    *next = at + 1;
-    Some(at)
-}
-
-#[inline]
-fn same_name(a: &Key, b: &Key) -> bool {
-    let (a, b) = (a.as_str(), b.as_str());
-    a.len() == b.len() && (std::ptr::eq(a.as_ptr(), b.as_ptr()) || a == b)
 }
 
 fn sorted(mut items: Vec<(Element, &Node)>) -> Vec<(Element, &Node)> {

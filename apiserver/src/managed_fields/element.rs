@@ -109,6 +109,18 @@ impl Element {
         }
     }
 
+    /// Writes the item whose only key has a plain text.
+    pub(super) fn write_plain_key(name: &str, text: &str, out: &mut Vec<u8>) {
+        for part in ["\"k:{\\\"", name, "\\\":\\\"", text, "\\\"}\""] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+
+    /// Whether a text needs no escapes.
+    pub(super) fn is_plain_text(text: &str) -> bool {
+        text.bytes().all(|byte| is_plain(byte) || matches!(byte, b':' | b' '))
+    }
+
     /// The order of kinds of elements.
     fn rank(&self) -> u8 {
         match self {
@@ -152,7 +164,7 @@ fn is_plain_name(name: &str) -> bool {
 
 fn is_plain_value(value: &Node) -> bool {
     match value {
-        Node::Str(text) => text.bytes().all(|byte| is_plain(byte) || matches!(byte, b':' | b' ' | b'_')),
+        Node::Str(text) => Element::is_plain_text(text),
         Node::Int(_) | Node::Bool(_) => true,
         _ => false,
     }

@@ -5,7 +5,7 @@
 
 use super::element::Element;
 use crate::schema::{Field, ListType, Schema, StructId, Type};
-use crate::tree::{Key, Map, Node};
+use crate::tree::{Key, Node};
 
 /// How ownership of a value is divided.
 #[derive(Clone, Copy, Debug)]
@@ -99,35 +99,4 @@ impl Items<'_> {
         let (Some(a), Some(b)) = (a.as_map(), b.as_map()) else { return false };
         self.keys.iter().all(|key| a.get(key) == b.get(key))
     }
-}
-
-/// Whether two trees are equal. Shared parts are not walked.
-pub(crate) fn same(a: &Node, b: &Node) -> bool {
-    match (a, b) {
-        (Node::Map(a), Node::Map(b)) => same_map(a, b),
-        (Node::List(a), Node::List(b)) => {
-            a.len() == b.len()
-                && (std::ptr::eq(a.as_ptr(), b.as_ptr()) || a.iter().zip(b).all(|(a, b)| same(a, b)))
-        }
-        _ => a == b,
-    }
-}
-
-pub(crate) fn same_map(a: &Map, b: &Map) -> bool {
-    if shared(a, b) {
-        return true;
-    }
-    a.len() == b.len()
-        && a.entries().iter().zip(b.entries()).all(|((key, value), (other_key, other))| {
-            if key == other_key {
-                same(value, other)
-            } else {
-                b.get(key).is_some_and(|other| same(value, other))
-            }
-        })
-}
-
-/// Whether two maps are the same place in memory.
-pub(crate) fn shared(a: &Map, b: &Map) -> bool {
-    a.len() == b.len() && std::ptr::eq(a.entries().as_ptr(), b.entries().as_ptr())
 }

@@ -10,6 +10,8 @@ use ecow::EcoString;
 use super::element::Element;
 use super::set::{Entry, Set};
 use crate::codec::DEPTH_MAX;
+use crate::codec::json::plain_end;
+use crate::tree;
 
 mod edit;
 
@@ -21,7 +23,7 @@ pub fn write(set: &Set) -> EcoString {
     let mut scratch = Vec::new();
     write_below(set, false, &mut out, &mut scratch);
     // Only text was written.
-    EcoString::from(String::from_utf8(out).unwrap_or_default())
+    tree::text(&String::from_utf8(out).unwrap_or_default())
 }
 
 fn write_below(set: &Set, member: bool, out: &mut Vec<u8>, scratch: &mut Vec<u8>) {
@@ -137,18 +139,21 @@ impl<'a> Reader<'a> {
     fn string_end(&mut self) -> Result<bool, String> {
         let bytes = self.text.as_bytes();
         let mut escaped = false;
-        while let Some(byte) = bytes.get(self.at) {
-            self.at += 1;
-            match byte {
-                b'"' => return Ok(escaped),
-                b'\\' => {
-                    escaped = true;
+        loop {
+            self.at = plain_end(bytes, self.at);
+            match bytes.get(self.at) {
+                Some(b'"') => {
                     self.at += 1;
+                    return Ok(escaped);
                 }
-                _ => {}
+                Some(b'\\') => {
+                    escaped = true;
+                    self.at += 2;
+                }
+                Some(_) => self.at += 1,
+                None => return Err("unexpected end of a string".into()),
             }
         }
-        Err("unexpected end of a string".into())
     }
 
     /// Goes behind the next value, which has to be an object.

@@ -6,11 +6,11 @@
 use ecow::EcoString;
 use smallvec::SmallVec;
 
-use super::compare::{Reset, Skip, place};
+use super::compare::{Reset, Skip};
 use super::element::Element;
 use super::shape::{self, Items, Shape};
-use crate::schema::{FlatField, Schema, StructId, Type};
-use crate::tree::{Key, Map, Node};
+use crate::schema::{Field, FlatField, Schema, StructId, Type};
+use crate::tree::{self, Key, Map, Node};
 
 /// The text of every owned path of an object.
 pub(super) fn write(object: &Map, schema: &Schema, id: StructId, reset: Reset<'_>) -> EcoString {
@@ -19,10 +19,10 @@ pub(super) fn write(object: &Map, schema: &Schema, id: StructId, reset: Reset<'_
     writer.structure(object, id, &Skip::object(reset));
     writer.close();
     // Only names and values of the tree were written.
-    EcoString::from(std::str::from_utf8(&writer.out).unwrap_or("{}"))
+    tree::text(std::str::from_utf8(&writer.out).unwrap_or("{}"))
 }
 
-/// The fields of a struct by name, with their values; absent ones are printed all the same.
+/// The fields of a struct by name, with their values; absent ones that Go prints have none.
 type Fields<'s, 'n> = SmallVec<[(&'s FlatField, Option<&'n Node>); 24]>;
 
 struct Writer<'a> {
@@ -45,6 +45,12 @@ impl<'a> Writer<'a> {
         self.out.push(b':');
     }
 
+    /// The step to a declared field, whose name needs no escapes: `"f:replicas":` from `"replicas":`.
+    fn declared_field(&mut self, field: &Field) {
+        self.out.extend_from_slice(b"\"f:");
+        self.out.extend_from_slice(&field.head.as_bytes()[1..]);
+    }
+
     fn field(&mut self, name: &Key) {
         Element::write_field(name, &mut self.out, &mut self.scratch);
         self.out.push(b':');
@@ -56,19 +62,19 @@ impl<'a> Writer<'a> {
         let mut seen = 0_u128;
         let mut next = 0;
         for (name, node) in map.entries() {
-            let Some(at) = place(this, name, &mut next) else { continue };
+            let Some(at) = this.find_from(name, &mut next) else { continue };
             let flat = &this.flat[at];
             if !flat.field.is_zero(node) {
                 seen |= 1_u128.checked_shl(at as u32).unwrap_or(0);
                 fields.push((flat, Some(node)));
             }
         }
-        for (at, flat) in this.flat.iter().enumerate() {
-            if flat.printed && seen & 1_u128.checked_shl(at as u32).unwrap_or(0) == 0 {
-                fields.push((flat, None));
+        for at in &this.printed {
+            if seen & 1_u128.checked_shl(u32::from(*at)).unwrap_or(0) == 0 {
+                fields.push((&this.flat[usize::from(*at)], None));
             }
         }
-        fields.sort_unstable_by(|a, b| a.0.field.name.cmp(&b.0.field.name));
+        fields.sort_unstable_by_key(|(flat, _)| flat.rank);
         fields
     }
 
@@ -78,7 +84,7 @@ impl<'a> Writer<'a> {
             let Some(node) = node.filter(|_| !skip.leaves_out(&flat.field.name)) else { continue };
             let shape = shape::of_field(self.schema, &flat.field);
             let mark = self.out.len();
-            self.field(&flat.field.name);
+            self.declared_field(&flat.field);
             if !flat.printed {
                 self.member(node, shape);
                 continue;
@@ -102,6 +108,10 @@ impl<'a> Writer<'a> {
 
     /// A value that is new itself, and a comma.
     fn member(&mut self, node: &Node, shape: Shape<'_>) {
+        if let Shape::Leaf = shape {
+            self.out.extend_from_slice(b"{},");
+            return;
+        }
         self.out.extend_from_slice(b"{\".\":{},");
         let inside = self.out.len();
         self.inside(node, shape);
@@ -148,11 +158,19 @@ impl<'a> Writer<'a> {
     }
 
     fn items(&mut self, list: &[Node], items: Items<'_>) {
+        let ty = Type::Struct(items.item);
+        let shape = shape::of_type(self.schema, &ty);
+        if let Some(named) = plainly_named(list, items) {
+            for (text, node) in named {
+                Element::write_plain_key(&items.keys[0], text, &mut self.out);
+                self.out.push(b':');
+                self.member(node, shape);
+            }
+            return;
+        }
         let mut named: Vec<(Element, &Node)> =
             list.iter().filter_map(|item| Some((items.typed_element(self.schema, item)?, item))).collect();
         named.sort_by(|a, b| a.0.cmp(&b.0));
-        let ty = Type::Struct(items.item);
-        let shape = shape::of_type(self.schema, &ty);
         for same in named.chunk_by(|a, b| a.0 == b.0) {
             self.element(&same[0].0);
             match same {
@@ -166,7 +184,7 @@ impl<'a> Writer<'a> {
     fn all_fields(&mut self, map: &Map, id: StructId) {
         for (flat, node) in self.fields(map, id) {
             let field = &*flat.field;
-            self.field(&field.name);
+            self.declared_field(&flat.field);
             match (node, &field.ty, shape::of_field(self.schema, field)) {
                 (Some(node), _, shape) => self.member(node, shape),
                 (None, Type::Struct(id), Shape::Struct(_)) if !field.pointer => {
@@ -179,4 +197,16 @@ impl<'a> Writer<'a> {
             }
         }
     }
+}
+
+/// The items of a list by their only key, when each has another plain text there: nearly every list is like that.
+fn plainly_named<'n>(list: &'n [Node], items: Items<'_>) -> Option<SmallVec<[(&'n str, &'n Node); 16]>> {
+    let [key] = items.keys else { return None };
+    let mut named = SmallVec::new();
+    for item in list {
+        let name = item.as_map()?.get(key)?.as_str()?;
+        named.push((Element::is_plain_text(name).then_some(name)?, item));
+    }
+    named.sort_unstable_by_key(|(name, _)| *name);
+    named.windows(2).all(|pair| pair[0].0 != pair[1].0).then_some(named)
 }

@@ -12,23 +12,21 @@ pub fn apply_defaults(map: &mut Map, schema: &Schema, id: StructId) {
 }
 
 fn apply(map: &mut Map, schema: &Schema, this: &Struct) {
-    if !this.has_defaults {
-        return;
-    }
-    for flat in &this.flat {
-        let field = &*flat.field;
+    for at in &this.defaulted {
+        let field = &*this.flat[usize::from(*at)].field;
         if let Some(default) = &field.default
             && !field.is_zero(default)
         {
             map.set_default(field.name.clone(), default.clone());
         }
-        if field.ty.struct_id().is_some_and(|id| schema.get(id).has_defaults) {
-            below(map, schema, field);
-        }
+        below(map, schema, field);
     }
 }
 
 fn below(map: &mut Map, schema: &Schema, field: &Field) {
+    if field.ty.struct_id().is_none_or(|id| schema.get(id).defaulted.is_empty()) {
+        return;
+    }
     if let Some(node) = map.get_mut(&field.name) {
         apply_to(node, schema, &field.ty);
         return;

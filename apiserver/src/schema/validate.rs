@@ -12,6 +12,7 @@ use crate::names;
 use crate::tree::{Key, Map, Node};
 
 mod format;
+mod sound;
 
 /// Texts that are declared required but may be empty.
 const MAY_BE_EMPTY: &[(&str, &str)] =
@@ -19,35 +20,36 @@ const MAY_BE_EMPTY: &[(&str, &str)] =
 
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
-/// Reports what an object breaks of the declared rules.
-pub fn validate(map: &Map, schema: &Schema, id: StructId, errors: &mut FieldErrors) {
-    Walk { schema, errors, old: None }.structure(map, None, schema.get(id), None);
+/// Reports what an object breaks of the declared rules. Parts that it shares with the stored object were judged when
+/// that was stored.
+pub fn validate(map: &Map, stored: Option<&Map>, schema: &Schema, id: StructId, errors: &mut FieldErrors) {
+    if sound::Sound(schema).structure(map, stored, schema.get(id), sound::Place::Object) {
+        return;
+    }
+    Walk { schema, errors, forbids_changes: false }.structure(map, stored, schema.get(id), None);
 }
 
 /// As [`validate`], and reports declared-immutable fields that differ from `old`.
 pub fn validate_update(map: &Map, old: &Map, schema: &Schema, id: StructId, errors: &mut FieldErrors) {
-    Walk { schema, errors, old: Some(()) }.structure(map, Some(old), schema.get(id), None);
+    Walk { schema, errors, forbids_changes: true }.structure(map, Some(old), schema.get(id), None);
 }
 
 struct Walk<'a> {
     schema: &'a Schema,
     errors: &'a mut FieldErrors,
-    /// Whether this is an update.
-    old: Option<()>,
+    /// Whether declared-immutable fields may differ.
+    forbids_changes: bool,
 }
 
 impl Walk<'_> {
     /// Judges a struct; without a path it is the object itself.
     fn structure(&mut self, map: &Map, old: Option<&Map>, this: &Struct, path: Option<&Path<'_>>) {
-        if !this.has_checks || this.name.as_str() == OBJECT_META {
+        if this.name.as_str() == OBJECT_META {
             return;
         }
-        for flat in &this.flat {
-            let field = &*flat.field;
+        for at in &this.checked {
+            let field = &*this.flat[usize::from(*at)].field;
             if path.is_none() && field.name.as_str() == "status" {
-                continue;
-            }
-            if !field.is_checked() && !self.leads_to_checks(field) {
                 continue;
             }
             let at = match path {
@@ -59,10 +61,6 @@ impl Walk<'_> {
         }
     }
 
-    fn leads_to_checks(&self, field: &Field) -> bool {
-        field.ty.struct_id().is_some_and(|id| self.schema.get(id).has_checks)
-    }
-
     fn field(
         &mut self,
         owner: &Struct,
@@ -71,7 +69,7 @@ impl Walk<'_> {
         old: Option<&Node>,
         path: &Path<'_>,
     ) {
-        if self.old.is_some() && node != old && has_marker(field, "immutable") {
+        if self.forbids_changes && node != old && has_marker(field, "immutable") {
             let value = node.cloned().unwrap_or_default();
             self.report(Cause::Invalid, path, |errors| errors.invalid(path, value, "field is immutable"));
         }
@@ -84,6 +82,9 @@ impl Walk<'_> {
             }
             return;
         };
+        if old.is_some_and(|old| matches!(node, Node::Map(_) | Node::List(_)) && node.is_shared_with(old)) {
+            return;
+        }
         self.enumeration(field, node, path);
         for (name, value) in &field.markers {
             self.marker(name, value, node, path);
@@ -93,7 +94,7 @@ impl Walk<'_> {
     }
 
     fn below(&mut self, ty: &Type, node: &Node, old: Option<&Node>, path: &Path<'_>) {
-        if ty.struct_id().is_none_or(|id| !self.schema.get(id).has_checks) {
+        if ty.struct_id().is_none_or(|id| self.schema.get(id).checked.is_empty()) {
             return;
         }
         match (ty, node) {
@@ -127,9 +128,9 @@ impl Walk<'_> {
         if field.enumeration.is_empty() {
             return;
         }
-        let supported: Vec<&str> = field.enumeration.iter().map(Key::as_str).collect();
         let mut check = |text: &str, path: &Path<'_>| {
-            if !supported.contains(&text) {
+            if !field.enumeration.iter().any(|supported| supported.as_str() == text) {
+                let supported: Vec<&str> = field.enumeration.iter().map(Key::as_str).collect();
                 self.report(Cause::NotSupported, path, |errors| errors.not_supported(path, text, &supported));
             }
         };

@@ -13,6 +13,8 @@ use crate::tree::{Key, List, Map, Node};
 pub(super) struct Decoder<'a> {
     reader: Reader<'a>,
     context: Context<'a>,
+    /// The text is what the encoder wrote.
+    is_stored: bool,
     /// Entries of the structs and maps that are open.
     entries: Vec<(Key, Node)>,
     items: Vec<Node>,
@@ -25,6 +27,7 @@ impl<'a> Decoder<'a> {
         Decoder {
             reader: Reader::new(text),
             context,
+            is_stored: false,
             entries: Vec::with_capacity(64),
             items: Vec::with_capacity(32),
         }
@@ -40,8 +43,9 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// A document whose opening brace is not in the text.
+    /// A document as it is stored: its opening brace is not in the text.
     pub(super) fn opened_document(mut self, id: StructId) -> Result<Map> {
+        self.is_stored = true;
         self.reader.opened();
         let map = self.structure_body(id)?;
         self.reader.end()?;
@@ -52,7 +56,7 @@ impl<'a> Decoder<'a> {
     /// A value of type `ty`; `None` when it is null, absent in its canonical form, or of another type.
     fn value(&mut self, ty: &Type, levels: usize) -> Result<Option<Node>> {
         if let Type::RawExtension | Type::FieldsV1 | Type::Json = ty {
-            return self.reader.raw();
+            return if self.is_stored { self.reader.stored_raw() } else { self.reader.raw() };
         }
         match self.reader.peek()? {
             b'"' => {
@@ -145,7 +149,7 @@ impl<'a> Decoder<'a> {
                 // Most fields are texts: nothing can be wrong with them.
                 let text = self.reader.string()?;
                 if field.pointer || !text.is_empty() {
-                    self.entries.push((field.name.clone(), Node::Str(leaf::text(&text))));
+                    self.entries.push((this.key(at), Node::Str(leaf::text(&text))));
                 }
                 continue;
             }
@@ -159,7 +163,7 @@ impl<'a> Decoder<'a> {
             if let Some(node) = value
                 && !field.is_zero(&node)
             {
-                self.entries.push((field.name.clone(), node));
+                self.entries.push((this.key(at), node));
             }
         }
         if !in_order {

@@ -107,7 +107,7 @@ impl<'a> Encoder<'a> {
     fn structure(&mut self, map: &Map, this: &'a Struct) {
         self.out.push(b'{');
         let mark = self.out.len();
-        if !self.fields_in_order(map, &this.flat) {
+        if !self.fields_in_order(map, this) {
             self.out.truncate(mark);
             self.fields_by_name(map, &this.flat);
         }
@@ -123,20 +123,24 @@ impl<'a> Encoder<'a> {
     }
 
     /// Writes the fields of a map whose entries are in the schema's order; false when they are not.
-    fn fields_in_order(&mut self, map: &Map, flat: &'a [FlatField]) -> bool {
-        let mut entries = map.entries().iter();
-        let mut entry = entries.next();
-        for flat in flat {
-            match entry {
-                Some((key, node)) if same_name(key, &flat.field.name) => {
-                    self.field(flat, node);
-                    entry = entries.next();
-                }
-                _ if flat.printed => self.absent(&flat.field),
-                _ => {}
+    fn fields_in_order(&mut self, map: &Map, this: &'a Struct) -> bool {
+        let mut absent = this.printed.iter().map(|at| usize::from(*at)).peekable();
+        let mut next = 0;
+        for (key, node) in map.entries() {
+            let from = next;
+            let Some(at) = this.find_from(key, &mut next) else { continue };
+            if at < from {
+                return false;
             }
+            while let Some(before) = absent.next_if(|before| *before <= at) {
+                if before < at {
+                    self.absent(&this.flat[before].field);
+                }
+            }
+            self.field(&this.flat[at], node);
         }
-        entry.is_none()
+        absent.for_each(|at| self.absent(&this.flat[at].field));
+        true
     }
 
     fn fields_by_name(&mut self, map: &Map, flat: &'a [FlatField]) {
@@ -160,7 +164,10 @@ impl<'a> Encoder<'a> {
             return;
         }
         self.out.extend_from_slice(field.head.as_bytes());
-        self.value(&field.ty, node);
+        match node {
+            Node::Str(text) => write::string(text, self.out),
+            node => self.value(&field.ty, node),
+        }
         self.out.push(b',');
     }
 
@@ -276,11 +283,4 @@ impl<'a> Encoder<'a> {
         self.close(mark);
         version_at
     }
-}
-
-/// Whether a key is a field's name. Keys from decoding are the schema's own text, so comparing places mostly does.
-#[inline]
-fn same_name(key: &Key, name: &Key) -> bool {
-    let (key, name) = (key.as_str(), name.as_str());
-    std::ptr::eq(key, name) || key == name
 }

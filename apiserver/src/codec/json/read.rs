@@ -344,13 +344,20 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn skip_string(&mut self) -> Result<()> {
-        let end = self.plain_end(self.at + 1);
-        if self.bytes.get(end) == Some(&b'"') {
-            self.at = end + 1;
-            return Ok(());
+        self.at = self.plain_end(self.at + 1);
+        while self.bytes.get(self.at) == Some(&b'\\') {
+            self.at += 1;
+            self.escape()?;
+            self.at = self.plain_end(self.at);
         }
-        let start = self.at + 1;
-        self.escaped_string(start, end).map(drop)
+        match self.bytes.get(self.at) {
+            Some(b'"') => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(_) => Err(self.invalid("in string literal")),
+            None => Err(self.invalid("")),
+        }
     }
 
     /// Takes a value as it is written.
@@ -403,6 +410,14 @@ impl<'a> Reader<'a> {
             return Ok(Some(Node::Raw(write::compact(text))));
         }
         Ok(Some(Node::Raw(leaf::text(text))))
+    }
+
+    /// As [`Reader::raw`], of a text that our own encoder wrote.
+    pub(in super::super) fn stored_raw(&mut self) -> Result<Option<Node>> {
+        match self.peek()? {
+            b'{' | b'[' => Ok(Some(Node::Raw(leaf::text(self.stored_text()?)))),
+            _ => self.raw(),
+        }
     }
 }
 

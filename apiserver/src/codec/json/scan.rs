@@ -6,7 +6,7 @@
 /// Where the run of bytes from `at` ends that a JSON string shows as they are: at a quote, a backslash, a control
 /// character, or the end.
 #[inline]
-pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+pub(crate) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let plain = block::plain(block);
         at += plain;
@@ -26,24 +26,41 @@ pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
 /// Whether a text may hold something that is escaped in a JSON string; surely not when false.
 #[inline]
 pub(super) fn may_need_escape(text: &[u8]) -> bool {
-    let mut blocks = text.chunks_exact(BLOCK);
-    for block in &mut blocks {
-        if block.first_chunk().is_none_or(block::has_escape) {
-            return true;
-        }
-    }
-    blocks.remainder().iter().any(|byte| matches!(byte, 0..0x20 | b'"' | b'\\' | b'<' | b'>' | b'&' | 0x80..))
+    any_block(text, block::has_escape)
 }
 
 /// Whether JSON text may hold something that Go escapes when it copies it; surely not when false.
 pub(super) fn may_need_html_escape(text: &[u8]) -> bool {
-    let mut blocks = text.chunks_exact(BLOCK);
-    for block in &mut blocks {
-        if block.first_chunk().is_none_or(block::has_html_escape) {
+    any_block(text, block::has_html_escape)
+}
+
+/// Whether a test of blocks finds something in a text. The last block overlaps the one before it; a text that is shorter
+/// than a block is filled up with bytes that no test finds.
+#[inline]
+fn any_block(text: &[u8], test: impl Fn(&[u8; BLOCK]) -> bool) -> bool {
+    let Some(last) = text.last_chunk() else { return test(&padded(text)) };
+    let mut rest = text;
+    while let Some((block, behind)) = rest.split_first_chunk() {
+        if test(block) {
             return true;
         }
+        rest = behind;
     }
-    blocks.remainder().iter().any(|byte| matches!(byte, b'<' | b'>' | b'&' | 0x80..))
+    test(last)
+}
+
+/// The bytes of a text shorter than a block, some of them twice.
+#[inline]
+fn padded(text: &[u8]) -> [u8; BLOCK] {
+    const FILL: u8 = b'a';
+    match (text.first_chunk(), text.last_chunk()) {
+        (Some(&[a, b, c, d]), Some(&[w, x, y, z])) => [a, b, c, d, w, x, y, z],
+        _ => match *text {
+            [a, .., z] => [a, text[text.len() / 2], z, FILL, FILL, FILL, FILL, FILL],
+            [a] => [a, FILL, FILL, FILL, FILL, FILL, FILL, FILL],
+            [] => [FILL; BLOCK],
+        },
+    }
 }
 
 /// Bytes looked at together, as one word.

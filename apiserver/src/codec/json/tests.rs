@@ -285,3 +285,26 @@ fn order_and_left_over_zeros_do_not_change_the_text() {
         r#"{"metadata":{},"spec":{"containers":null,"restartPolicy":"Always","hostname":"x"},"status":{}}"#
     );
 }
+
+#[test]
+fn what_a_live_object_shares_with_a_changed_one_need_not_be_made_typed_again() {
+    let live = r#"{"metadata":{"name":"p","annotations":{"a":"1"}},"spec":{"containers":[{"name":"c","image":"i",
+        "resources":{"limits":{"cpu":"1","memory":"1Gi"}}},{"name":"d"}]},"status":{"phase":"Running"}}"#;
+    let live = decode(live.as_bytes(), schema::builtin(), pod(), None).unwrap();
+    let mut changed = live.clone();
+    changed.metadata_mut().map_mut("annotations").set("b", "2");
+    changed.metadata_mut().set("unknown", 1_i64);
+    changed.metadata_mut().set("creationTimestamp", "2026-01-02T03:04:05+01:00");
+    let container = changed.map_mut("spec").existing_list_mut("containers").unwrap()[0].as_map_mut().unwrap();
+    container.map_mut("resources").map_mut("limits").set("cpu", "0.5");
+    container.set("stdin", false);
+    container.set("image", Node::Null);
+    let mut findings = [Findings::default(), Findings::default()];
+    let [all, some] = &mut findings;
+    let expected = typed(changed.clone(), schema::builtin(), pod(), Some(all)).unwrap();
+    let again = typed_again(changed, &live, schema::builtin(), pod(), Some(some)).unwrap();
+    assert_eq!(again, expected);
+    assert_eq!(findings[0].sentences(), findings[1].sentences());
+    assert!(again.get("status").unwrap().is_shared_with(live.get("status").unwrap()));
+    assert_eq!(again.map("spec").unwrap().maps("containers").next().unwrap().str("image"), "");
+}

@@ -1,7 +1,7 @@
 //! Untyped trees made typed.
 //!
 //! Keeps: the result is what decoding the tree's JSON text would give; parts that are typed already pass through
-//! unchanged.
+//! unchanged, and parts of a live object that is typed pass through unseen.
 
 use super::super::context::Context;
 use super::super::leaf::{self, Scalar};
@@ -13,9 +13,9 @@ use crate::{quantity, time};
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
-pub(super) fn convert(map: Map, context: Context<'_>, id: StructId) -> Result<Map> {
+pub(super) fn convert(map: Map, live: Option<&Map>, context: Context<'_>, id: StructId) -> Result<Map> {
     let mut converter = Converter { context, depth: 0 };
-    let map = converter.structure(map, id)?;
+    let map = converter.structure(map, live, id)?;
     converter.context.finish()?;
     Ok(map)
 }
@@ -26,7 +26,11 @@ struct Converter<'a> {
 }
 
 impl Converter<'_> {
-    fn value(&mut self, node: Node, ty: &Type, levels: usize) -> Result<Option<Node>> {
+    /// Makes a value typed. `live` is the typed value that stood in its place.
+    fn value(&mut self, node: Node, live: Option<&Node>, ty: &Type, levels: usize) -> Result<Option<Node>> {
+        if live.is_some_and(|live| live.is_shared_with(&node)) {
+            return Ok(Some(node));
+        }
         if let Type::RawExtension | Type::FieldsV1 | Type::Json = ty {
             return Ok(raw(node));
         }
@@ -47,19 +51,19 @@ impl Converter<'_> {
             }
             Node::Str(text) if stays(&text, ty) => Some(Node::Str(text)),
             Node::Str(text) => leaf::scalar(&mut self.context, ty, levels, Scalar::String(&text)),
-            Node::Raw(text) => return self.value(decode_untyped(text.as_bytes())?, ty, levels),
-            Node::Map(map) => return self.object(map, ty, levels),
-            Node::List(list) => return self.array(list, ty, levels),
+            Node::Raw(text) => return self.value(decode_untyped(text.as_bytes())?, None, ty, levels),
+            Node::Map(map) => return self.object(map, live.and_then(Node::as_map), ty, levels),
+            Node::List(list) => return self.array(list, live.and_then(Node::as_list), ty, levels),
         })
     }
 
-    fn object(&mut self, map: Map, ty: &Type, levels: usize) -> Result<Option<Node>> {
+    fn object(&mut self, map: Map, live: Option<&Map>, ty: &Type, levels: usize) -> Result<Option<Node>> {
         match ty {
-            Type::Struct(id) => self.structure(map, *id).map(|map| Some(Node::Map(map))),
-            Type::Map(value) => self.map(map, value, levels + 1).map(|map| Some(Node::Map(map))),
+            Type::Struct(id) => self.structure(map, live, *id).map(|map| Some(Node::Map(map))),
+            Type::Map(value) => self.map(map, live, value, levels + 1).map(|map| Some(Node::Map(map))),
             Type::SchemaOr(_, id) => {
                 self.context.lenient += 1;
-                let map = self.structure(map, *id);
+                let map = self.structure(map, live, *id);
                 self.context.lenient -= 1;
                 map.map(|map| Some(Node::Map(map)))
             }
@@ -70,13 +74,15 @@ impl Converter<'_> {
         }
     }
 
-    fn array(&mut self, list: List, ty: &Type, levels: usize) -> Result<Option<Node>> {
+    fn array(&mut self, list: List, live: Option<&List>, ty: &Type, levels: usize) -> Result<Option<Node>> {
         match ty {
-            Type::List { item, .. } => self.list(list, item, levels + 1).map(|list| Some(Node::List(list))),
+            Type::List { item, .. } => {
+                self.list(list, live, item, levels + 1).map(|list| Some(Node::List(list)))
+            }
             Type::SchemaOr(or, id) if or.item(*id).is_some() => {
                 let item = or.item(*id).unwrap_or(Type::String);
                 self.context.lenient += 1;
-                let list = self.list(list, &item, levels + 1);
+                let list = self.list(list, live, &item, levels + 1);
                 self.context.lenient -= 1;
                 list.map(|list| Some(Node::List(list)))
             }
@@ -87,7 +93,7 @@ impl Converter<'_> {
         }
     }
 
-    fn structure(&mut self, map: Map, id: StructId) -> Result<Map> {
+    fn structure(&mut self, map: Map, live: Option<&Map>, id: StructId) -> Result<Map> {
         self.enter()?;
         let this = self.context.schema.get(id);
         let mut fields: Vec<(Key, Node)> = Vec::with_capacity(map.len());
@@ -102,10 +108,10 @@ impl Converter<'_> {
             next = at + 1;
             let field = &*this.flat[at].field;
             self.context.enter_field(id, at);
-            let value = self.value(node, &field.ty, 0)?;
+            let value = self.value(node, live.and_then(|live| live.get(&field.name)), &field.ty, 0)?;
             self.context.leave();
             if let Some(node) = value.filter(|node| !field.is_zero(node)) {
-                fields.push((field.name.clone(), node));
+                fields.push((this.key(at), node));
             }
         }
         if !in_order {
@@ -115,7 +121,7 @@ impl Converter<'_> {
         Ok(Map::from_entries(fields.into()))
     }
 
-    fn map(&mut self, map: Map, value: &Type, levels: usize) -> Result<Map> {
+    fn map(&mut self, map: Map, live: Option<&Map>, value: &Type, levels: usize) -> Result<Map> {
         self.enter()?;
         let tracked = value.struct_id().is_some();
         let mut entries: Vec<(Key, Node)> = Vec::with_capacity(map.len());
@@ -123,7 +129,7 @@ impl Converter<'_> {
             if tracked {
                 self.context.enter_key(&name);
             }
-            let node = self.value(node, value, levels)?;
+            let node = self.value(node, live.and_then(|live| live.get(&name)), value, levels)?;
             if tracked {
                 self.context.leave();
             }
@@ -134,7 +140,7 @@ impl Converter<'_> {
         Ok(Map::from_entries(entries.into()))
     }
 
-    fn list(&mut self, list: List, item: &Type, levels: usize) -> Result<List> {
+    fn list(&mut self, list: List, live: Option<&List>, item: &Type, levels: usize) -> Result<List> {
         self.enter()?;
         let tracked = item.struct_id().is_some();
         let mut items = Vec::with_capacity(list.len());
@@ -142,7 +148,7 @@ impl Converter<'_> {
             if tracked {
                 self.context.enter_index(index);
             }
-            let node = self.value(node, item, levels)?;
+            let node = self.value(node, live.and_then(|live| live.get(index)), item, levels)?;
             if tracked {
                 self.context.leave();
             }
@@ -176,7 +182,7 @@ fn raw(node: Node) -> Option<Node> {
         _ => {
             let mut text = Vec::new();
             encode_untyped(&node, &mut text);
-            Some(Node::Raw(String::from_utf8(text).unwrap_or_default().into()))
+            Some(Node::Raw(leaf::text(&String::from_utf8(text).unwrap_or_default())))
         }
     }
 }

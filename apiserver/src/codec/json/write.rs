@@ -4,6 +4,7 @@
 
 use ecow::EcoString;
 
+use super::super::leaf;
 use super::scan;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -112,7 +113,7 @@ pub(super) fn compact(text: &str) -> EcoString {
         }
         out.push(byte);
     }
-    String::from_utf8(out).unwrap_or_default().into()
+    leaf::text(&String::from_utf8(out).unwrap_or_default())
 }
 
 /// Writes an integer.

@@ -62,7 +62,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     set_defaults,
     prepare_for_create,
     prepare_for_update,
+    validate_metadata,
     validate,
+    ignores_metadata: true,
     validate_update: update::validate,
     validate_request,
     warnings: warnings::warn,
@@ -216,11 +218,17 @@ fn prepare_for_update(pod: &mut Map, old: &Map, _: &Context<'_>) {
     }
 }
 
+fn validate_metadata(pod: &Map, errors: &mut FieldErrors) {
+    let empty = Map::new();
+    let annotations = pod.map_at(&["metadata", "annotations"]);
+    let spec = pod.map("spec").unwrap_or(&empty);
+    annotations::validate(annotations, spec, &METADATA.child("annotations"), errors);
+}
+
 fn validate(pod: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
     let metadata = pod.metadata().unwrap_or(&empty);
     let spec = pod.map("spec").unwrap_or(&empty);
-    annotations::validate(metadata.map("annotations"), spec, &METADATA.child("annotations"), errors);
     spec::validate(spec, Some(metadata), &SPEC, errors);
     spec::validate_only_pod(spec, &SPEC, errors);
 }

@@ -10,6 +10,7 @@ use ecow::EcoString;
 use super::{Reader, write_below};
 use crate::managed_fields::element::Element;
 use crate::managed_fields::set::{Entry, Set};
+use crate::tree;
 
 /// The text without the paths in `remove` and then with those in `add`; `None` when that is the same text.
 pub(in crate::managed_fields) fn edit(
@@ -25,11 +26,11 @@ pub(in crate::managed_fields) fn edit(
     };
     editor.reader.expect(b'{')?;
     editor.out.push(b'{');
-    editor.entries(add.entries(), remove)?;
+    editor.entries(add.entries(), remove, true)?;
     editor.close();
     // Pieces of text and of elements were put together.
     let out = std::str::from_utf8(&editor.out).map_err(|error| error.to_string())?;
-    Ok(editor.changed.then(|| EcoString::from(out)))
+    Ok(editor.changed.then(|| tree::text(out)))
 }
 
 struct Editor<'t> {
@@ -48,14 +49,15 @@ impl Editor<'_> {
         self.out.push(b'}');
     }
 
-    /// Copies the entries of the object that was just opened, with the changes; goes behind its end.
-    fn entries(&mut self, add: &[Entry], remove: &Set) -> Result<(), String> {
+    /// Copies the entries of the object that was just opened, with the changes; goes behind its end. The `outermost`
+    /// object ends where the text does.
+    fn entries(&mut self, add: &[Entry], remove: &Set, outermost: bool) -> Result<(), String> {
         let mut add = add.iter().peekable();
         let mut left = remove.entries().len();
         let mut first = true;
         loop {
             if add.peek().is_none() && left == 0 {
-                return self.rest(first);
+                return self.rest(first, outermost);
             }
             let Some(start) = self.reader.next_entry(first)? else { break };
             first = false;
@@ -88,12 +90,16 @@ impl Editor<'_> {
     }
 
     /// Copies what is left of the object, and goes behind its end.
-    fn rest(&mut self, first: bool) -> Result<(), String> {
+    fn rest(&mut self, first: bool, outermost: bool) -> Result<(), String> {
         if !first && self.reader.peek() == Some(b',') {
             self.reader.at += 1;
         }
         let start = self.reader.at;
-        self.reader.skip_rest()?;
+        if outermost && self.reader.text.ends_with('}') {
+            self.reader.at = self.reader.text.len();
+        } else {
+            self.reader.skip_rest()?;
+        }
         self.copy(start, self.reader.at - 1);
         Ok(())
     }
@@ -127,7 +133,7 @@ impl Editor<'_> {
             self.out.extend_from_slice(b"\".\":{},");
         }
         let inside = self.out.len();
-        self.entries(add.entries(), remove)?;
+        self.entries(add.entries(), remove, false)?;
         if self.out.len() == inside {
             self.changed |= !was_leaf;
             self.out.truncate(mark);

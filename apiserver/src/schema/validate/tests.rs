@@ -7,7 +7,7 @@ fn check(group: &str, kind: &str, text: &str, expected: &[&str]) {
     let id = schema::kind(group, "v1", kind).unwrap();
     let map = json::decode(text.as_bytes(), schema::builtin(), id, None).unwrap();
     let mut errors = FieldErrors::new();
-    validate(&map, schema::builtin(), id, &mut errors);
+    validate(&map, None, schema::builtin(), id, &mut errors);
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(errors, expected);
 }
@@ -44,7 +44,7 @@ fn limits_formats_and_uniqueness_are_checked() {
     let id = schema::kind("resource.k8s.io", "v1", "ResourceClaim").unwrap();
     let map = json::decode(text.as_bytes(), schema::builtin(), id, None).unwrap();
     let mut errors = FieldErrors::new();
-    validate(&map, schema::builtin(), id, &mut errors);
+    validate(&map, None, schema::builtin(), id, &mut errors);
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(errors[0], "spec.devices.requests: Too many: 34: must have at most 32 items");
     assert!(

@@ -26,6 +26,7 @@ fn created(text: &str) -> Map {
 
 fn faults(pod: &Map) -> String {
     let mut errors = FieldErrors::new();
+    validate_metadata(pod, &mut errors);
     validate(pod, &mut errors);
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
