@@ -41,6 +41,8 @@ fn main() {
         total.watched += figures.watched;
         total.ends += figures.ends;
         total.leaders += figures.leaders;
+        total.snapshots += figures.snapshots;
+        total.changes += figures.changes;
         if seeds == 1 {
             println!("{:#?}", Plan::new(seed));
             println!("trace {:016x}", figures.trace);
@@ -54,7 +56,7 @@ fn main() {
     let years = hours(total.simulated) / HOURS_PER_YEAR;
     println!(
         "{seeds} runs, {:.1} simulated hours in {:.1} s: {:.3} cluster-years per hour; {} events, {} writes, {} \
-         reads, {} watch events, {} ends of processes, {} leaders",
+         reads, {} watch events, {} ends of processes, {} leaders, {} snapshots, {} changes of members",
         hours(total.simulated),
         wall.as_secs_f64(),
         years / hours(wall),
@@ -63,7 +65,9 @@ fn main() {
         total.reads,
         total.watched,
         total.ends,
-        total.leaders
+        total.leaders,
+        total.snapshots,
+        total.changes
     );
     println!("failing seeds: {failed:?}");
     if !failed.is_empty() {

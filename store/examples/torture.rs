@@ -24,9 +24,11 @@ fn main() {
     let number: u64 = rest.first().map_or(1, |text| text.parse().expect("a number"));
     let options = Options::new(directory);
     let opened = match mode.as_str() {
-        "fail" => Store::open_with(options, &FailingEngine { log_writes: number, state_writes: u64::MAX }),
+        "fail" => {
+            Store::open_with(options, Arc::new(FailingEngine { log_writes: number, state_writes: u64::MAX }))
+        }
         "fail-state" => {
-            Store::open_with(options, &FailingEngine { log_writes: u64::MAX, state_writes: number })
+            Store::open_with(options, Arc::new(FailingEngine { log_writes: u64::MAX, state_writes: number }))
         }
         _ => Store::open(options),
     };

@@ -32,6 +32,24 @@ pub trait Engine: Debug + Send + Sync {
     fn exists(&self, directory: &Path) -> bool {
         directory.exists()
     }
+    /// Removes a state that nobody has open; there may be none.
+    fn remove_state(&self, directory: &Path) -> Result<(), DiskError> {
+        match std::fs::remove_dir_all(directory) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(DiskError::io("remove an old state")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+    /// The names of the states in a directory.
+    fn states(&self, directory: &Path) -> Result<Vec<String>, DiskError> {
+        let failed = DiskError::io("list the states");
+        let names = || -> io::Result<Vec<String>> {
+            let entries = std::fs::read_dir(directory)?;
+            entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+        };
+        names().map_err(failed)
+    }
     /// Opens or creates a small file that is overwritten in place.
     fn open_block(&self, path: &Path) -> Result<Box<dyn BlockFile>, DiskError> {
         let mut options = OpenOptions::new();

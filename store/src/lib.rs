@@ -24,6 +24,7 @@ pub mod engine;
 mod floor;
 mod gather;
 mod machine;
+mod members;
 mod meta;
 mod open;
 mod past;
@@ -48,6 +49,7 @@ pub use codec::Malformed;
 pub use entry::{Entry, Revision, Term, Terms};
 pub use error::{AtError, CompactError, Compacted, DiskError, OpenError, TooNew, Unavailable};
 pub use key::{Key, Prefix, bucket_of};
+pub use members::{Member, MemberChange, MemberError, MemberRole};
 pub use options::{Founding, Options};
 pub use peers::{
     FRAME_BODY_BYTES_MAX, FRAME_HEADER_LENGTH, FrameHeader, Lane, NoPeers, PeerFrame, PeerMessage,

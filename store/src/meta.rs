@@ -1,13 +1,18 @@
 //! Meta: the small replicated state beside the records. It is written with every batch of records, so that a
 //! record and the log index that made it can never part.
 
+use std::collections::BTreeMap;
+
 use raft::eraftpb::ConfState;
 
 use crate::codec::{Malformed, Reader, put_varint};
 use crate::entry::Revision;
+use crate::members::{put_addresses, read_addresses};
 use crate::sessions::Sessions;
 
-const VERSION: u8 = 1;
+/// Without addresses.
+const VERSION_1: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What the state machine knows beside its entries.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +28,8 @@ pub(crate) struct Meta {
     pub(crate) cluster_level: u64,
     pub(crate) sessions: Sessions,
     pub(crate) conf: ConfState,
+    /// Where members reach each other, as far as known.
+    pub(crate) addresses: BTreeMap<u64, String>,
 }
 
 impl Meta {
@@ -41,12 +48,14 @@ impl Meta {
             }
         }
         buffer.push(u8::from(conf.auto_leave));
+        put_addresses(&mut buffer, &self.addresses);
         buffer
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Meta, Malformed> {
         let mut reader = Reader::new(bytes);
-        if reader.u8()? != VERSION {
+        let version = reader.u8()?;
+        if version != VERSION && version != VERSION_1 {
             return Err(Malformed("meta version"));
         }
         let meta = Meta {
@@ -63,6 +72,7 @@ impl Meta {
                 learners_next: read_nodes(&mut reader)?,
                 auto_leave: reader.u8()? != 0,
             },
+            addresses: if version == VERSION_1 { BTreeMap::new() } else { read_addresses(&mut reader)? },
         };
         if !reader.is_empty() {
             return Err(Malformed("meta tail"));
@@ -90,6 +100,7 @@ mod tests {
         meta.sessions.admit(Session { node: 1, boot: 1, sequence: 4 });
         meta.conf.voters = vec![1, 2];
         meta.conf.learners = vec![3];
+        meta.addresses.insert(3, "host:1".to_owned());
         assert_eq!(Meta::decode(&meta.encode()), Ok(meta.clone()));
         let bytes = meta.encode();
         for length in 0..bytes.len() {

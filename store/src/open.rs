@@ -26,13 +26,23 @@ use crate::threads::event_of;
 use crate::watch::{Hubs, Publisher};
 
 const BOOT: &str = "boot";
-const STATE_DIRECTORY: &str = "state-directory";
+/// The name under which the log says which state belongs to it.
+pub(crate) const STATE_DIRECTORY: &str = "state-directory";
 const FIRST_STATE_DIRECTORY: &str = "1";
 
 /// The log begins behind this entry, which exists nowhere: a node that joins therefore always starts from a
 /// snapshot, which tells it the membership.
 const FIRST_INDEX: u64 = 1;
 const FIRST_TERM: u64 = 1;
+
+/// Where the log of a new store begins: behind nothing for a node that joins, because its first state comes from
+/// another node.
+fn beginning(voters: &[u64]) -> Truncation {
+    match voters {
+        [] => Truncation::default(),
+        _ => Truncation { index: FIRST_INDEX, term: FIRST_TERM, chain: 0 },
+    }
+}
 
 /// Memory for applied log entries, when there is nobody to ask for them.
 const LONE_TAIL_BYTES_MAX: usize = 1 << 20;
@@ -91,8 +101,8 @@ pub(crate) fn create_simulated(
     voters: Vec<u64>,
 ) -> Result<(), OpenError> {
     let data_dir = DataDir::simulated(&options.data_dir, identity);
-    let log = create_log(&data_dir, engine);
-    let state = create_state(&data_dir, engine, voters);
+    let log = create_log(&data_dir, engine, beginning(&voters));
+    let state = create_state(&data_dir, options, engine, identity.node, &voters);
     log.map(drop).and(state.map(drop)).map_err(|error| data_dir.disk(error))
 }
 
@@ -103,7 +113,7 @@ fn recover_loaded(data_dir: DataDir, options: &Options, loaded: Loaded) -> Resul
     check_watermark(&data_dir, &log)?;
     let hard_state = check_applied(&data_dir, &log, &state.machine.meta)?;
     let meta = &state.machine.meta;
-    let lone = meta.conf.voters.len() + meta.conf.learners.len() <= 1;
+    let lone = meta.conf.voters == [identity.node] && meta.conf.learners.is_empty();
     let bytes_max = if lone { LONE_TAIL_BYTES_MAX } else { options.tail_bytes };
     let before = (log.truncation.index, log.truncation.term, log.truncation.chain);
     let mut tail = Tail::new(before, bytes_max, hard_state, meta.conf.clone());
@@ -166,8 +176,8 @@ fn create<'a>(
     let directory = &*data_dir;
     // Each file system sync takes its time; the two stores need not wait for each other.
     let (log, records) = std::thread::scope(|scope| {
-        let records = scope.spawn(|| create_state(directory, engine, voters));
-        let log = create_log(directory, engine);
+        let records = scope.spawn(|| create_state(directory, options, engine, node, &voters));
+        let log = create_log(directory, engine, beginning(&voters));
         let records = records.join().map_err(|_| DiskError::Engine("creating the state panicked".to_owned()));
         (log, records.flatten())
     });
@@ -177,10 +187,14 @@ fn create<'a>(
     Ok(Created { engine, log: Mutex::new(Some(log)), records })
 }
 
-fn create_log(data_dir: &DataDir, engine: &dyn Engine) -> Result<Box<dyn LogStore>, DiskError> {
+fn create_log(
+    data_dir: &DataDir,
+    engine: &dyn Engine,
+    truncation: Truncation,
+) -> Result<Box<dyn LogStore>, DiskError> {
     let mut log = engine.open_log(&data_dir.log_directory())?;
-    let truncation = Truncation { index: FIRST_INDEX, term: FIRST_TERM, chain: 0 };
-    let hard_state = HardState { term: FIRST_TERM, vote: 0, commit: FIRST_INDEX };
+    let Truncation { index, term, chain } = truncation;
+    let hard_state = HardState { term, vote: 0, commit: index };
     let named = vec![
         (Truncation::NAME, truncation.encode()),
         (HardStateValue::NAME, HardStateValue::encode(&hard_state)),
@@ -188,8 +202,7 @@ fn create_log(data_dir: &DataDir, engine: &dyn Engine) -> Result<Box<dyn LogStor
     ];
     log.write(&LogWrite { named, ..LogWrite::default() }, true)?;
     let (mut watermark, _) = WatermarkFile::new(engine.open_block(&data_dir.watermark_file())?);
-    let first =
-        Watermark { index: FIRST_INDEX, term: FIRST_TERM, chain: 0, current_term: FIRST_TERM, vote: 0 };
+    let first = Watermark { index, term, chain, current_term: term, vote: 0 };
     // Both slots: one that was never synced may be gone when the other one is torn.
     let written = watermark.write(first).and_then(|()| watermark.write(first));
     written.and_then(|()| watermark.sync()).map_err(DiskError::io("write the watermark"))?;
@@ -198,12 +211,18 @@ fn create_log(data_dir: &DataDir, engine: &dyn Engine) -> Result<Box<dyn LogStor
 
 fn create_state(
     data_dir: &DataDir,
+    options: &Options,
     engine: &dyn Engine,
-    voters: Vec<u64>,
+    node: u64,
+    voters: &[u64],
 ) -> Result<Arc<dyn StateStore>, DiskError> {
     let records = engine.open_state(&data_dir.state_directory(FIRST_STATE_DIRECTORY))?;
-    let mut meta = Meta { applied: FIRST_INDEX, term: FIRST_TERM, ..Meta::default() };
-    meta.conf.voters = voters;
+    let Truncation { index, term, .. } = beginning(voters);
+    let mut meta = Meta { applied: index, term, ..Meta::default() };
+    meta.conf.voters = voters.to_vec();
+    if voters == [node] {
+        meta.addresses.insert(node, options.peer_address.clone());
+    }
     records.write(&StateWrite { meta: meta.encode(), ..StateWrite::default() })?;
     records.begin_flush()?;
     records.finish_flush()?;
@@ -229,6 +248,14 @@ impl Engine for Created<'_> {
 
     fn exists(&self, directory: &Path) -> bool {
         self.engine.exists(directory)
+    }
+
+    fn remove_state(&self, directory: &Path) -> Result<(), DiskError> {
+        self.engine.remove_state(directory)
+    }
+
+    fn states(&self, directory: &Path) -> Result<Vec<String>, DiskError> {
+        self.engine.states(directory)
     }
 
     fn open_block(&self, path: &Path) -> Result<Box<dyn BlockFile>, DiskError> {
@@ -343,6 +370,11 @@ fn load_state(
     let directory = data_dir.state_directory(name);
     if !engine.exists(&directory) {
         return Err(data_dir.damaged("the state is missing"));
+    }
+    // What was received but never installed, or was replaced.
+    let parent = data_dir.states_directory();
+    for other in engine.states(&parent).map_err(fail)?.iter().filter(|other| *other != name) {
+        engine.remove_state(&parent.join(other)).map_err(fail)?;
     }
     let records = engine.open_state(&directory).map_err(fail)?;
     let meta = records.meta().map_err(fail)?.ok_or_else(|| data_dir.damaged("the state has no meta"))?;

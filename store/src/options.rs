@@ -48,6 +48,8 @@ pub struct Options {
     pub heartbeat_ticks: usize,
     /// A follower waits at least this many ticks for its leader.
     pub election_ticks: usize,
+    /// Where other members reach this node; a founding node records it.
+    pub peer_address: String,
     /// What a new directory becomes; an initialised one keeps what it is. None: a new cluster of this node alone.
     pub founding: Option<Founding>,
     /// Carries messages to the other nodes.
@@ -65,7 +67,7 @@ pub struct Founding {
     pub cluster: u64,
     /// The id of this node: never one that was used before, also not by a node that lost its disk.
     pub node: u64,
-    /// The ids of all first voters.
+    /// The ids of all first voters; none for a node that joins a running cluster and waits to be taken in.
     pub voters: Vec<u64>,
 }
 
@@ -91,6 +93,7 @@ impl Options {
             tick: Duration::from_millis(50),
             heartbeat_ticks: 1,
             election_ticks: 10,
+            peer_address: String::new(),
             founding: None,
             peers: Arc::new(NoPeers),
             tasks: Arc::new(TokioTasks),

@@ -11,8 +11,8 @@ mod message;
 use std::fmt::Debug;
 
 pub use frame::{FRAME_BODY_BYTES_MAX, FRAME_HEADER_LENGTH, FrameHeader, PeerFrame};
-pub(crate) use message::Body;
 pub(crate) use message::batches;
+pub(crate) use message::{Body, Chunk};
 pub use message::{Lane, PeerMessage};
 
 /// Carries frames to other nodes.

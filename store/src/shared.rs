@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, RwLock};
+use raft::eraftpb::ConfState;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::admission::{Admission, Permit};
@@ -14,11 +15,13 @@ use crate::command::Encoded;
 use crate::disk::Identity;
 use crate::engine::{StateStore, Values};
 use crate::mailbox::Mailbox;
+use crate::members::{MemberChange, MemberError, Reach};
 use crate::milestone::Milestone;
 use crate::options::Options;
 use crate::past::Roots;
 use crate::peers::PeerFrame;
 use crate::status::Leadership;
+use crate::threads::Built;
 use crate::txn::{Outcome, Why};
 use crate::view::State;
 use crate::watch::Hubs;
@@ -32,6 +35,14 @@ pub(crate) enum OwnerEvent {
     Read(Reader),
     /// A frame of another node.
     Peer(PeerFrame),
+    /// A state arrived as a whole.
+    SnapshotBuilt(Box<Built>),
+    /// The log begins behind the received state.
+    Switched,
+    /// Change the membership.
+    ChangeMembers(MemberChange, oneshot::Sender<Result<(), MemberError>>),
+    /// Hand leadership to this node, or to the best one.
+    HandOver(Option<u64>),
     /// Frames for this node do not arrive.
     Unreachable(u64),
     /// The log thread has synced this batch and all before it, and gives their buffers back.
@@ -125,6 +136,13 @@ pub(crate) struct Replica {
     pub(crate) complete: bool,
 }
 
+/// Who belongs to the cluster, as applied here.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Membership {
+    pub(crate) conf: ConfState,
+    pub(crate) addresses: BTreeMap<u64, String>,
+}
+
 /// Figures that the threads keep for status and metrics.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
@@ -132,6 +150,7 @@ pub(crate) struct Figures {
     pub(crate) superseded_bytes: AtomicU64,
     pub(crate) ring_bytes: AtomicU64,
     pub(crate) log_syncs: AtomicU64,
+    pub(crate) snapshots_installed: AtomicU64,
 }
 
 /// An index that is never reached.
@@ -148,7 +167,9 @@ pub(crate) struct Shared {
     /// The newest published state.
     pub(crate) state: ArcSwap<State>,
     pub(crate) hubs: Arc<Hubs>,
-    pub(crate) records: Arc<dyn StateStore>,
+    pub(crate) records: RwLock<Arc<dyn StateStore>>,
+    /// How many snapshots are being sent: garbage waits for them.
+    pub(crate) snapshots: AtomicUsize,
     /// The newest applied log index whose state is published.
     pub(crate) applied: Milestone,
     /// The newest published revision.
@@ -166,6 +187,9 @@ pub(crate) struct Shared {
     /// holds every acknowledged write. Otherwise [`NEVER`].
     pub(crate) fast_reads: AtomicU64,
     pub(crate) leadership: watch::Sender<Leadership>,
+    pub(crate) members: watch::Sender<Membership>,
+    /// On the leader: how far the members are.
+    pub(crate) reach: Mutex<Vec<Reach>>,
     pub(crate) stopping: AtomicBool,
     pub(crate) figures: Figures,
     pub(crate) roots: Mutex<Roots>,
@@ -174,6 +198,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The records; a received state brings others.
+    pub(crate) fn records(&self) -> Arc<dyn StateStore> {
+        self.records.read().clone()
+    }
+
+    pub(crate) fn replace_records(&self, records: Arc<dyn StateStore>) {
+        *self.records.write() = records;
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }

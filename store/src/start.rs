@@ -3,17 +3,18 @@
 //! Keeps: the owner ends first, when what is in flight is answered; then log and state, which it tells to; then
 //! their helpers. The state is flushed last, so that the next start replays no log.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::{Semaphore, watch};
 
 use crate::admission::Admission;
 use crate::disk::{DataDir, Identity};
-use crate::engine::{StateStore, StateWrite};
+use crate::engine::{Engine, StateStore, StateWrite};
 use crate::error::{DiskError, OpenError};
 use crate::fatal::{fatal, spawn};
 use crate::machine::Machine;
@@ -23,10 +24,11 @@ use crate::open::Recovered;
 use crate::options::Options;
 use crate::past::Roots;
 use crate::raft::{Core, CoreOptions};
-use crate::shared::{Figures, Inbound, NEVER, OwnerEvent, Reader, Replica, Shared};
+use crate::shared::{Figures, Inbound, Membership, NEVER, OwnerEvent, Reader, Replica, Shared};
 use crate::status::Leadership;
 use crate::threads::{
-    FlushEvent, FlushThread, LogEvent, LogThread, Owner, OwnerParts, SinceFlush, StateThread, Wake, run_wake,
+    FlushEvent, FlushThread, LogEvent, LogThread, Owner, OwnerParts, SinceFlush, SnapshotThread, StateThread,
+    Wake, run_wake,
 };
 use crate::watch::{CATCH_UPS_MAX, Hubs};
 
@@ -61,7 +63,7 @@ impl Threads {
         mailbox.push(Wake::Stop);
         join(thread);
         // The next start then replays no log.
-        let records = &self.shared.records;
+        let records = self.shared.records();
         for milestone in [&self.shared.applied, &self.shared.published, &self.shared.recorded] {
             milestone.close();
         }
@@ -84,17 +86,23 @@ pub(crate) struct Assembly {
     pub(crate) log: LogThread,
     pub(crate) state: StateThread,
     pub(crate) flush: FlushThread,
+    pub(crate) snapshot: SnapshotThread,
     pub(crate) wake: Arc<Mailbox<Wake>>,
     pub(crate) data_dir: DataDir,
 }
 
 /// Starts the threads on what was recovered.
-pub(crate) fn start(options: Options, recovered: Recovered) -> Result<Started, OpenError> {
+pub(crate) fn start(
+    options: Options,
+    recovered: Recovered,
+    engine: Arc<dyn Engine>,
+) -> Result<Started, OpenError> {
     let seed = getrandom::u64().map_err(|error| {
         let source = std::io::Error::other(error.to_string());
         recovered.data_dir.disk(DiskError::io("get random bytes")(source))
     })?;
-    let Assembly { shared, owner, log, state, flush, wake, data_dir } = assemble(options, recovered, seed)?;
+    let Assembly { shared, owner, log, state, flush, snapshot, wake, data_dir } =
+        assemble(options, recovered, engine, seed)?;
     let flush_mailbox = flush.mailbox.clone();
     let start = |name, body: Box<dyn FnOnce() + Send>| {
         spawn(name, body).map_err(|error| data_dir.disk(DiskError::io("start a thread")(error)))
@@ -103,6 +111,7 @@ pub(crate) fn start(options: Options, recovered: Recovered) -> Result<Started, O
         start("store-owner", Box::new(move || owner.run()))?,
         start("store-log", Box::new(move || log.run()))?,
         start("store-state", Box::new(move || state.run()))?,
+        start("store-snapshot", Box::new(move || snapshot.run()))?,
     ];
     let flush = start("store-flush", Box::new(move || flush.run()))?;
     let mailbox = wake.clone();
@@ -113,7 +122,12 @@ pub(crate) fn start(options: Options, recovered: Recovered) -> Result<Started, O
 }
 
 /// Puts a store together on what was recovered. Election timeouts follow from the seed.
-pub(crate) fn assemble(options: Options, recovered: Recovered, seed: u64) -> Result<Assembly, OpenError> {
+pub(crate) fn assemble(
+    options: Options,
+    recovered: Recovered,
+    engine: Arc<dyn Engine>,
+    seed: u64,
+) -> Result<Assembly, OpenError> {
     let Recovered {
         data_dir,
         identity,
@@ -138,17 +152,19 @@ pub(crate) fn assemble(options: Options, recovered: Recovered, seed: u64) -> Res
     };
     let core: Core<Reader> =
         Core::new(&core_options, tail).map_err(|error| data_dir.damaged(format!("Raft: {error}")))?;
-    let shared = Arc::new(share(options, identity, boot, &machine, records, hubs));
+    let shared = Arc::new(share(options, identity, boot, &machine, records.clone(), hubs));
     let log_mailbox: Arc<Mailbox<LogEvent>> = Arc::new(Mailbox::new());
     let state_mailbox = Arc::new(Mailbox::new());
     let flush_mailbox = Arc::new(Mailbox::new());
     let wake_mailbox = Arc::new(Mailbox::new());
+    let snapshot_mailbox = Arc::new(Mailbox::new());
     let flush_busy = Arc::new(AtomicBool::new(false));
     let owner = Owner::new(OwnerParts {
         shared: shared.clone(),
         core,
         log: log_mailbox.clone(),
         state: state_mailbox.clone(),
+        snapshots: snapshot_mailbox.clone(),
     });
     let log_thread = LogThread {
         shared: shared.clone(),
@@ -166,13 +182,34 @@ pub(crate) fn assemble(options: Options, recovered: Recovered, seed: u64) -> Res
         flush: flush_mailbox.clone(),
         flush_busy: flush_busy.clone(),
         wake: wake_mailbox.clone(),
+        snapshots: snapshot_mailbox.clone(),
+        records,
         since_flush: SinceFlush { bytes: log_bytes, entries: 0 },
         erasing: false,
         write: StateWrite::default(),
     };
     state_thread.keep_figures();
     let flush = FlushThread { mailbox: flush_mailbox, log: log_mailbox, busy: flush_busy };
-    Ok(Assembly { shared, owner, log: log_thread, state: state_thread, flush, wake: wake_mailbox, data_dir })
+    let snapshot = SnapshotThread {
+        shared: shared.clone(),
+        mailbox: snapshot_mailbox,
+        engine,
+        states: data_dir.states_directory(),
+        outgoing: BTreeMap::new(),
+        incoming: None,
+        counter: 0,
+        ticks: 0,
+    };
+    Ok(Assembly {
+        snapshot,
+        shared,
+        owner,
+        log: log_thread,
+        state: state_thread,
+        flush,
+        wake: wake_mailbox,
+        data_dir,
+    })
 }
 
 /// What the threads and the callers share, at the point where the records end.
@@ -192,7 +229,8 @@ fn share(
         lone: machine.meta.conf.voters == [identity.node],
         state: ArcSwap::from_pointee(machine.state.clone()),
         hubs,
-        records,
+        records: RwLock::new(records),
+        snapshots: AtomicUsize::new(0),
         applied: Milestone::default(),
         published: Milestone::default(),
         recorded: Milestone::default(),
@@ -204,6 +242,11 @@ fn share(
         replica_changed: Condvar::new(),
         fast_reads: AtomicU64::new(NEVER),
         leadership: watch::Sender::new(Leadership::default()),
+        members: watch::Sender::new(Membership {
+            conf: machine.meta.conf.clone(),
+            addresses: machine.meta.addresses.clone(),
+        }),
+        reach: Mutex::default(),
         stopping: AtomicBool::new(false),
         figures: Figures::default(),
         roots: Mutex::new(Roots::default()),

@@ -1,5 +1,6 @@
 //! The handle by which everybody else uses the store.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::entry::Revision;
 use crate::error::{AtError, CompactError, Compacted, DiskError, OpenError, TooNew, Unavailable};
 use crate::fatal::fatal;
 use crate::key::{Key, Prefix};
+use crate::members::{Member, MemberChange, MemberError, members_of};
 use crate::milestone::{Late, Milestone};
 use crate::open::recover;
 use crate::options::Options;
@@ -49,13 +51,13 @@ impl Store {
     /// Opens or creates the store of a directory. Blocks until the records are replayed and, for a sole voter, until
     /// it leads and has applied everything committed before.
     pub fn open(options: Options) -> Result<Store, OpenError> {
-        Store::open_with(options, &RocksEngine::default())
+        Store::open_with(options, Arc::new(RocksEngine::default()))
     }
 
     /// Like [`Store::open`], on another engine.
-    pub fn open_with(options: Options, engine: &dyn Engine) -> Result<Store, OpenError> {
-        let recovered = recover(&options, engine)?;
-        let Started { shared, threads, data_dir } = start(options, recovered)?;
+    pub fn open_with(options: Options, engine: Arc<dyn Engine>) -> Result<Store, OpenError> {
+        let recovered = recover(&options, &*engine)?;
+        let Started { shared, threads, data_dir } = start(options, recovered, engine)?;
         let inner = Inner { shared, threads: Mutex::new(Some(threads)), _data_dir: data_dir };
         let store = Store { inner: Arc::new(inner) };
         store.wait_until_complete();
@@ -243,7 +245,7 @@ impl Store {
         &self,
         read: impl FnOnce(&dyn StateStore) -> Result<T, DiskError> + Send + 'static,
     ) -> Result<T, DiskError> {
-        let records = self.inner.shared.records.clone();
+        let records = self.inner.shared.records();
         let (sender, receiver) = oneshot::channel();
         // A caller that went away needs no answer.
         let work = move || drop(sender.send(read(&*records)));
@@ -365,6 +367,35 @@ impl Store {
         }
         shared.owner.push(OwnerEvent::Peer(frame));
         Ok(())
+    }
+
+    /// The members of the cluster as applied here, by id; on the leader with how far they are.
+    pub fn members(&self) -> Vec<Member> {
+        let shared = &self.inner.shared;
+        let membership = shared.members.borrow();
+        members_of(&membership.conf, &membership.addresses, &shared.reach.lock())
+    }
+
+    /// Resolves after the membership or an address has changed since the last call on the same receiver.
+    pub fn members_changed(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut members = self.inner.shared.members.subscribe();
+        async move {
+            // The sender lives as long as the store; without it nothing changes any more.
+            let _ = members.changed().await;
+        }
+    }
+
+    /// Changes the membership. Only the leader does; the answer comes when the change is complete.
+    pub async fn change_members(&self, change: MemberChange) -> Result<(), MemberError> {
+        let (sender, receiver) = oneshot::channel();
+        self.inner.shared.owner.push(OwnerEvent::ChangeMembers(change, sender));
+        receiver.await.unwrap_or(Err(MemberError::Unknown))
+    }
+
+    /// Asks for leadership to go to another voter: this one, or the one that is furthest. [`Store::leadership`] and
+    /// [`Store::status`] tell whether it did.
+    pub fn hand_over(&self, to: Option<u64>) {
+        self.inner.shared.owner.push(OwnerEvent::HandOver(to));
     }
 
     /// Tells that frames for a node do not arrive, so that the leader sends it no more than probes.

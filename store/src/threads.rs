@@ -6,12 +6,14 @@ mod flush;
 mod log;
 mod owner;
 mod pending;
+mod snapshot;
 mod state;
 mod wake;
 
 pub(crate) use flush::{FlushEvent, FlushThread};
 pub(crate) use log::{LogEvent, LogThread};
 pub(crate) use owner::{Owner, OwnerParts};
+pub(crate) use snapshot::{Built, SnapshotEvent, SnapshotThread};
 pub(crate) use state::{SinceFlush, StateEvent, StateThread, event_of};
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use wake::wake_turn;

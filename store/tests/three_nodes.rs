@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pintle_store::{
-    Compare, FRAME_HEADER_LENGTH, Founding, FrameHeader, Interest, Key, NewValue, Op, Options, Outcome,
-    PeerFrame, Peers, Prefix, Store, Txn,
+    Compare, FRAME_HEADER_LENGTH, Founding, FrameHeader, Interest, Key, MemberChange, MemberError,
+    MemberRole, NewValue, Op, Options, Outcome, PeerFrame, Peers, Prefix, Store, Txn,
 };
 use smallvec::smallvec;
 use tempfile::TempDir;
@@ -34,6 +34,8 @@ struct Cluster {
     wire: Wire,
     directories: BTreeMap<u64, TempDir>,
     stores: Arc<Mutex<BTreeMap<u64, Store>>>,
+    /// Log bytes kept in memory for nodes that are behind, and entries after which the log is cut.
+    kept: (usize, u64),
 }
 
 fn carry(frames: &Receiver<Vec<u8>>, stores: &Mutex<BTreeMap<u64, Store>>) {
@@ -50,23 +52,38 @@ fn carry(frames: &Receiver<Vec<u8>>, stores: &Mutex<BTreeMap<u64, Store>>) {
 
 impl Cluster {
     fn new() -> Cluster {
+        Cluster::with((16 << 20, 50_000))
+    }
+
+    fn with(kept: (usize, u64)) -> Cluster {
+        let cluster = Cluster { kept, ..Cluster::empty() };
+        VOTERS.iter().for_each(|node| cluster.open(*node));
+        cluster
+    }
+
+    fn empty() -> Cluster {
         let (frames, receiver) = sync_channel(10_000);
         let stores = Arc::new(Mutex::new(BTreeMap::new()));
         let carried = stores.clone();
         std::thread::spawn(move || carry(&receiver, &carried));
         let directory = |node| (node, tempfile::tempdir().expect("a temporary directory"));
-        let directories = VOTERS.into_iter().map(directory).collect();
-        let cluster = Cluster { wire: Wire { frames }, directories, stores };
-        VOTERS.iter().for_each(|node| cluster.open(*node));
-        cluster
+        let directories = (11..=14).map(directory).collect();
+        let kept = (16 << 20, 50_000);
+        Cluster { wire: Wire { frames }, directories, stores, kept }
     }
 
     fn open(&self, node: u64) {
-        let founding = Founding { cluster: CLUSTER, node, voters: VOTERS.to_vec() };
+        self.found(node, VOTERS.to_vec());
+    }
+
+    fn found(&self, node: u64, voters: Vec<u64>) {
+        let founding = Founding { cluster: CLUSTER, node, voters };
         let options = Options {
             founding: Some(founding),
             peers: Arc::new(self.wire.clone()),
             tick: Duration::from_millis(10),
+            tail_bytes: self.kept.0,
+            flush_log_entries: self.kept.1,
             ..Options::new(self.directories[&node].path())
         };
         let store = Store::open(options).expect("the store opens");
@@ -135,6 +152,71 @@ async fn the_others_go_on_without_a_leader_that_stops_and_it_catches_up_when_it_
     let state = cluster.store(leader).read_barrier().await.expect("a barrier");
     assert_eq!(state.revision, 2);
     assert!(state.get(&key("after")).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_too_far_behind_gets_a_snapshot_and_its_watches_go_on() {
+    let cluster = Cluster::with((1_000, 20));
+    let leader = cluster.leader().await;
+    let behind = VOTERS.into_iter().find(|node| *node != leader).expect("a follower");
+    assert!(matches!(cluster.store(behind).txn(create("first")).await, Outcome::Applied { first: 1, .. }));
+    cluster.close(behind).shutdown().await;
+    for round in 0..200 {
+        let outcome = cluster.store(leader).txn(create(&format!("pod-{round}"))).await;
+        assert!(matches!(outcome, Outcome::Applied { .. }));
+    }
+    cluster.open(behind);
+    let store = cluster.store(behind);
+    let mut cursor = store.watch(BUCKET, Prefix::from(BUCKET), 1, Interest::All).expect("a cursor");
+    let mut events = Vec::new();
+    while events.len() < 200 {
+        cursor.next(1_000, &mut events).await.expect("events");
+    }
+    let revisions: Vec<_> = events.iter().map(|event| event.revision).collect();
+    assert_eq!(revisions, (2..=201).collect::<Vec<_>>());
+    assert_eq!(store.read_barrier().await.expect("a barrier").count(BUCKET), 201);
+    assert!(matches!(store.txn(create("last")).await, Outcome::Applied { first: 202, .. }));
+    // What was received is what a restart finds.
+    cluster.close(behind).shutdown().await;
+    drop((store, cursor));
+    cluster.open(behind);
+    assert_eq!(cluster.store(behind).read_barrier().await.expect("a barrier").count(BUCKET), 202);
+    let states = std::fs::read_dir(cluster.directories[&behind].path().join("state")).expect("states");
+    assert_eq!(states.count(), 1, "what was replaced is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_grows_from_one_node_and_replaces_a_member() {
+    let cluster = Cluster::empty();
+    cluster.found(11, vec![11]);
+    let first = cluster.store(11);
+    assert!(matches!(first.txn(create("before")).await, Outcome::Applied { first: 1, .. }));
+    for node in [12, 13, 14] {
+        cluster.found(node, Vec::new());
+    }
+    let add = |node| MemberChange::Add { node, address: format!("host-{node}:1") };
+    for node in [12, 13] {
+        first.change_members(add(node)).await.expect("a learner");
+        first.change_members(MemberChange::Promote { node, replaces: None }).await.expect("a voter");
+    }
+    let state = cluster.store(13).read_barrier().await.expect("a barrier");
+    assert!(state.get(&key("before")).is_some());
+    assert!(matches!(cluster.store(12).txn(create("grown")).await, Outcome::Applied { first: 2, .. }));
+    first.change_members(add(14)).await.expect("a learner");
+    let replace = MemberChange::Promote { node: 14, replaces: Some(12) };
+    first.change_members(replace).await.expect("a replacement");
+    let voters = |store: &Store| store.members().iter().map(|member| member.node).collect::<Vec<_>>();
+    assert_eq!(voters(&first), [11, 13, 14]);
+    assert!(first.members().iter().all(|member| member.role == MemberRole::Voter));
+    cluster.store(14).read_barrier().await.expect("a barrier");
+    assert_eq!(voters(&cluster.store(14)), [11, 13, 14]);
+    assert_eq!(cluster.store(14).members()[2].address, "host-14:1");
+    let not_leader = cluster.store(14).change_members(MemberChange::Remove { node: 13 }).await;
+    assert_eq!(not_leader, Err(MemberError::NotLeader { leader: 11 }));
+    // The first node may go: the others hold everything.
+    drop(first);
+    cluster.close(11).shutdown().await;
+    assert!(matches!(cluster.store(14).txn(create("after")).await, Outcome::Applied { first: 3, .. }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,6 +71,11 @@ impl DataDir {
         self.path.join(STATE_DIRECTORY).join(name)
     }
 
+    /// The directory that holds the states.
+    pub(crate) fn states_directory(&self) -> PathBuf {
+        self.path.join(STATE_DIRECTORY)
+    }
+
     pub(crate) fn watermark_file(&self) -> PathBuf {
         self.path.join(WATERMARK_FILE)
     }

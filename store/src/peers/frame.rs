@@ -109,6 +109,7 @@ impl FrameHeader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peers::Chunk;
     use raft::eraftpb::{Entry, Message};
 
     fn frame(body: Body) -> PeerFrame {
@@ -121,6 +122,14 @@ mod tests {
         vec![
             frame(Body::Raft(vec![message.clone(), message])),
             frame(Body::Forward(vec![b"a".to_vec(), Vec::new()])),
+            frame(Body::Snapshot(Box::new(Chunk {
+                id: 9,
+                number: 3,
+                meta: b"m".to_vec(),
+                records: b"records".to_vec(),
+                hash: Some(77),
+            }))),
+            frame(Body::SnapshotAck { id: 9, next: 4 }),
         ]
     }
 

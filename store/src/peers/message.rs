@@ -1,4 +1,4 @@
-//! What nodes say to each other: Raft's own messages, and proposals on their way to the leader.
+//! What nodes say to each other: Raft's own messages, proposals on their way to the leader, and parts of snapshots.
 //!
 //! A forwarded proposal needs no answer when it is applied: the node that it came from recognises its session in the
 //! log, as it does its own proposals.
@@ -10,6 +10,8 @@ use crate::codec::{Malformed, Reader, put_bytes, put_varint};
 
 const RAFT: u8 = 1;
 const FORWARD: u8 = 2;
+const SNAPSHOT: u8 = 3;
+const SNAPSHOT_ACK: u8 = 4;
 
 /// From this size on, what remains goes into another message.
 const MESSAGE_BYTES: usize = 1 << 20;
@@ -44,6 +46,26 @@ pub(crate) enum Body {
     /// Proposals with their sessions filled in. There is no refusal: it could never speak for another copy of the
     /// same message, which may have entered a log before or may do so later.
     Forward(Vec<Vec<u8>>),
+    Snapshot(Box<Chunk>),
+    /// The receiver of a snapshot wants this chunk next.
+    SnapshotAck {
+        id: u64,
+        next: u64,
+    },
+}
+
+/// A part of a snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Chunk {
+    /// Which of the sender's snapshots this belongs to.
+    pub(crate) id: u64,
+    pub(crate) number: u64,
+    /// The meta that belongs to the records; in the first chunk.
+    pub(crate) meta: Vec<u8>,
+    /// Revisions and values.
+    pub(crate) records: Vec<u8>,
+    /// The hash of the whole; in the last chunk.
+    pub(crate) hash: Option<u64>,
 }
 
 impl PeerMessage {
@@ -51,6 +73,7 @@ impl PeerMessage {
         match self.0 {
             Body::Raft(_) => Lane::Raft,
             Body::Forward(_) => Lane::Requests,
+            Body::Snapshot(_) | Body::SnapshotAck { .. } => Lane::Snapshots,
         }
     }
 
@@ -58,6 +81,8 @@ impl PeerMessage {
         match &self.0 {
             Body::Raft(messages) => messages.iter().map(raft_size).sum(),
             Body::Forward(proposals) => proposals.iter().map(|data| data.len() + 8).sum(),
+            Body::Snapshot(chunk) => chunk.meta.len() + chunk.records.len() + 64,
+            Body::SnapshotAck { .. } => 32,
         }
     }
 }
@@ -99,6 +124,20 @@ impl Body {
                 put_varint(buffer, proposals.len() as u64);
                 proposals.iter().for_each(|data| put_bytes(buffer, data));
             }
+            Body::Snapshot(chunk) => {
+                buffer.push(SNAPSHOT);
+                put_varint(buffer, chunk.id);
+                put_varint(buffer, chunk.number);
+                put_bytes(buffer, &chunk.meta);
+                put_bytes(buffer, &chunk.records);
+                buffer.push(u8::from(chunk.hash.is_some()));
+                buffer.extend(chunk.hash.iter().flat_map(|hash| hash.to_le_bytes()));
+            }
+            Body::SnapshotAck { id, next } => {
+                buffer.push(SNAPSHOT_ACK);
+                put_varint(buffer, *id);
+                put_varint(buffer, *next);
+            }
         }
     }
 
@@ -109,6 +148,18 @@ impl Body {
                 Message::decode(reader.bytes()?).map_err(|_| Malformed("Raft message"))
             })?),
             FORWARD => Body::Forward(many(&mut reader, |reader| Ok(reader.bytes()?.to_vec()))?),
+            SNAPSHOT => Body::Snapshot(Box::new(Chunk {
+                id: reader.varint()?,
+                number: reader.varint()?,
+                meta: reader.bytes()?.to_vec(),
+                records: reader.bytes()?.to_vec(),
+                hash: match reader.u8()? {
+                    0 => None,
+                    1 => Some(reader.u64()?),
+                    _ => return Err(Malformed("snapshot hash")),
+                },
+            })),
+            SNAPSHOT_ACK => Body::SnapshotAck { id: reader.varint()?, next: reader.varint()? },
             _ => return Err(Malformed("message kind")),
         };
         if reader.is_empty() { Ok(body) } else { Err(Malformed("message tail")) }

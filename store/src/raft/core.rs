@@ -6,7 +6,7 @@
 //! - an entry is handed out for applying only after it was synced here;
 //! - batches are persisted in order, and a change of the commit index alone never costs a sync.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType, HardState, Message};
 use raft::{Config, RawNode, ReadOnlyOption, StateRole};
@@ -15,6 +15,8 @@ use crate::bugs::{Bug, planted};
 use crate::codec::Malformed;
 use crate::disk::{LogEntry, chain_of, mix};
 use crate::engine::Values;
+use crate::members::{Reach, is_member};
+use crate::meta::Meta;
 use crate::raft::reads::Reads;
 use crate::raft::tail::{Tail, TailEntry};
 
@@ -65,8 +67,8 @@ pub(crate) struct Committed {
     pub(crate) index: u64,
     pub(crate) term: u64,
     pub(crate) data: Vec<u8>,
-    /// The membership after this entry, when it changed it.
-    pub(crate) conf: Option<ConfState>,
+    /// The membership after this entry, when it changed it, and the addresses that came with it.
+    pub(crate) conf: Option<(ConfState, Vec<u8>)>,
 }
 
 /// What the core wants done, in this order.
@@ -82,6 +84,7 @@ pub(crate) struct Output<T> {
 /// The replica of one node.
 pub(crate) struct Core<T> {
     raw: RawNode<Tail>,
+    config: Config,
     reads: Reads<T>,
     election_ticks: usize,
     seed: u64,
@@ -120,6 +123,7 @@ impl<T> Core<T> {
         let hard_state = raw.raft.hard_state();
         let mut core = Core {
             raw,
+            config,
             reads: Reads::new(options.node, options.boot),
             election_ticks: options.election_ticks,
             seed: options.seed,
@@ -178,6 +182,45 @@ impl<T> Core<T> {
         conf.voters == [self.raw.raft.id] && conf.voters_outgoing.is_empty()
     }
 
+    /// The membership in force.
+    pub(crate) fn conf_state(&self) -> ConfState {
+        sorted(self.raw.raft.prs().conf().to_conf_state())
+    }
+
+    /// Whether a change of membership is under way.
+    pub(crate) fn is_changing_members(&self) -> bool {
+        self.raw.raft.has_pending_conf() || !self.conf_state().voters_outgoing.is_empty()
+    }
+
+    /// Asks for a change of membership.
+    pub(crate) fn propose_members(&mut self, change: ConfChangeV2) -> raft::Result<()> {
+        self.raw.propose_conf_change(Vec::new(), change)
+    }
+
+    /// On the leader: how far the members are, by id.
+    pub(crate) fn reach(&self) -> Vec<Reach> {
+        let mut reach: Vec<Reach> = match self.role() {
+            Role::Leader => {
+                let progress = self.raw.raft.prs().iter();
+                progress
+                    .map(|(node, progress)| Reach {
+                        node: *node,
+                        matched: progress.matched,
+                        active: progress.recent_active || *node == self.raw.raft.id,
+                    })
+                    .collect()
+            }
+            Role::Follower | Role::Candidate => Vec::new(),
+        };
+        reach.sort_by_key(|reach| reach.node);
+        reach
+    }
+
+    /// Sets how many bytes of applied entries are kept for others.
+    pub(crate) fn keep(&mut self, bytes: usize) {
+        self.raw.mut_store().keep(bytes);
+    }
+
     /// Whether a batch is on its way to the log.
     pub(crate) fn is_persisting(&self) -> bool {
         !self.persisting.is_empty()
@@ -186,6 +229,11 @@ impl<T> Core<T> {
     /// Whether leadership is on its way to another node; until it has arrived, proposals would be dropped.
     pub(crate) fn is_handing_over(&self) -> bool {
         self.raw.raft.lead_transferee.is_some()
+    }
+
+    /// Hands leadership to a voter.
+    pub(crate) fn hand_over_to(&mut self, node: u64) {
+        self.raw.transfer_leader(node);
     }
 
     /// Hands leadership to the voter that is furthest; nothing happens without another one that was heard lately.
@@ -237,6 +285,49 @@ impl<T> Core<T> {
         let mut message = Message { from: self.raw.raft.id, entries, ..Message::default() };
         message.set_msg_type(raft::eraftpb::MessageType::MsgPropose);
         self.raw.raft.step(message)
+    }
+
+    /// Takes the nodes that are too far behind for this log.
+    pub(crate) fn take_snapshot_wishes(&mut self, held: bool) -> BTreeSet<u64> {
+        let tail = self.raw.mut_store();
+        tail.hold(held);
+        tail.take_wishes()
+    }
+
+    /// Whether a received state brings this node forward: it is beyond what is committed here, the log does not hold
+    /// its last entry, and this node is a member in it.
+    pub(crate) fn wants(&self, meta: &Meta) -> bool {
+        let conf = &meta.conf;
+        let own = self.raw.raft.id;
+        let mut members = conf.voters.iter().chain(&conf.learners).chain(&conf.voters_outgoing);
+        let log = &self.raw.raft.raft_log;
+        meta.applied > log.committed
+            && !log.match_term(meta.applied, meta.term)
+            && self.role() != Role::Leader
+            && members.any(|member| *member == own)
+    }
+
+    /// The hard state with which the log begins anew behind a received state: what was last given out, because
+    /// nothing newer has left this node.
+    pub(crate) fn hard_state_at(&self, meta: &Meta) -> HardState {
+        HardState { commit: meta.applied, ..self.hard_state.clone() }
+    }
+
+    /// Begins anew behind a received state whose log is persisted. Gives the message that tells the leader.
+    pub(crate) fn restart(&mut self, tail: Tail, meta: &Meta, leader: u64) -> raft::Result<Message> {
+        let config = Config { applied: meta.applied, ..self.config.clone() };
+        self.raw = RawNode::new(&config, tail, &crate::raft::logger())?;
+        self.set_election_timeout();
+        self.persisting.clear();
+        self.released.clear();
+        self.newest = 0;
+        self.hard_state = self.raw.raft.hard_state();
+        self.applied = meta.applied;
+        let (from, term) = (config.id, self.raw.raft.term);
+        let mut message = Message { to: leader, from, term, index: meta.applied, ..Message::default() };
+        message.commit = meta.applied;
+        message.set_msg_type(raft::eraftpb::MessageType::MsgAppendResponse);
+        Ok(message)
     }
 
     /// Asks for a read barrier on behalf of `reader`.
@@ -356,16 +447,34 @@ impl<T> Core<T> {
             EntryType::EntryNormal => None,
             EntryType::EntryConfChange => {
                 let change: ConfChange = decode_message(&entry.data)?;
-                Some(self.raw.apply_conf_change(&change).map_err(unfit)?)
+                Some((self.raw.apply_conf_change(&change).map_err(unfit)?, change.context))
             }
             EntryType::EntryConfChangeV2 => {
                 let change: ConfChangeV2 = decode_message(&entry.data)?;
-                Some(self.raw.apply_conf_change(&change).map_err(unfit)?)
+                Some((self.raw.apply_conf_change(&change).map_err(unfit)?, change.context))
             }
         };
+        let conf = conf.map(|(conf, context)| (sorted(conf), context));
+        if let Some((conf, _)) = &conf
+            && self.role() == Role::Leader
+            && !is_member(conf, self.raw.raft.id)
+        {
+            // Its removal was proposed by an earlier leader. raft-rs would let it go on and panic.
+            let term = self.raw.raft.term;
+            self.raw.raft.become_follower(term, 0);
+            self.set_election_timeout();
+        }
         let data = if conf.is_some() { Vec::new() } else { entry.data };
         Ok(Committed { index: entry.index, term: entry.term, data, conf })
     }
+}
+
+/// raft-rs keeps members in hash sets, whose order differs from node to node.
+fn sorted(mut conf: ConfState) -> ConfState {
+    for nodes in [&mut conf.voters, &mut conf.learners, &mut conf.voters_outgoing, &mut conf.learners_next] {
+        nodes.sort_unstable();
+    }
+    conf
 }
 
 fn unfit(_: raft::Error) -> Malformed {

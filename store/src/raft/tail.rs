@@ -3,7 +3,8 @@
 //! Keeps: every entry that is not yet applied is here; applied ones stay while they fit the limit, for followers
 //! that are a little behind. A follower that needs older ones gets a snapshot.
 
-use std::collections::VecDeque;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
 
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::util::limit_size;
@@ -26,8 +27,14 @@ pub(crate) struct Tail {
     before: (u64, u64, u64),
     hard_state: HardState,
     conf_state: ConfState,
+    /// Nodes that need older entries than these.
+    wishes: RefCell<BTreeSet<u64>>,
+    /// While snapshots are on their way, entries behind them are kept longer.
+    held: bool,
 }
 
+/// How much more may be kept while snapshots are on their way.
+const HELD_FACTOR: usize = 4;
 /// Memory of one entry beside its data, rounded.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 
@@ -39,7 +46,16 @@ impl Tail {
         hard_state: HardState,
         conf: ConfState,
     ) -> Tail {
-        Tail { entries: VecDeque::new(), bytes: 0, bytes_max, before, hard_state, conf_state: conf }
+        Tail {
+            entries: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+            before,
+            hard_state,
+            conf_state: conf,
+            wishes: RefCell::default(),
+            held: false,
+        }
     }
 
     /// Appends entries that follow the last one, or that replace a conflicting end.
@@ -79,9 +95,25 @@ impl Tail {
         self.entries.get(usize::try_from(offset).ok()?)
     }
 
+    /// Sets how many bytes of applied entries are kept.
+    pub(crate) fn keep(&mut self, bytes: usize) {
+        self.bytes_max = bytes;
+    }
+
+    /// Takes the nodes that need a snapshot.
+    pub(crate) fn take_wishes(&mut self) -> BTreeSet<u64> {
+        self.wishes.take()
+    }
+
+    /// Keeps entries longer, or no longer.
+    pub(crate) fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
     /// Forgets applied entries that do not fit the limit.
     pub(crate) fn trim(&mut self, applied: u64) {
-        while self.bytes > self.bytes_max {
+        let bytes_max = if self.held { self.bytes_max * HELD_FACTOR } else { self.bytes_max };
+        while self.bytes > bytes_max {
             match self.entries.front() {
                 Some(first) if first.entry.index <= applied => {
                     self.before = (first.entry.index, first.entry.term, first.chain);
@@ -154,7 +186,9 @@ impl Storage for Tail {
         Ok(self.last().0)
     }
 
-    fn snapshot(&self, _request_index: u64, _to: u64) -> raft::Result<Snapshot> {
+    /// Snapshots do not travel in Raft's messages: the wish is noted, and whoever gets one answers as if it had.
+    fn snapshot(&self, _request_index: u64, to: u64) -> raft::Result<Snapshot> {
+        self.wishes.borrow_mut().insert(to);
         Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable))
     }
 }

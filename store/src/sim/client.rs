@@ -110,7 +110,7 @@ impl Client {
                 (_, None) => Some(Expected::Absent),
             };
             write.compares.extend(expected.map(|expected| (key.clone(), expected)));
-            let removes = self.random.chance(if modified.is_some() { 25 } else { 3 });
+            let removes = self.random.chance(if modified.is_some() { 25 } else { 12 });
             let put = (!removes).then(|| self.value());
             let spliced = put.is_some() && self.random.chance(50);
             write.changes.push(Change { key, put, spliced });

@@ -260,6 +260,17 @@ impl Engine for SimDisk {
         Ok(Arc::new(SimState { disk: self.clone(), directory: directory.to_owned() }))
     }
 
+    fn remove_state(&self, directory: &Path) -> Result<(), DiskError> {
+        self.inner.lock().states.remove(directory);
+        Ok(())
+    }
+
+    fn states(&self, directory: &Path) -> Result<Vec<String>, DiskError> {
+        let inner = self.inner.lock();
+        let names = inner.states.keys().filter_map(|path| path.strip_prefix(directory).ok());
+        Ok(names.map(|name| name.to_string_lossy().into_owned()).collect())
+    }
+
     fn exists(&self, directory: &Path) -> bool {
         let inner = self.inner.lock();
         inner.states.contains_key(directory) || (directory.ends_with("log") && inner.log.is_some())

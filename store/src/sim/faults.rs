@@ -10,6 +10,8 @@ use crate::sim::random::Random;
 pub struct Plan {
     pub(crate) seed: u64,
     pub(crate) nodes: usize,
+    /// Hosts that wait to be taken in.
+    pub(crate) spares: usize,
     pub(crate) clients: usize,
     pub(crate) watchers: usize,
     /// How long faults happen, in microseconds.
@@ -45,10 +47,13 @@ pub(crate) enum Fault {
     DiskFails,
     Damage,
     Stall,
+    ChangeMembers,
+    HandOver,
+    LoseDisk,
 }
 
 impl Fault {
-    const ALL: [Fault; 16] = [
+    const ALL: [Fault; 19] = [
         Fault::EndProcess,
         Fault::CutPower,
         Fault::CutAllPower,
@@ -65,6 +70,9 @@ impl Fault {
         Fault::DiskFails,
         Fault::Damage,
         Fault::Stall,
+        Fault::ChangeMembers,
+        Fault::HandOver,
+        Fault::LoseDisk,
     ];
 }
 
@@ -81,6 +89,7 @@ impl Plan {
         }
         Plan {
             seed,
+            spares: random.within(0..3) as usize,
             nodes: if random.chance(15) { 5 } else { 3 },
             clients: random.within(2..7) as usize,
             watchers: random.within(1..5) as usize,
@@ -89,8 +98,8 @@ impl Plan {
             faults,
             think: [2_000, 20_000, 100_000][random.within(0..3) as usize],
             ring_bytes: [1, 2_000, 1 << 20][random.within(0..3) as usize],
-            flush_entries: [100_000, 100_000, 100_000][random.within(0..3) as usize],
-            tail_bytes: [1 << 20, 16 << 20][random.within(0..2) as usize],
+            flush_entries: [20, 200, 100_000][random.within(0..3) as usize],
+            tail_bytes: [2_000, 16 << 20][random.within(0..2) as usize],
             compacts: random.chance(60),
             request_timeout: [SECOND / 2, 5 * SECOND][random.within(0..2) as usize],
         }

@@ -23,7 +23,7 @@ use crate::sim::disk::SimDisk;
 use crate::start::{Assembly, assemble};
 use crate::store::Store;
 use crate::tasks::{Task, Tasks};
-use crate::threads::{FlushThread, LogThread, Owner, StateThread, Wake, wake_turn};
+use crate::threads::{FlushThread, LogThread, Owner, SnapshotThread, StateThread, Wake, wake_turn};
 
 /// The parts of a node that take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +34,12 @@ pub(crate) enum Part {
     Flush,
     Wake,
     Tasks,
+    Snapshot,
 }
 
 impl Part {
-    pub(crate) const ALL: [Part; 6] =
-        [Part::Owner, Part::Log, Part::State, Part::Flush, Part::Wake, Part::Tasks];
+    pub(crate) const ALL: [Part; 7] =
+        [Part::Owner, Part::Log, Part::State, Part::Flush, Part::Wake, Part::Tasks, Part::Snapshot];
 }
 
 /// A node's clock: it starts anywhere and runs a little too fast or too slow.
@@ -184,6 +185,7 @@ pub(crate) struct Running {
     log: Option<LogThread>,
     state: Option<StateThread>,
     flush: FlushThread,
+    snapshot: SnapshotThread,
     wake: Arc<Mailbox<Wake>>,
     tasks: Arc<SimTasks>,
     /// When each part takes its next turn, in microseconds of the world.
@@ -214,8 +216,8 @@ impl Running {
         options.tasks = tasks.clone();
         let engine: Arc<dyn Engine> = Arc::new(disk.clone());
         let recovered = recover_simulated(&options, &*engine, identity)?;
-        let Assembly { shared, owner, log, state, flush, wake, data_dir } =
-            assemble(options, recovered, seed)?;
+        let Assembly { shared, owner, log, state, flush, snapshot, wake, data_dir } =
+            assemble(options, recovered, engine, seed)?;
         Ok(Running {
             store: Store::simulated(shared.clone(), data_dir),
             shared,
@@ -224,6 +226,7 @@ impl Running {
             log: Some(log),
             state: Some(state),
             flush,
+            snapshot,
             wake,
             tasks,
             scheduled: [NEVER_SCHEDULED; Part::ALL.len()],
@@ -243,7 +246,13 @@ impl Running {
             Part::Flush => !self.flush.mailbox.is_empty(),
             Part::Wake => !self.wake.is_empty(),
             Part::Tasks => self.tasks.has_work(),
+            Part::Snapshot => !self.snapshot.mailbox.is_empty(),
         }
+    }
+
+    /// How many snapshots this process has installed.
+    pub(crate) fn snapshots(&self) -> u64 {
+        self.shared.figures.snapshots_installed.load(Ordering::Relaxed)
     }
 
     /// Whether a graceful stop has come to its end.
@@ -290,6 +299,11 @@ impl Running {
                 wake_turn(&mut events);
             }
             Part::Tasks => self.tasks.turn(),
+            Part::Snapshot => {
+                let mut events = Vec::new();
+                self.snapshot.mailbox.try_take(&mut events);
+                self.snapshot.turn(&mut events);
+            }
         }
         Next::Message
     }

@@ -3,26 +3,23 @@
 use super::*;
 
 /// Runs after which a planted bug must have been noticed.
-const RUNS_MAX: u64 = 6;
+const RUNS_MAX: u64 = 8;
 
 /// Bugs that take more runs than a test has time for, or that no run notices yet: the example `simulate` has the
 /// table.
-const RARE: [Bug; 10] = [
+const RARE: [Bug; 7] = [
+    Bug::TornMeta,
     Bug::ReusedReadContext,
     Bug::LeaseRead,
     Bug::ReusedBoot,
     Bug::VoteNotSynced,
     Bug::HastyRefusal,
-    Bug::TornMeta,
-    Bug::CutTooFar,
     Bug::ForgottenRevision,
-    Bug::SnapshotSkipsEvents,
-    Bug::SnapshotLosesSessions,
 ];
 
 #[test]
 fn clusters_keep_every_promise() {
-    for seed in 0..40 {
+    for seed in 0..20 {
         let verdict = run(&Plan::new(seed), None);
         assert_eq!(verdict.failure, None, "seed {seed}");
     }

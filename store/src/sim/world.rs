@@ -12,6 +12,7 @@ use crate::bugs::{Bug, plant, planted};
 use crate::disk::{Identity, mix};
 use crate::engine::Engine;
 use crate::fatal::simulated::{NodeEnds, within};
+use crate::members::{Member, MemberChange, MemberRole};
 use crate::meta::Meta;
 use crate::open::create_simulated;
 use crate::options::Options;
@@ -54,6 +55,10 @@ pub struct Figures {
     pub ends: u64,
     /// Leaders that began their duties.
     pub leaders: u64,
+    /// Changes of membership that were asked for.
+    pub changes: u64,
+    /// Snapshots that were installed.
+    pub snapshots: u64,
 }
 
 /// How a run ended.
@@ -81,6 +86,14 @@ pub fn run(plan: &Plan, bug: Option<Bug>) -> Verdict {
         watched: history.watches.iter().map(|watch| watch.events.len() as u64).sum(),
         ends: world.ends,
         leaders: history.duties.len() as u64,
+        changes: world.changes,
+        snapshots: world.snapshots
+            + world
+                .hosts
+                .iter()
+                .filter_map(|host| host.running.as_ref())
+                .map(Running::snapshots)
+                .sum::<u64>(),
     };
     drop(world);
     plant(None);
@@ -140,13 +153,17 @@ struct World {
     network_random: Random,
     healing: bool,
     damage_unnoticed: bool,
+    /// Changes of membership that were asked for.
+    changes: u64,
+    /// Snapshots installed by processes that ended.
+    snapshots: u64,
 }
 
 impl World {
     fn new(plan: Plan) -> World {
         let mut random = Random::new(plan.seed ^ 0x5eed);
         let cluster = random.next() >> 1;
-        let ids: Vec<u64> = (0..plan.nodes).map(|_| (random.next() >> 1).max(1)).collect();
+        let ids: Vec<u64> = (0..plan.nodes + plan.spares).map(|_| (random.next() >> 1).max(1)).collect();
         let mut hosts = Vec::new();
         for id in &ids {
             let rate = random.within(950..1_051);
@@ -188,6 +205,8 @@ impl World {
             random,
             healing: false,
             damage_unnoticed: false,
+            changes: 0,
+            snapshots: 0,
             plan,
         }
     }
@@ -195,7 +214,8 @@ impl World {
     /// The whole life of the cluster.
     fn live(&mut self) -> Result<(), Failure> {
         for host in 0..self.hosts.len() {
-            self.create(host)?;
+            let founds = host < self.plan.nodes;
+            self.create(host, founds)?;
             self.start(host)?;
         }
         for client in 0..self.clients.len() {
@@ -213,8 +233,10 @@ impl World {
         check(&self.truth, &self.history)
     }
 
-    fn create(&self, host: usize) -> Result<(), Failure> {
-        let voters = self.hosts.iter().map(|host| host.identity.node).collect();
+    /// Makes a node's stores: a founding one's, or those of one that waits to be taken in.
+    fn create(&self, host: usize, founds: bool) -> Result<(), Failure> {
+        let founding = self.hosts.iter().take(if founds { self.plan.nodes } else { 0 });
+        let voters = founding.map(|host| host.identity.node).collect();
         let Host { disk, identity, .. } = &self.hosts[host];
         create_simulated(&self.options(host), disk, *identity, voters)
             .map_err(|error| Failure::new("starts", error.to_string()))
@@ -299,7 +321,7 @@ impl World {
         }
         let options = self.options(host);
         if planted(Bug::ReusedId) && !self.hosts[host].disk.exists(Path::new("log")) {
-            self.create(host)?;
+            self.create(host, host < self.plan.nodes)?;
         }
         let now = self.now;
         let Host { identity, disk, clock, random, .. } = &mut self.hosts[host];
@@ -349,7 +371,7 @@ impl World {
         state.life += 1;
         state.paused_until = 0;
         state.leads = None;
-        drop(state.running.take());
+        self.snapshots += state.running.take().map_or(0, |running| running.snapshots());
     }
 
     fn disconnect(&mut self, host: usize) {
@@ -419,6 +441,7 @@ impl World {
                 Part::Log => random.within(50..600) + state.disk_delay,
                 Part::Flush => random.within(500..20_000) + state.disk_delay,
                 Part::Tasks => random.within(10..400),
+                Part::Snapshot => random.within(100..5_000) + state.disk_delay,
             };
             let unusual = if random.chance(1) { random.within(0..30_000) } else { 0 };
             self.schedule(host, part, self.now + usual + unusual);
@@ -594,6 +617,7 @@ impl World {
 
     /// Begins a call on some node; false when none is there for this client.
     fn begin_call(&mut self, index: usize) -> bool {
+        let members = if self.healing { self.member_hosts() } else { Vec::new() };
         let client = &mut self.clients[index];
         let nodes = self.hosts.len() as u64;
         if client.random.chance(20) {
@@ -610,7 +634,13 @@ impl World {
         if host.paused_until > self.now {
             return false;
         }
-        let Some(running) = host.running.as_ref().filter(|_| !host.stopping) else {
+        // A load balancer knows no node that has never had a state, nor in the end one that is no member.
+        let serves = |running: &&Running| {
+            !host.stopping
+                && running.shared.applied.reached() > 0
+                && (members.is_empty() || members.contains(&client.node))
+        };
+        let Some(running) = host.running.as_ref().filter(serves) else {
             client.node = client.random.within(0..nodes) as usize;
             return false;
         };
@@ -725,6 +755,77 @@ impl World {
                 self.hosts[host].disk.trouble(after, trouble);
             }
             Fault::Damage => self.damage(host),
+            Fault::ChangeMembers => self.change_members(),
+            Fault::HandOver => {
+                if let Some(running) = &self.hosts[host].running {
+                    running.store.hand_over(None);
+                    self.kick(host);
+                }
+            }
+            Fault::LoseDisk => self.lose_disk(host),
+        }
+    }
+
+    /// The host that leads and what it knows of the members.
+    fn leader(&self) -> Option<(usize, Vec<Member>)> {
+        let leads =
+            |host: &&usize| self.hosts[**host].leads.is_some() && self.hosts[**host].paused_until <= self.now;
+        let hosts: Vec<usize> = (0..self.hosts.len()).collect();
+        let leader = *hosts.iter().find(leads)?;
+        Some((leader, self.hosts[leader].running.as_ref()?.store.members()))
+    }
+
+    /// Asks the leader for some change of membership.
+    fn change_members(&mut self) {
+        let Some((leader, members)) = self.leader() else { return };
+        let own = self.hosts[leader].identity.node;
+        let learner = members.iter().find(|member| member.role == MemberRole::Learner);
+        let voters: Vec<u64> = members
+            .iter()
+            .filter(|member| member.role == MemberRole::Voter && member.node != own)
+            .map(|member| member.node)
+            .collect();
+        let spare = self.hosts.iter().find(|host| {
+            host.running.is_some() && members.iter().all(|member| member.node != host.identity.node)
+        });
+        let change = match (learner, spare) {
+            (Some(learner), _) => {
+                let replaces = self.random.chance(70).then(|| self.random.pick(&voters).copied()).flatten();
+                MemberChange::Promote { node: learner.node, replaces }
+            }
+            (None, Some(spare)) => {
+                MemberChange::Add { node: spare.identity.node, address: "simulated".to_owned() }
+            }
+            (None, None) if voters.len() >= self.plan.nodes => {
+                let Some(node) = self.random.pick(&voters) else { return };
+                MemberChange::Remove { node: *node }
+            }
+            (None, None) => return,
+        };
+        let Some(running) = &self.hosts[leader].running else { return };
+        // Nobody waits for the answer: the members show it.
+        let (reply, _) = tokio::sync::oneshot::channel();
+        running.shared.owner.push(OwnerEvent::ChangeMembers(change, reply));
+        self.changes += 1;
+        self.kick(leader);
+    }
+
+    /// A host that is no member loses its disk and comes back under a new id, to be taken in again.
+    fn lose_disk(&mut self, host: usize) {
+        let Some((_, members)) = self.leader() else { return };
+        let old = self.hosts[host].identity.node;
+        if members.iter().any(|member| member.node == old) {
+            return;
+        }
+        self.end_process(host, Loss::Power);
+        let node = (self.random.next() >> 1).max(1);
+        self.by_id.insert(node, host);
+        let state = &mut self.hosts[host];
+        state.identity.node = node;
+        state.disk.restore(&SimDisk::new());
+        state.disk.take_written();
+        if self.create(host, false).is_ok() {
+            self.start_later(host, MILLISECOND);
         }
     }
 
@@ -822,7 +923,7 @@ impl World {
 
     /// Every node must take a write again.
     fn probe(&mut self) -> Result<(), Failure> {
-        for host in 0..self.hosts.len() {
+        for host in self.member_hosts() {
             let mut probe = Client::new(self.plan.clients + host, host, self.random.fork());
             let began = self.now;
             loop {
@@ -853,6 +954,14 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// The hosts that are members, as far as the leader knows.
+    fn member_hosts(&self) -> Vec<usize> {
+        let Some((_, members)) = self.leader() else { return Vec::new() };
+        let is_member =
+            |host: &usize| members.iter().any(|member| member.node == self.hosts[*host].identity.node);
+        (0..self.hosts.len()).filter(is_member).collect()
     }
 
     fn describe_nodes(&self) -> String {
@@ -912,8 +1021,9 @@ impl World {
                     && running.shared.recorded.reached() == status.revision;
                 settled.then_some((status.applied_index, status.leader))
             };
-            let all: Vec<_> = self.hosts.iter().map(status).collect();
-            if all[0].is_some() && all.iter().all(|status| *status == all[0]) {
+            let members = self.member_hosts();
+            let all: Vec<_> = members.iter().map(|host| status(&self.hosts[*host])).collect();
+            if all.first().is_some_and(Option::is_some) && all.iter().all(|status| *status == all[0]) {
                 return Ok(());
             }
             if self.now - began > HEALING {
@@ -934,7 +1044,8 @@ impl World {
                 None => expected.remove(record.key.as_str()),
             };
         }
-        for host in &self.hosts {
+        for host in self.member_hosts() {
+            let host = &self.hosts[host];
             let Some(running) = &host.running else { continue };
             let state = running.store.state();
             if state.revision < self.truth.newest() {

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use raft::eraftpb::HardState;
+
 use crate::bugs::{Bug, planted};
 use crate::disk::{HardStateValue, LogEntry, Truncation, Watermark, WatermarkFile};
 use crate::engine::{LogStore, LogWrite};
 use crate::error::DiskError;
 use crate::fatal::fatal;
 use crate::mailbox::Mailbox;
+use crate::open::STATE_DIRECTORY;
 use crate::raft::LogBatch;
 use crate::shared::{OwnerEvent, Shared};
 
@@ -24,6 +27,12 @@ const WATERMARK_SYNC_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) enum LogEvent {
     /// Write and sync this batch.
     Append(LogBatch),
+    /// Forget all entries and begin behind a received state.
+    Switch {
+        truncation: Truncation,
+        hard_state: HardState,
+        state: String,
+    },
     /// The state up to this index is durable: the log up to it may go.
     EraseThrough(u64),
     Stop,
@@ -56,15 +65,21 @@ impl LogThread {
     pub(crate) fn turn(&mut self, events: &mut Vec<LogEvent>) -> bool {
         let mut batches = Vec::new();
         let mut erase_through = None;
+        let mut switch = None;
         let mut stop = false;
         for event in events.drain(..) {
             match event {
                 LogEvent::Append(batch) => batches.push(batch),
+                // Nothing is appended between this and the owner's answer to it.
+                LogEvent::Switch { truncation, hard_state, state } => {
+                    switch = Some((truncation, hard_state, state));
+                }
                 LogEvent::EraseThrough(index) => erase_through = Some(index),
                 LogEvent::Stop => stop = true,
             }
         }
-        if let Err(error) = self.write(batches).and_then(|()| self.erase(erase_through)) {
+        let written = self.write(batches).and_then(|()| self.erase(erase_through));
+        if let Err(error) = written.and_then(|()| self.switch(switch)) {
             fatal(format_args!("the log could not be written: {error}"));
         }
         if let Err(error) = self.sync_watermark(stop) {
@@ -118,6 +133,24 @@ impl LogThread {
         let write = LogWrite { erase_through: Some(index), named, ..LogWrite::default() };
         // Without a sync: if this is lost, the log is merely longer.
         self.log.write(&write, false)
+    }
+
+    /// One synced write forgets the log and names the new state: before it the old state counts, after it the new.
+    fn switch(&mut self, switch: Option<(Truncation, HardState, String)>) -> Result<(), DiskError> {
+        let Some((truncation, hard_state, state)) = switch else { return Ok(()) };
+        let named = vec![
+            (Truncation::NAME, truncation.encode()),
+            (HardStateValue::NAME, HardStateValue::encode(&hard_state)),
+            (STATE_DIRECTORY, state.into_bytes()),
+        ];
+        self.log.write(&LogWrite { erase_from: Some(0), named, ..LogWrite::default() }, true)?;
+        let Truncation { index, term, chain } = truncation;
+        let watermark =
+            Watermark { index, term, chain, current_term: hard_state.term, vote: hard_state.vote };
+        self.watermark.write(watermark).map_err(DiskError::io("write the watermark"))?;
+        self.watermark_dirty = true;
+        self.shared.owner.push(OwnerEvent::Switched);
+        Ok(())
     }
 
     fn sync_watermark(&mut self, now: bool) -> Result<(), DiskError> {

@@ -4,23 +4,27 @@
 //! Group commit: while a batch is being synced, proposals gather and become the next batch; when the log is idle,
 //! a proposal goes at once. A node that does not lead sends its proposals to the leader.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::bugs::{Bug, planted};
 use crate::command::{Command, Encoded, Session, session_of};
+use crate::disk::Truncation;
 use crate::fatal::fatal;
 use crate::floor::{FloorPolicy, Sample};
 use crate::gather::Gather;
 use crate::mailbox::Mailbox;
+use crate::members::{MemberChange, MemberError};
 use crate::peers::{Body, PeerFrame, PeerMessage, batches};
-use crate::raft::{Committed, Core, Role};
+use crate::raft::{Committed, Core, Role, Tail};
 use crate::shared::{NEVER, OwnerEvent, Proposal, Reader, Replica, Reply, Shared};
 use crate::status::Leadership;
 use crate::threads::pending::{Pending, PendingTable};
-use crate::threads::{LogEvent, StateEvent};
+use crate::threads::{Built, LogEvent, SnapshotEvent, StateEvent};
 use crate::txn::Why;
 
 /// Bytes that one append may carry.
@@ -29,6 +33,8 @@ const APPEND_BYTES_MAX: usize = 8 << 20;
 const FORWARD_BYTES_MAX: usize = 1 << 20;
 /// How often requests that nobody can answer any more are looked for, in ticks.
 const SWEEP_TICKS: u64 = 10;
+/// How often a snapshot is asked for again, in ticks.
+const SNAPSHOT_TICKS: u64 = 20;
 /// How long a stop waits for what is in flight.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a leader that stops tries to hand over, in election timeouts.
@@ -40,6 +46,7 @@ pub(crate) struct Owner {
     core: Core<Reader>,
     log: Arc<Mailbox<LogEvent>>,
     state: Arc<Mailbox<StateEvent>>,
+    snapshots: Arc<Mailbox<SnapshotEvent>>,
     /// Proposals of this node's callers that have not been given a sequence.
     queued: VecDeque<Queued>,
     /// Proposals of other nodes that wait to be appended here.
@@ -48,6 +55,14 @@ pub(crate) struct Owner {
     pending: PendingTable,
     /// When and for whom pending proposals were last looked through for another attempt: tick, term, leader.
     tried: (u64, u64, u64),
+    /// When a snapshot was last asked for, per node.
+    asked: BTreeMap<u64, u64>,
+    /// The change of membership that was asked for here.
+    changing: Option<Changing>,
+    /// The next one, which waits.
+    waiting_change: Option<Changing>,
+    /// The received state to which the log is being switched.
+    installing: Option<Box<Built>>,
     floor: FloorPolicy,
     gather: Gather,
     known: Known,
@@ -62,6 +77,7 @@ pub(crate) struct OwnerParts {
     pub(crate) core: Core<Reader>,
     pub(crate) log: Arc<Mailbox<LogEvent>>,
     pub(crate) state: Arc<Mailbox<StateEvent>>,
+    pub(crate) snapshots: Arc<Mailbox<SnapshotEvent>>,
 }
 
 /// Until when, and for how many more proposals, the owner waits after a turn.
@@ -74,6 +90,13 @@ pub(crate) struct Wait {
 #[derive(Debug)]
 struct Queued {
     proposal: Proposal,
+    deadline: Duration,
+}
+
+#[derive(Debug)]
+struct Changing {
+    change: MemberChange,
+    reply: oneshot::Sender<Result<(), MemberError>>,
     deadline: Duration,
 }
 
@@ -96,7 +119,7 @@ struct Known {
 
 impl Owner {
     pub(crate) fn new(parts: OwnerParts) -> Owner {
-        let OwnerParts { shared, core, log, state } = parts;
+        let OwnerParts { shared, core, log, state, snapshots } = parts;
         let floor = FloorPolicy::new(shared.options.history, shared.options.history_bytes);
         let gather = Gather::new(shared.options.gather);
         let next_tick = shared.options.clock.now() + shared.options.tick;
@@ -105,11 +128,16 @@ impl Owner {
             core,
             log,
             state,
+            snapshots,
             queued: VecDeque::new(),
             foreign: VecDeque::new(),
             foreign_bytes: 0,
             pending: PendingTable::default(),
             tried: (0, 0, 0),
+            asked: BTreeMap::new(),
+            changing: None,
+            waiting_change: None,
+            installing: None,
             floor,
             gather,
             known: Known::default(),
@@ -161,6 +189,13 @@ impl Owner {
             // The next drive looks at the applied index.
             OwnerEvent::Applied => {}
             OwnerEvent::Peer(frame) => self.receive(frame),
+            OwnerEvent::SnapshotBuilt(built) => self.install(built),
+            OwnerEvent::Switched => self.switched(),
+            OwnerEvent::ChangeMembers(change, reply) => self.change_members(change, reply),
+            OwnerEvent::HandOver(to) => match to {
+                Some(node) => self.core.hand_over_to(node),
+                None => self.core.hand_over(),
+            },
             OwnerEvent::Unreachable(node) => self.core.report_unreachable(node),
             OwnerEvent::Stop => self.begin_stop(),
         }
@@ -198,6 +233,10 @@ impl Owner {
                 }
             }
             Body::Forward(proposals) => self.take_in(from, proposals),
+            Body::Snapshot(chunk) => self.snapshots.push(SnapshotEvent::Received { from, chunk }),
+            Body::SnapshotAck { id, next } => {
+                self.snapshots.push(SnapshotEvent::Acked { from, id, next });
+            }
         }
     }
 
@@ -231,6 +270,104 @@ impl Owner {
         self.shared.options.peers.send(frame);
     }
 
+    /// Begins a change of membership. One that has to wait for another one, or for a learner to catch up, is tried
+    /// again with every tick until its time is over.
+    fn change_members(&mut self, change: MemberChange, reply: oneshot::Sender<Result<(), MemberError>>) {
+        let deadline = self.shared.options.clock.now() + self.shared.options.request_timeout;
+        self.try_member_change(Changing { change, reply, deadline });
+    }
+
+    fn try_member_change(&mut self, changing: Changing) {
+        // A caller that went away needs no answer.
+        let _ = match self.begin_member_change(&changing.change) {
+            Ok(()) => {
+                self.changing = Some(changing);
+                return;
+            }
+            Err(MemberError::Busy | MemberError::NotCaughtUp { .. })
+                if self.waiting_change.is_none() && self.shared.options.clock.now() < changing.deadline =>
+            {
+                self.waiting_change = Some(changing);
+                return;
+            }
+            Err(error) => changing.reply.send(Err(error)),
+        };
+    }
+
+    fn begin_member_change(&mut self, change: &MemberChange) -> Result<(), MemberError> {
+        if !self.core.leads_its_term() {
+            return Err(MemberError::NotLeader { leader: self.core.leader() });
+        }
+        if self.changing.is_some() || self.core.is_changing_members() {
+            return Err(MemberError::Busy);
+        }
+        let own = self.shared.identity.node;
+        change.check(&self.core.conf_state(), own, self.core.commit(), &self.core.reach())?;
+        self.core.propose_members(change.conf_change()).map_err(|_| MemberError::Busy)
+    }
+
+    /// Answers whoever asked for a change of membership, once it is complete or its time is over.
+    fn end_member_change(&mut self) {
+        let now = self.shared.options.clock.now();
+        let done = |changing: &Changing, core: &Core<Reader>| {
+            !core.is_changing_members() && changing.change.is_done(&core.conf_state())
+        };
+        let Some(changing) = &self.changing else { return };
+        let answer = if done(changing, &self.core) {
+            Ok(())
+        } else if changing.deadline <= now || self.core.role() != Role::Leader {
+            Err(MemberError::Unknown)
+        } else {
+            return;
+        };
+        if let Some(changing) = self.changing.take() {
+            // A caller that went away needs no answer.
+            let _ = changing.reply.send(answer);
+        }
+    }
+
+    /// Has snapshots sent to the nodes that need them.
+    fn send_snapshots(&mut self) {
+        let active = self.shared.snapshots.load(Ordering::SeqCst) > 0;
+        for to in self.core.take_snapshot_wishes(active) {
+            let asked = self.asked.get(&to).is_some_and(|tick| self.ticks < tick + SNAPSHOT_TICKS);
+            if !asked {
+                self.asked.insert(to, self.ticks);
+                self.state.push(StateEvent::Snapshot(to));
+            }
+        }
+    }
+
+    /// Has the log switched to a received state, unless this node has come further meanwhile.
+    fn install(&mut self, built: Box<Built>) {
+        let meta = &built.machine.meta;
+        if self.installing.is_some() || self.stop.is_some() || !self.core.wants(meta) {
+            return;
+        }
+        let truncation = Truncation { index: meta.applied, term: meta.term, chain: 0 };
+        let hard_state = self.core.hard_state_at(meta);
+        let state = built.directory.clone();
+        self.log.push(LogEvent::Switch { truncation, hard_state, state });
+        self.installing = Some(built);
+    }
+
+    /// Goes on behind the received state.
+    fn switched(&mut self) {
+        let Some(built) = self.installing.take() else { return };
+        let meta = &built.machine.meta;
+        let before = (meta.applied, meta.term, 0);
+        let hard_state = self.core.hard_state_at(meta);
+        let tail = Tail::new(before, self.shared.options.tail_bytes, hard_state, meta.conf.clone());
+        let leader = self.core.leader();
+        let restarted = self.core.restart(tail, meta, leader);
+        let answer = restarted.unwrap_or_else(|error| fatal(format_args!("a received state: {error}")));
+        tracing::info!(index = meta.applied, revision = meta.revision, "installed a snapshot");
+        if leader != 0 {
+            self.send(leader, Body::Raft(vec![answer]));
+        }
+        self.state.push(StateEvent::Replace(built));
+    }
+
     fn campaign(&mut self) {
         if let Err(error) = self.core.campaign() {
             tracing::warn!(%error, "campaigning failed");
@@ -249,6 +386,16 @@ impl Owner {
         self.shared.applied.expire(now);
         self.shared.published.expire(now);
         self.shared.recorded.expire(now);
+        if self.shared.snapshots.load(Ordering::SeqCst) > 0 {
+            self.snapshots.push(SnapshotEvent::Tick(self.ticks));
+        }
+        if let Some(changing) = self.waiting_change.take() {
+            self.try_member_change(changing);
+        }
+        let reach = self.core.reach();
+        if !reach.is_empty() || self.known.replica.leads {
+            *self.shared.reach.lock() = reach;
+        }
         if self.ticks.is_multiple_of(SWEEP_TICKS) {
             self.sweep(now);
         }
@@ -281,6 +428,10 @@ impl Owner {
     /// Does what the core wants until it wants nothing more, and appends what has gathered. Gives how many more
     /// proposals are worth waking up for, and until when to wait for them.
     fn drive(&mut self) -> Wait {
+        if self.installing.is_some() {
+            // Nothing may leave the core that the switch would undo.
+            return Wait { wanted: 1, until: Duration::MAX };
+        }
         self.core.applied(self.shared.applied.reached());
         while self.core.has_output() {
             self.output();
@@ -290,6 +441,8 @@ impl Owner {
             self.output();
             wait = self.append_when_due();
         }
+        self.send_snapshots();
+        self.end_member_change();
         self.publish();
         wait
     }
@@ -493,6 +646,9 @@ impl Owner {
         if changed {
             self.known.leads_its_term = leads_its_term;
             self.known.sole_voter = sole_voter;
+            if !sole_voter {
+                self.core.keep(self.shared.options.tail_bytes);
+            }
             self.known.complete_from = replica.commit;
             let alone = sole_voter && !self.shared.options.confirm_every_read;
             let fast = leads_its_term && alone;
@@ -538,6 +694,7 @@ impl Owner {
             && self.pending.is_empty()
             && self.foreign.is_empty()
             && !self.core.is_persisting()
+            && self.installing.is_none()
             && !(self.core.role() == Role::Leader && self.hands_over());
         idle || self.shared.options.clock.now() >= stop.by
     }
@@ -546,6 +703,7 @@ impl Owner {
     fn finish(&mut self) {
         self.log.push(LogEvent::Stop);
         self.state.push(StateEvent::Stop);
+        self.snapshots.push(SnapshotEvent::Stop);
         self.queued.drain(..).for_each(|queued| queued.proposal.reply.refuse(Why::Stopping));
         self.pending.end_all();
         self.core.retain_readers(|_| false);

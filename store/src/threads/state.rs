@@ -5,16 +5,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
+
+use raft::eraftpb::ConfState;
 
 use crate::bugs::{Bug, planted};
-use crate::engine::StateWrite;
+use crate::codec::Reader;
+use crate::engine::{StateStore, StateWrite};
 use crate::entry::Revision;
 use crate::fatal::fatal;
 use crate::machine::{Change, Machine};
 use crate::mailbox::Mailbox;
+use crate::members::{is_member, read_addresses};
 use crate::raft::Committed;
-use crate::shared::{NEVER, OwnerEvent, Reply, Shared};
-use crate::threads::{FlushEvent, Wake};
+use crate::shared::{Membership, NEVER, OwnerEvent, Reply, Shared};
+use crate::threads::{Built, FlushEvent, SnapshotEvent, Wake};
 use crate::txn::Outcome;
 use crate::watch::{Event, Publisher};
 
@@ -25,6 +30,10 @@ const GARBAGE_PER_WRITE: usize = 2_000;
 #[derive(Debug)]
 pub(crate) enum StateEvent {
     Apply(ApplyBatch),
+    /// Have the state sent to a node.
+    Snapshot(u64),
+    /// Go on with a received state.
+    Replace(Box<Built>),
     Stop,
 }
 
@@ -40,6 +49,8 @@ pub(crate) struct StateThread {
     pub(crate) flush: Arc<Mailbox<FlushEvent>>,
     pub(crate) flush_busy: Arc<AtomicBool>,
     pub(crate) wake: Arc<Mailbox<Wake>>,
+    pub(crate) snapshots: Arc<Mailbox<SnapshotEvent>>,
+    pub(crate) records: Arc<dyn StateStore>,
     pub(crate) since_flush: SinceFlush,
     pub(crate) erasing: bool,
     /// The last write; its buffer serves the next one.
@@ -72,13 +83,45 @@ impl StateThread {
         for event in events.drain(..) {
             match event {
                 StateEvent::Apply(entries) => batch.extend(entries),
+                StateEvent::Snapshot(to) => {
+                    self.apply_all(&mut batch);
+                    let meta = Box::new(self.machine.meta.clone());
+                    self.snapshots.push(SnapshotEvent::Send { to, meta });
+                }
+                StateEvent::Replace(built) => {
+                    self.apply_all(&mut batch);
+                    self.replace(*built);
+                }
                 StateEvent::Stop => stop = true,
             }
         }
-        if !batch.is_empty() {
-            self.apply(batch);
-        }
+        self.apply_all(&mut batch);
         !stop
+    }
+
+    fn apply_all(&mut self, batch: &mut ApplyBatch) {
+        if !batch.is_empty() {
+            self.apply(std::mem::take(batch));
+        }
+    }
+
+    /// Goes on with a received state. What watchers have not seen of it they read from its records.
+    fn replace(&mut self, built: Built) {
+        let Built { records, machine, .. } = built;
+        let before = self.machine.state.revision;
+        self.machine = machine;
+        self.records = records.clone();
+        self.since_flush = SinceFlush::default();
+        self.erasing = false;
+        self.keep_figures();
+        self.publish_members();
+        self.shared.figures.snapshots_installed.fetch_add(1, Ordering::Relaxed);
+        self.shared.replace_records(records);
+        self.shared.state.store(Arc::new(self.machine.state.clone()));
+        self.shared.recorded.reach(self.machine.state.revision);
+        let wakers = self.publisher.skip(before, self.machine.state.revision);
+        self.publish_with(wakers);
+        self.publisher.evict();
     }
 
     fn apply(&mut self, batch: ApplyBatch) {
@@ -116,18 +159,44 @@ impl StateThread {
         if planted(Bug::Nondeterminism) && (entry.index ^ self.shared.identity.node).is_multiple_of(64) {
             self.machine.meta.cluster_level += 1;
         }
-        if let Some(conf) = entry.conf {
-            self.machine.meta.conf = conf;
+        if let Some((conf, context)) = entry.conf {
+            self.change_members(entry.index, conf, &context);
         }
         outcome
     }
 
+    fn change_members(&mut self, index: u64, conf: ConfState, context: &[u8]) {
+        let meta = &mut self.machine.meta;
+        if !context.is_empty() {
+            let addresses = read_addresses(&mut Reader::new(context)).unwrap_or_else(|error| {
+                fatal(format_args!("log entry {index} cannot be applied: {error}"));
+            });
+            meta.addresses.extend(addresses);
+        }
+        meta.addresses.retain(|node, _| is_member(&conf, *node));
+        meta.conf = conf;
+        self.publish_members();
+    }
+
+    fn publish_members(&self) {
+        let meta = &self.machine.meta;
+        self.shared
+            .members
+            .send_replace(Membership { conf: meta.conf.clone(), addresses: meta.addresses.clone() });
+    }
+
     fn publish(&mut self, changes: &[Change]) {
-        let shared = &self.shared;
         let state = Arc::new(self.machine.state.clone());
         let revision = state.revision;
-        shared.state.store(state);
+        self.shared.state.store(state);
         let wakers = self.publisher.publish(changes.iter().map(event_of).collect(), revision);
+        self.publish_with(wakers);
+    }
+
+    /// Tells everybody who waits how far the state has come.
+    fn publish_with(&mut self, wakers: Vec<Waker>) {
+        let shared = &self.shared;
+        let revision = self.machine.state.revision;
         shared.published.reach(revision);
         let applied = self.machine.meta.applied;
         shared.applied.reach(applied);
@@ -146,13 +215,16 @@ impl StateThread {
         self.write.erase = self.garbage();
         self.write.meta = self.machine.meta.encode();
         self.write.revision = self.machine.state.revision;
-        if let Err(error) = self.shared.records.write(&self.write) {
+        if let Err(error) = self.records.write(&self.write) {
             fatal(format_args!("records could not be written: {error}"));
         }
         self.shared.recorded.reach(self.machine.state.revision);
     }
 
     fn garbage(&mut self) -> Vec<Revision> {
+        if self.shared.snapshots.load(Ordering::SeqCst) > 0 {
+            return Vec::new();
+        }
         let bytes = self.machine.bytes();
         let threshold = self.shared.options.garbage_round_bytes.max(bytes.retained / 4);
         let crowded = bytes.retained + bytes.garbage >= self.shared.options.quota_bytes;
@@ -170,10 +242,10 @@ impl StateThread {
             || self.since_flush.entries >= options.flush_log_entries;
         if due && !self.flush_busy.swap(true, Ordering::AcqRel) {
             self.since_flush = SinceFlush::default();
-            if let Err(error) = self.shared.records.begin_flush() {
+            if let Err(error) = self.records.begin_flush() {
                 fatal(format_args!("the state could not be flushed: {error}"));
             }
-            self.flush.push(FlushEvent::Flush(self.shared.records.clone(), self.machine.meta.applied));
+            self.flush.push(FlushEvent::Flush(self.records.clone(), self.machine.meta.applied));
         }
     }
 

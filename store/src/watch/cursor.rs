@@ -203,10 +203,11 @@ impl Drop for Cursor {
 
 fn read_slice(shared: &Shared, bucket: &str, place: &Place, events_max: usize) -> Result<Slice, DiskError> {
     let through = shared.recorded.reached();
+    let records = shared.records();
     let mut slice = Slice { events: VecDeque::new(), through };
     let mut candidates = Vec::new();
     let (mut visited, mut bytes) = (0, 0);
-    shared.records.visit(place.position, through, &mut |revision, value| {
+    records.visit(place.position, through, &mut |revision, value| {
         visited += 1;
         let head = RecordHead::decode(revision, value)?;
         if head.key.starts_with(bucket) && wants_key(place, head.key) {
@@ -221,7 +222,7 @@ fn read_slice(shared: &Shared, bucket: &str, place: &Place, events_max: usize) -
         Ok(ControlFlow::Continue(()))
     })?;
     for record in candidates {
-        let old = match entry_at(&*shared.records, record.previous) {
+        let old = match entry_at(&*records, record.previous) {
             Ok(old) => old,
             // Erased under our hands: the caller sees the floor and reports it.
             Err(_) if shared.state.load().floor > place.position => break,

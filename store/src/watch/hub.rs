@@ -105,6 +105,16 @@ impl Hub {
         inner.slots.note(events, wakers);
     }
 
+    /// Empties the ring, which goes on behind `through`. Every watcher looks again from `first` on.
+    pub(crate) fn skip(&self, first: Revision, through: Revision, wakers: &mut Vec<Waker>) {
+        let mut inner = self.inner.lock();
+        for event in inner.ring.drain(..) {
+            event.leave_ring();
+        }
+        inner.evicted_through = through;
+        inner.slots.note_all(first, wakers);
+    }
+
     /// Drops the oldest event.
     pub(crate) fn evict(&self) {
         let evicted = {

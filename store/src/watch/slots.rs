@@ -106,6 +106,16 @@ impl Slots {
         }
     }
 
+    /// Notes in every slot that something of interest may have happened from `first` on.
+    pub(crate) fn note_all(&mut self, first: Revision, wakers: &mut Vec<Waker>) {
+        for slot in self.slots.iter_mut().flatten() {
+            if slot.first == 0 {
+                slot.first = first;
+            }
+            wakers.extend(slot.waker.take());
+        }
+    }
+
     fn note_groups(&mut self, event: &Event, wakers: &mut Vec<Waker>) {
         let key = event.key.as_str();
         let namespace = namespace_prefix(key).and_then(|prefix| self.namespaces.get(prefix));

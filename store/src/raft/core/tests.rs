@@ -222,3 +222,25 @@ fn batches_without_content_never_overtake_those_with() {
     cluster.settle();
     assert_eq!(cluster.committed_by(1), [b"a", b"b", b"c"]);
 }
+
+#[test]
+fn a_leader_that_is_removed_steps_down_and_the_others_go_on() {
+    let mut cluster = Cluster::new(3);
+    cluster.elect(1);
+    let removal = crate::members::MemberChange::Remove { node: 1 };
+    cluster.core(1).propose_members(removal.conf_change()).expect("proposed");
+    cluster.core(1).propose(vec![b"behind it".to_vec()]).expect("proposed");
+    cluster.settle();
+    assert_eq!(cluster.core(1).role(), Role::Follower);
+    // The others wait until they no longer trust the leader they last heard.
+    for _ in 0..60 {
+        [2, 3].into_iter().for_each(|node| cluster.core(node).tick());
+        cluster.settle();
+    }
+    let leader = [2, 3].into_iter().find(|node| cluster.core(*node).role() == Role::Leader);
+    let leader = leader.expect("a new leader");
+    assert_eq!(cluster.core(leader).conf_state().voters, [2, 3]);
+    cluster.core(leader).propose(vec![b"after".to_vec()]).expect("proposed");
+    cluster.settle();
+    assert_eq!(cluster.committed_by(5 - leader).last(), Some(&&b"after"[..]));
+}
