@@ -33,6 +33,8 @@ pub(crate) struct Leaf<'a> {
 pub(crate) enum Usage<'a> {
     Server(&'a ServerNames),
     Client,
+    /// A node towards other nodes, where it is both.
+    Peer(&'a ServerNames),
 }
 
 /// A leaf and its key in PEM form.
@@ -76,13 +78,14 @@ impl Leaf<'_> {
         params.distinguished_name.push(DnType::CommonName, self.common_name);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.use_authority_key_identifier_extension = true;
-        params.extended_key_usages = vec![match self.usage {
-            Usage::Server(names) => {
-                params.subject_alt_names = names.subject_alternative_names()?;
-                ExtendedKeyUsagePurpose::ServerAuth
-            }
-            Usage::Client => ExtendedKeyUsagePurpose::ClientAuth,
-        }];
+        if let Usage::Server(names) | Usage::Peer(names) = self.usage {
+            params.subject_alt_names = names.subject_alternative_names()?;
+        }
+        params.extended_key_usages = match self.usage {
+            Usage::Server(_) => vec![ExtendedKeyUsagePurpose::ServerAuth],
+            Usage::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
+            Usage::Peer(_) => vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
+        };
         set_validity(&mut params, now, VALIDITY);
         let certificate = params.signed_by(&key, authority.issuer())?;
         let der = match self.organizations {
@@ -107,7 +110,9 @@ impl Leaf<'_> {
         let mut common_names = subject.iter_common_name().filter_map(|name| name.as_str().ok());
         let organizations = subject.iter_organization().filter_map(|name| name.as_str().ok());
         let names_fit = match self.usage {
-            Usage::Server(names) => ServerNames::from_certificate(&certificate) == *names,
+            Usage::Server(names) | Usage::Peer(names) => {
+                ServerNames::from_certificate(&certificate) == *names
+            }
             Usage::Client => true,
         };
         names_fit

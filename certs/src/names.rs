@@ -55,6 +55,11 @@ impl ServerNames {
         Ok(())
     }
 
+    /// Adds a host name that is known to be one, in lower case.
+    pub(crate) fn add_host(&mut self, host: &str) {
+        self.hosts.insert(host.to_owned());
+    }
+
     pub(crate) fn from_certificate(
         certificate: &x509_parser::certificate::X509Certificate<'_>,
     ) -> ServerNames {

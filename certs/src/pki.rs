@@ -7,21 +7,25 @@ use jiff::Timestamp;
 use rcgen::KeyPair;
 
 use crate::{
-    Kubeconfig, Result, ServerNames, ServerTls,
+    Kubeconfig, PeerNames, PeerTls, Result, ServerNames, ServerTls,
     authority::Authority,
     files::{self, Batch},
-    leaf::{Leaf, Usage},
+    leaf::{Issued, Leaf, Usage},
 };
 
 const KUBERNETES: &str = "ca";
 const FRONT_PROXY: &str = "front-proxy-ca";
 const SERVING: &str = "apiserver";
+/// As kubeadm names the directory of the authority that members of the store trust.
+const PEERS: &str = "etcd";
+const PEER: &str = "peer";
 
 /// The authorities of a cluster and where they are kept.
 pub struct Pki {
     directory: PathBuf,
     kubernetes: Authority,
     front_proxy: Authority,
+    peers: Authority,
 }
 
 impl Pki {
@@ -29,7 +33,8 @@ impl Pki {
     pub fn open(directory: &Path, now: Timestamp) -> Result<Pki> {
         let kubernetes = Authority::open(directory, KUBERNETES, now)?;
         let front_proxy = Authority::open(directory, FRONT_PROXY, now)?;
-        Ok(Pki { directory: directory.to_owned(), kubernetes, front_proxy })
+        let peers = Authority::open(&directory.join(PEERS), KUBERNETES, now)?;
+        Ok(Pki { directory: directory.to_owned(), kubernetes, front_proxy, peers })
     }
 
     /// Opens the directory for a server; authorities, keys and leaves that are missing, no longer fit `names` or are
@@ -39,7 +44,8 @@ impl Pki {
         let kubernetes = Authority::open_or_create(directory, KUBERNETES, "kubernetes-ca", now, &mut batch)?;
         let front_proxy =
             Authority::open_or_create(directory, FRONT_PROXY, "front-proxy-ca", now, &mut batch)?;
-        Authority::open_or_create(&directory.join("etcd"), "ca", "etcd-ca", now, &mut batch)?;
+        let peers =
+            Authority::open_or_create(&directory.join(PEERS), KUBERNETES, "etcd-ca", now, &mut batch)?;
         service_account_keys(directory, &mut batch)?;
 
         let serving = serving(names).open_or_issue(directory, SERVING, &kubernetes, now, &mut batch)?;
@@ -51,7 +57,7 @@ impl Pki {
 
         let tls = ServerTls::new(&serving, &kubernetes)?;
         batch.commit()?;
-        Ok((Pki { directory: directory.to_owned(), kubernetes, front_proxy }, tls))
+        Ok((Pki { directory: directory.to_owned(), kubernetes, front_proxy, peers }, tls))
     }
 
     /// Issues the serving certificate anew when it is about to expire, and lets `tls` use it from now on.
@@ -61,6 +67,27 @@ impl Pki {
             serving(names).open_or_issue(&self.directory, SERVING, &self.kubernetes, now, &mut batch)?;
         batch.commit()?;
         tls.replace(&issued)
+    }
+
+    /// The TLS configurations of the peer port. The node's certificate is made if it is missing, no longer fits
+    /// `names` or is about to expire.
+    pub fn peer_tls(&self, names: &PeerNames, now: Timestamp) -> Result<PeerTls> {
+        let issued = self.peer(names, now)?;
+        PeerTls::new(&issued, &self.peers)
+    }
+
+    /// Issues the peer certificate anew when it is about to expire, and lets `tls` use what is on disk from now on.
+    /// Connections that are open stay open.
+    pub fn renew_peer(&self, tls: &PeerTls, names: &PeerNames, now: Timestamp) -> Result<()> {
+        tls.replace(&self.peer(names, now)?)
+    }
+
+    fn peer(&self, names: &PeerNames, now: Timestamp) -> Result<Issued> {
+        let mut batch = Batch::default();
+        let directory = self.directory.join(PEERS);
+        let issued = names.leaf().open_or_issue(&directory, PEER, &self.peers, now, &mut batch)?;
+        batch.commit()?;
+        Ok(issued)
     }
 
     /// The certificate of the authority that signs servers and clients, in PEM form.

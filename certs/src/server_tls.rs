@@ -124,8 +124,8 @@ impl ResolvesServerCert for Serving {
     }
 }
 
-fn certified_key(issued: &Issued, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>> {
-    let unreadable = |_| Error::Crypto("the serving certificate cannot be read".to_owned());
+pub(crate) fn certified_key(issued: &Issued, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>> {
+    let unreadable = |_| Error::Crypto("the certificate that this node shows cannot be read".to_owned());
     let certificate = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).map_err(unreadable)?;
     let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).map_err(unreadable)?;
     Ok(Arc::new(CertifiedKey::from_der(vec![certificate], key, provider)?))

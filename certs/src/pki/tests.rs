@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::*;
-use crate::{Error, server_of};
+use crate::{Error, peer_name, server_of};
 
 const SERVER: &str = "https://127.0.0.1:6443";
 const FILES: [&str; 14] = [
@@ -305,4 +305,85 @@ fn names_that_cannot_stand_in_a_certificate_are_refused() {
     for name in ["*.example.org", "fd00::1", "192.168.0.1", "UPPER.example.org"] {
         ServerNames::new().add(name).unwrap();
     }
+}
+
+/// A handshake on the peer port; answers the certificate that each side saw of the other.
+fn peer_handshake(caller: &PeerTls, name: &str, called: &PeerTls) -> Result<[Vec<u8>; 2], String> {
+    let mut config = (*caller.client()).clone();
+    config.time_provider = Arc::new(Noon);
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut config = (*called.server()).clone();
+    config.time_provider = Arc::new(Noon);
+    let mut server = ServerConnection::new(Arc::new(config)).unwrap();
+    let step = |error: rustls::Error| error.to_string();
+    // The client is done before the server has looked at its certificate; one more flight tells.
+    let mut done = 0;
+    while done < 2 {
+        done += usize::from(!client.is_handshaking() && !server.is_handshaking());
+        let mut flight = Vec::new();
+        client.write_tls(&mut flight).unwrap();
+        server.read_tls(&mut flight.as_slice()).unwrap();
+        server.process_new_packets().map_err(step)?;
+        let mut flight = Vec::new();
+        server.write_tls(&mut flight).unwrap();
+        client.read_tls(&mut flight.as_slice()).unwrap();
+        client.process_new_packets().map_err(step)?;
+    }
+    let seen = |certificates: Option<&[CertificateDer<'static>]>| certificates.unwrap()[0].to_vec();
+    Ok([seen(client.peer_certificates()), seen(server.peer_certificates())])
+}
+
+#[test]
+fn nodes_know_each_other_by_the_names_in_their_certificates() {
+    let directory = TempDir::new().unwrap();
+    let (pki, _) = open(&directory, &names(&[]), start());
+    let tls = |node| pki.peer_tls(&PeerNames::new(7, node), start()).unwrap();
+    let (first, second) = (tls(1), tls(2));
+    assert!(peer_handshake(&first, &peer_name(7, 2), &second).is_ok());
+    assert!(peer_handshake(&first, &peer_name(7, 3), &second).is_err(), "another node");
+    assert!(peer_handshake(&first, &peer_name(8, 2), &second).is_err(), "another cluster");
+}
+
+#[test]
+fn nodes_of_other_authorities_are_refused_on_both_sides() {
+    let directories = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let tls = |directory: &TempDir, node| {
+        open(directory, &names(&[]), start()).0.peer_tls(&PeerNames::new(7, node), start()).unwrap()
+    };
+    let (here, there) = (tls(&directories[0], 1), tls(&directories[1], 2));
+    assert!(peer_handshake(&here, &peer_name(7, 2), &there).is_err());
+    // The API's authority is none of the peers' either.
+    let mut names = PeerNames::new(7, 3);
+    names.add("peer-3.example.org").unwrap();
+    let pki = open(&directories[0], &super::tests::names(&[]), start()).0;
+    let issued = names.leaf().issue(&pki.kubernetes, start()).unwrap();
+    let stranger = PeerTls::new(&issued, &pki.peers).unwrap();
+    assert!(peer_handshake(&stranger, &peer_name(7, 1), &here).is_err());
+}
+
+#[test]
+fn a_peer_certificate_is_issued_once_renewed_in_time_and_picked_up_from_disk() {
+    let directory = TempDir::new().unwrap();
+    let (pki, _) = open(&directory, &names(&[]), start());
+    let mut peer = PeerNames::new(7, 1);
+    peer.add_address("10.0.0.7".parse().unwrap());
+    let file = directory.path().join("pki/etcd/peer.crt");
+    let tls = pki.peer_tls(&peer, start()).unwrap();
+    let first = fs::read(&file).unwrap();
+    pki.renew_peer(&tls, &peer, days_later(200)).unwrap();
+    assert_eq!(fs::read(&file).unwrap(), first, "nothing to renew");
+    pki.renew_peer(&tls, &peer, days_later(300)).unwrap();
+    let second = fs::read(&file).unwrap();
+    assert_ne!(second, first);
+
+    // Somebody else renews on disk; the running node takes what it finds.
+    let elsewhere = pki.peer_tls(&PeerNames::new(7, 2), start()).unwrap();
+    let name = peer_name(7, 1);
+    pki.renew_peer(&tls, &peer, start()).unwrap();
+    let [before, _] = peer_handshake(&elsewhere, &name, &tls).unwrap();
+    fs::remove_file(&file).unwrap();
+    pki.peer_tls(&peer, start()).unwrap();
+    pki.renew_peer(&tls, &peer, start()).unwrap();
+    assert_ne!(peer_handshake(&elsewhere, &name, &tls).unwrap()[0], before);
 }
