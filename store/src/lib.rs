@@ -39,12 +39,14 @@ mod threads;
 pub mod sim;
 
 mod admission;
+mod backup;
 mod bugs;
 mod codec;
 mod fatal;
 mod mailbox;
 mod milestone;
 
+pub use backup::{BackupError, BackupInfo, inspect_backup, restore_backup};
 pub use clock::{Clock, SystemClock};
 pub use codec::Malformed;
 pub use entry::{Entry, Revision, Term, Terms};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use raft::eraftpb::HardState;
 
+use crate::backup::BackupError;
 use crate::bugs::{Bug, planted};
 use crate::codec::{Malformed, Reader};
 use crate::disk::{
@@ -144,6 +145,34 @@ fn recover_loaded(data_dir: DataDir, options: &Options, loaded: Loaded) -> Resul
         publisher: state.publisher,
         data_dir,
     })
+}
+
+/// Makes a new store of one node whose state `fill` writes, given the meta of an empty one. Only when it is whole is the
+/// directory one.
+pub(crate) fn create_from<T>(
+    options: &Options,
+    engine: &dyn Engine,
+    fill: &mut dyn FnMut(&dyn StateStore, Meta) -> Result<T, BackupError>,
+) -> Result<T, BackupError> {
+    let mut data_dir = DataDir::claim(&options.data_dir, &options.companions)?;
+    if data_dir.identity().is_some() {
+        let found = "a store".to_owned();
+        return Err(OpenError::Foreign { directory: options.data_dir.clone(), found }.into());
+    }
+    let node = random_id(&data_dir)?;
+    let identity = Identity { cluster: random_id(&data_dir)?, node };
+    data_dir.begin()?;
+    let truncation = beginning(&[node]);
+    drop(create_log(&data_dir, engine, truncation)?);
+    let records = engine.open_state(&data_dir.state_directory(FIRST_STATE_DIRECTORY))?;
+    let mut meta = Meta { applied: truncation.index, term: truncation.term, ..Meta::default() };
+    meta.conf.voters = vec![node];
+    meta.addresses.insert(node, options.peer_address.clone());
+    let filled = fill(&*records, meta)?;
+    records.begin_flush()?;
+    records.finish_flush()?;
+    data_dir.finish(identity)?;
+    Ok(filled)
 }
 
 /// The last entry of a log, as a watermark names it.

@@ -170,6 +170,8 @@ pub(crate) struct Shared {
     pub(crate) records: RwLock<Arc<dyn StateStore>>,
     /// How many snapshots are being sent: garbage waits for them.
     pub(crate) snapshots: AtomicUsize,
+    /// How many backups are being saved: garbage waits for them.
+    pub(crate) saving: AtomicUsize,
     /// The newest applied log index whose state is published.
     pub(crate) applied: Milestone,
     /// The newest published revision.

@@ -27,14 +27,15 @@ use crate::raft::{Core, CoreOptions};
 use crate::shared::{Figures, Inbound, Membership, NEVER, OwnerEvent, Reader, Replica, Shared};
 use crate::status::Leadership;
 use crate::threads::{
-    FlushEvent, FlushThread, LogEvent, LogThread, Owner, OwnerParts, SinceFlush, SnapshotThread, StateThread,
-    Wake, run_wake,
+    FlushEvent, FlushThread, LogEvent, LogThread, Owner, OwnerParts, SinceFlush, SnapshotThread, StateEvent,
+    StateThread, Wake, run_wake,
 };
 use crate::watch::{CATCH_UPS_MAX, Hubs};
 
 /// A store whose threads run.
 pub(crate) struct Started {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) state: Arc<Mailbox<StateEvent>>,
     pub(crate) threads: Threads,
     pub(crate) data_dir: DataDir,
 }
@@ -104,6 +105,7 @@ pub(crate) fn start(
     let Assembly { shared, owner, log, state, flush, snapshot, wake, data_dir } =
         assemble(options, recovered, engine, seed)?;
     let flush_mailbox = flush.mailbox.clone();
+    let state_mailbox = state.mailbox.clone();
     let start = |name, body: Box<dyn FnOnce() + Send>| {
         spawn(name, body).map_err(|error| data_dir.disk(DiskError::io("start a thread")(error)))
     };
@@ -118,7 +120,7 @@ pub(crate) fn start(
     let wake_thread = start("store-wake", Box::new(move || run_wake(&mailbox)))?;
     let threads =
         Threads { shared: shared.clone(), chain, flush: (flush_mailbox, flush), wake: (wake, wake_thread) };
-    Ok(Started { shared, threads, data_dir })
+    Ok(Started { shared, state: state_mailbox, threads, data_dir })
 }
 
 /// Puts a store together on what was recovered. Election timeouts follow from the seed.
@@ -231,6 +233,7 @@ fn share(
         hubs,
         records: RwLock::new(records),
         snapshots: AtomicUsize::new(0),
+        saving: AtomicUsize::new(0),
         applied: Milestone::default(),
         published: Milestone::default(),
         recorded: Milestone::default(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
+use crate::backup::{self, BackupError, BackupInfo};
 use crate::bugs::{Bug, planted};
 use crate::command::Encoded;
 use crate::disk::DataDir;
@@ -16,6 +17,7 @@ use crate::entry::Revision;
 use crate::error::{AtError, CompactError, Compacted, DiskError, OpenError, TooNew, Unavailable};
 use crate::fatal::fatal;
 use crate::key::{Key, Prefix};
+use crate::mailbox::Mailbox;
 use crate::members::{Member, MemberChange, MemberError, members_of};
 use crate::milestone::{Late, Milestone};
 use crate::open::recover;
@@ -26,6 +28,7 @@ use crate::record::Record;
 use crate::shared::{NEVER, OwnerEvent, Reader, Shared};
 use crate::start::{Started, Threads, start};
 use crate::status::{Health, Leadership, Status};
+use crate::threads::StateEvent;
 use crate::txn::{Compare, Op, Outcome, TXN_BYTES_MAX, TXN_COMPARES_MAX, TXN_OPS_MAX, Txn, Why};
 use crate::view::State;
 use crate::watch::{Cursor, Interest, Place};
@@ -42,6 +45,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     shared: Arc<Shared>,
+    state: Arc<Mailbox<StateEvent>>,
     threads: Mutex<Option<Threads>>,
     /// Holds the directory's lock until everything else is closed.
     _data_dir: DataDir,
@@ -57,8 +61,8 @@ impl Store {
     /// Like [`Store::open`], on another engine.
     pub fn open_with(options: Options, engine: Arc<dyn Engine>) -> Result<Store, OpenError> {
         let recovered = recover(&options, &*engine)?;
-        let Started { shared, threads, data_dir } = start(options, recovered, engine)?;
-        let inner = Inner { shared, threads: Mutex::new(Some(threads)), _data_dir: data_dir };
+        let Started { shared, state, threads, data_dir } = start(options, recovered, engine)?;
+        let inner = Inner { shared, state, threads: Mutex::new(Some(threads)), _data_dir: data_dir };
         let store = Store { inner: Arc::new(inner) };
         store.wait_until_complete();
         Ok(store)
@@ -66,8 +70,12 @@ impl Store {
 
     /// The handle of a store whose parts take their turns in a simulation.
     #[cfg(any(test, feature = "simulation"))]
-    pub(crate) fn simulated(shared: Arc<Shared>, data_dir: DataDir) -> Store {
-        Store { inner: Arc::new(Inner { shared, threads: Mutex::new(None), _data_dir: data_dir }) }
+    pub(crate) fn simulated(
+        shared: Arc<Shared>,
+        state: Arc<Mailbox<StateEvent>>,
+        data_dir: DataDir,
+    ) -> Store {
+        Store { inner: Arc::new(Inner { shared, state, threads: Mutex::new(None), _data_dir: data_dir }) }
     }
 
     fn wait_until_complete(&self) {
@@ -367,6 +375,21 @@ impl Store {
         }
         shared.owner.push(OwnerEvent::Peer(frame));
         Ok(())
+    }
+
+    /// Saves everything, as it is now, while writes go on. `now` are Unix seconds. Blocks; `progress` is told how far it
+    /// is, in revisions.
+    pub fn save_backup(
+        &self,
+        now: u64,
+        out: &mut dyn std::io::Write,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<BackupInfo, BackupError> {
+        if self.inner.shared.is_stopping() {
+            return Err(BackupError::Stopping);
+        }
+        let state = &self.inner.state;
+        backup::save(&self.inner.shared, |event| state.push(event), now, out, progress)
     }
 
     /// The members of the cluster as applied here, by id; on the leader with how far they are.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pintle_store::{
     AtError, Compacted, Compare, Event, Health, Interest, Key, NewValue, Op, OpenError, Options, Outcome,
-    Prefix, Revision, State, Store, Term, Txn, Why,
+    Prefix, Revision, State, Store, Term, Txn, Why, inspect_backup, restore_backup,
 };
 use smallvec::{SmallVec, smallvec};
 use tempfile::TempDir;
@@ -508,4 +508,60 @@ fn copy_directory(from: &std::path::Path, to: &std::path::Path) {
         let entry = entry.expect("an entry");
         std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_restored_twice_holds_everything_and_repeats_no_revision() {
+    let (first, second, third) = (directory(), directory(), directory());
+    let store = open(&first);
+    for round in 0..50 {
+        write(&store, &format!("pod-{}", round % 7), "x").await;
+    }
+    remove(&store, "pod-3").await;
+    let (mut file, mut told) = (Vec::new(), 0);
+    let now = 1_800_000_000;
+    let saved = store.save_backup(now, &mut file, &mut |done, _| told = done).expect("saved");
+    assert_eq!((saved.revision, saved.records, told), (51, 51, 51));
+    assert_eq!(inspect_backup(&mut &file[..]).expect("whole"), saved);
+    let before = contents(&store.state());
+    let mut last = 0;
+    for (directory, moment) in [(&second, now + 60), (&third, now + 61)] {
+        let options = Options::new(directory.path());
+        restore_backup(&options, moment, &mut &file[..], &mut |_, _| {}).expect("restored");
+        let restored = open(directory);
+        assert_eq!(contents(&restored.state()), before);
+        assert_ne!(restored.status().cluster, store.status().cluster);
+        let floor = restored.state().floor;
+        let watch = restored.watch(BUCKET, Prefix::from(BUCKET), 51, Interest::All);
+        assert_eq!(watch.err(), Some(Compacted { floor }));
+        let revision = write(&restored, "new", "y").await;
+        assert!(revision > last && revision == floor + 1 && floor >= moment << 20);
+        last = revision + (1 << 19);
+        restored.shutdown().await;
+        let again = open(directory);
+        assert_eq!(again.state().revision, revision);
+        assert_eq!(contents(&again.state()).len(), before.len() + 1);
+    }
+    let refused = restore_backup(&Options::new(third.path()), now, &mut &file[..], &mut |_, _| {});
+    assert!(refused.is_err(), "a directory that is a store is left alone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_made_of_a_backup_that_is_not_whole() {
+    let (source, target) = (directory(), directory());
+    let store = open(&source);
+    for round in 0..5 {
+        write(&store, &format!("pod-{round}"), "x").await;
+    }
+    let mut file = Vec::new();
+    store.save_backup(7, &mut file, &mut |_, _| {}).expect("saved");
+    for at in 0..file.len() {
+        assert!(inspect_backup(&mut &file[..at]).is_err(), "cut off at {at}");
+        let mut changed = file.clone();
+        changed[at] ^= 0x10;
+        assert!(inspect_backup(&mut &changed[..]).is_err(), "changed at {at}");
+    }
+    let options = Options::new(target.path());
+    assert!(restore_backup(&options, 9, &mut &file[..file.len() - 1], &mut |_, _| {}).is_err());
+    restore_backup(&options, 9, &mut &file[..], &mut |_, _| {}).expect("begins again");
 }

@@ -219,7 +219,7 @@ impl Running {
         let Assembly { shared, owner, log, state, flush, snapshot, wake, data_dir } =
             assemble(options, recovered, engine, seed)?;
         Ok(Running {
-            store: Store::simulated(shared.clone(), data_dir),
+            store: Store::simulated(shared.clone(), state.mailbox.clone(), data_dir),
             shared,
             outbox,
             owner: Some(owner),

@@ -9,6 +9,7 @@ use std::task::Waker;
 
 use raft::eraftpb::ConfState;
 
+use crate::backup::MetaReply;
 use crate::bugs::{Bug, planted};
 use crate::codec::Reader;
 use crate::engine::{StateStore, StateWrite};
@@ -30,6 +31,8 @@ const GARBAGE_PER_WRITE: usize = 2_000;
 #[derive(Debug)]
 pub(crate) enum StateEvent {
     Apply(ApplyBatch),
+    /// Give the meta and the records that belong to it.
+    Meta(MetaReply),
     /// Have the state sent to a node.
     Snapshot(u64),
     /// Go on with a received state.
@@ -83,6 +86,11 @@ impl StateThread {
         for event in events.drain(..) {
             match event {
                 StateEvent::Apply(entries) => batch.extend(entries),
+                StateEvent::Meta(reply) => {
+                    self.apply_all(&mut batch);
+                    // A caller that went away needs no answer.
+                    let _ = reply.send((self.machine.meta.clone(), self.records.clone()));
+                }
                 StateEvent::Snapshot(to) => {
                     self.apply_all(&mut batch);
                     let meta = Box::new(self.machine.meta.clone());
@@ -222,7 +230,9 @@ impl StateThread {
     }
 
     fn garbage(&mut self) -> Vec<Revision> {
-        if self.shared.snapshots.load(Ordering::SeqCst) > 0 {
+        let readers =
+            self.shared.snapshots.load(Ordering::SeqCst) + self.shared.saving.load(Ordering::SeqCst);
+        if readers > 0 {
             return Vec::new();
         }
         let bytes = self.machine.bytes();
