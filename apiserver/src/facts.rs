@@ -1,9 +1,9 @@
 //! Facts: what selection needs to know of a stored object without parsing it.
 //!
 //! Keeps: computed once by the node that proposes the write; the encoding is the store's opaque `facts`.
-//! Layout: version byte, flags byte, then length-prefixed strings: labels (count, key, value …), selectable
-//! fields in the kind's order (count, value …), owner uids (count, uid …); last, for kinds that expire, the time in
-//! Unix seconds.
+//! Layout: version byte, flags byte, a sketch of the labels (from version 2 on), then length-prefixed strings: labels
+//! (count, key, value …), selectable fields in the kind's order (count, value …), owner uids (count, uid …); last, for
+//! kinds that expire, the time in Unix seconds.
 
 use bytes::Bytes;
 use ecow::EcoString;
@@ -13,7 +13,14 @@ use crate::kind::Kind;
 use crate::storage::Term;
 use crate::tree::{Key, Map, Node};
 
-const VERSION: u8 = 1;
+pub(crate) use sketch::Sketch;
+
+mod sketch;
+
+const VERSION: u8 = 2;
+const VERSION_WITHOUT_SKETCH: u8 = 1;
+/// What stands before the sketch: version and flags.
+const PREFIX_BYTES: usize = 2;
 const DELETING: u8 = 1;
 
 /// Tag of the first indexed selectable field; the second has the next tag, and so on.
@@ -57,10 +64,13 @@ impl<'a> Facts<'a> {
         let mut out = Vec::with_capacity(512);
         out.push(VERSION);
         out.push(if self.deleting { DELETING } else { 0 });
+        let labels = || self.labels.iter().map(|(key, value)| (key, value.as_str().unwrap_or_default()));
+        let sketch = labels().fold(Sketch::default(), |all, (key, value)| all.with(Sketch::of(key, value)));
+        out.extend_from_slice(&sketch.to_bytes());
         put_count(self.labels.len(), &mut out);
-        for (key, value) in self.labels {
+        for (key, value) in labels() {
             put_text(key, &mut out);
-            put_text(value.as_str().unwrap_or_default(), &mut out);
+            put_text(value, &mut out);
         }
         put_count(self.fields.len(), &mut out);
         self.fields.iter().for_each(|text| put_text(text, &mut out));
@@ -93,25 +103,40 @@ fn put_text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// The sketch of an entry's labels, from the first bytes of its facts.
+pub(crate) fn sketch(head: &[u8]) -> Option<Sketch> {
+    match head.split_first_chunk()? {
+        ([VERSION, _], rest) => rest.first_chunk().map(Sketch::from_bytes),
+        ([_, _], _) => None,
+    }
+}
+
 /// The facts of a stored object, read in place. Damaged facts read as empty.
 #[derive(Clone, Copy, Debug)]
 pub struct FactsView<'a> {
-    bytes: &'a [u8],
+    flags: u8,
+    sections: &'a [u8],
 }
 
 impl<'a> FactsView<'a> {
     /// Reads the facts of an entry.
     pub fn new(bytes: &'a [u8]) -> FactsView<'a> {
-        FactsView { bytes: if bytes.first() == Some(&VERSION) { bytes } else { &[] } }
+        let at = match bytes.first() {
+            Some(&VERSION) => PREFIX_BYTES + sketch::BYTES,
+            Some(&VERSION_WITHOUT_SKETCH) => PREFIX_BYTES,
+            _ => bytes.len(),
+        };
+        let sections = bytes.get(at..).unwrap_or_default();
+        FactsView { flags: bytes.get(1).copied().unwrap_or(0), sections }
     }
 
     /// Whether the object has a deletionTimestamp.
     pub fn deleting(&self) -> bool {
-        self.bytes.get(1).is_some_and(|flags| flags & DELETING != 0)
+        self.flags & DELETING != 0
     }
 
     fn sections(&self) -> Reader<'a> {
-        Reader { rest: self.bytes.get(2..).unwrap_or_default() }
+        Reader { rest: self.sections }
     }
 
     /// The value of a label.
@@ -237,6 +262,18 @@ mod tests {
         assert_eq!((view.field(0), view.field(1)), ("n1", ""));
         assert_eq!(view.owners(), vec!["u1"]);
         assert_eq!(view.expires(), Some(7));
+    }
+
+    #[test]
+    fn facts_of_the_first_version_are_read_without_a_sketch() {
+        let object = object();
+        let bytes = Facts::of(&Kind::DEFAULT, &object).encode();
+        let mut first = vec![VERSION_WITHOUT_SKETCH, bytes[1]];
+        first.extend_from_slice(&bytes[PREFIX_BYTES + sketch::BYTES..]);
+        let view = FactsView::new(&first);
+        assert!(view.deleting() && super::sketch(&first).is_none());
+        assert_eq!((view.label("app"), view.owners()), (Some("web"), vec!["u1"]));
+        assert!(super::sketch(&bytes).unwrap().may_hold(Sketch::of("app", "web")));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use ecow::EcoString;
 
-use crate::facts::{self, FactsView};
+use crate::facts::{self, FactsView, Sketch};
 use crate::kind::Kind;
 use crate::registry::Resource;
 use crate::status::Error;
@@ -22,6 +22,8 @@ struct Requirement {
     key: EcoString,
     operator: Operator,
     values: Vec<EcoString>,
+    /// Of a requirement that asks for one of several labels, those.
+    sketches: Vec<Sketch>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,13 @@ impl LabelSelector {
         self.requirements.iter().all(|requirement| requirement.matches(label(&requirement.key)))
     }
 
+    /// Whether labels with this sketch may satisfy every requirement.
+    fn may_match(&self, labels: Sketch) -> bool {
+        self.requirements.iter().all(|Requirement { operator, sketches, .. }| {
+            *operator != Operator::In || sketches.iter().any(|label| labels.may_hold(*label))
+        })
+    }
+
     /// Whether it selects everything.
     pub fn is_empty(&self) -> bool {
         self.requirements.is_empty()
@@ -117,8 +126,9 @@ impl Requirement {
             key: key.trim().into(),
             operator,
             values: vec![value.trim().into()],
+            sketches: Vec::new(),
         };
-        let requirement = if let Some((key, value)) = clause.split_once("!=") {
+        let mut requirement = if let Some((key, value)) = clause.split_once("!=") {
             one(key, Operator::NotIn, value)
         } else if let Some((key, value)) = clause.split_once("==").or_else(|| clause.split_once('=')) {
             one(key, Operator::In, value)
@@ -127,14 +137,23 @@ impl Requirement {
         } else if let Some((key, value)) = clause.split_once('<') {
             one(key, Operator::LessThan, value)
         } else if let Some(key) = clause.strip_prefix('!') {
-            Requirement { key: key.trim().into(), operator: Operator::DoesNotExist, values: Vec::new() }
+            Requirement::of_key(key.trim(), Operator::DoesNotExist)
         } else if clause.contains(char::is_whitespace) || clause.contains('(') {
             Requirement::parse_set(clause)?
         } else {
-            Requirement { key: clause.into(), operator: Operator::Exists, values: Vec::new() }
+            Requirement::of_key(clause, Operator::Exists)
         };
         requirement.check(clause)?;
+        if requirement.operator == Operator::In {
+            let sketches = requirement.values.iter().map(|value| Sketch::of(&requirement.key, value));
+            requirement.sketches = sketches.collect();
+        }
         Ok(requirement)
+    }
+
+    /// A requirement without values.
+    fn of_key(key: &str, operator: Operator) -> Requirement {
+        Requirement { key: key.into(), operator, values: Vec::new(), sketches: Vec::new() }
     }
 
     fn parse_set(clause: &str) -> Result<Requirement, Error> {
@@ -161,6 +180,7 @@ impl Requirement {
             key: key.trim().into(),
             operator,
             values: list.split(',').map(|v| v.trim().into()).collect(),
+            sketches: Vec::new(),
         })
     }
 
@@ -252,6 +272,10 @@ impl Selection {
     pub fn matches(&self, entry: &Entry) -> bool {
         if self.is_plain() {
             return true;
+        }
+        // Most entries are told apart without following them to their facts.
+        if facts::sketch(entry.facts_head()).is_some_and(|labels| !self.labels.may_match(labels)) {
+            return false;
         }
         let facts = FactsView::new(entry.facts());
         (self.name.is_empty() || self.name == split_key(&entry.key).1)

@@ -41,10 +41,14 @@ pub struct Entry {
     /// The revision of this version.
     pub modified: Revision,
     splice: Option<Splice>,
+    facts_head: [u8; FACTS_HEAD_BYTES],
     terms: Terms,
     facts: Bytes,
     bytes: Bytes,
 }
+
+/// How many of its facts' first bytes an entry keeps in itself.
+const FACTS_HEAD_BYTES: usize = 16;
 
 /// The borrowed parts of a value from which an entry is made.
 #[derive(Clone, Copy)]
@@ -103,7 +107,10 @@ impl Entry {
         // One allocation holds bytes and facts.
         let mut bytes = Bytes::from(buffer);
         let facts = bytes.split_off(length);
-        Entry { key, created, modified, splice, terms, facts, bytes }
+        let mut facts_head = [0; FACTS_HEAD_BYTES];
+        let head = &facts[..facts.len().min(FACTS_HEAD_BYTES)];
+        facts_head[..head.len()].copy_from_slice(head);
+        Entry { key, created, modified, splice, facts_head, terms, facts, bytes }
     }
 
     /// The finished bytes, revision included.
@@ -114,6 +121,11 @@ impl Entry {
     /// The opaque facts that travelled with the value.
     pub fn facts(&self) -> &Bytes {
         &self.facts
+    }
+
+    /// The first bytes of the facts, filled up with zeros. Scans that can decide by them touch no memory but the entry's.
+    pub fn facts_head(&self) -> &[u8] {
+        &self.facts_head
     }
 
     /// The index terms.
