@@ -200,7 +200,6 @@ pub(crate) fn assemble(
         outgoing: BTreeMap::new(),
         incoming: None,
         counter: 0,
-        ticks: 0,
     };
     Ok(Assembly {
         snapshot,

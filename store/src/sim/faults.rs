@@ -26,6 +26,8 @@ pub struct Plan {
     pub(crate) compacts: bool,
     /// How long a request may take, in microseconds.
     pub(crate) request_timeout: u64,
+    /// The unit of Raft's timers, in microseconds.
+    pub(crate) tick: u64,
 }
 
 /// A kind of fault.
@@ -101,6 +103,7 @@ impl Plan {
             flush_entries: [20, 200, 100_000][random.within(0..3) as usize],
             tail_bytes: [2_000, 16 << 20][random.within(0..2) as usize],
             compacts: random.chance(60),
+            tick: [10_000, 50_000][random.within(0..2) as usize],
             request_timeout: [SECOND / 2, 5 * SECOND][random.within(0..2) as usize],
         }
     }
@@ -114,6 +117,7 @@ impl Plan {
             Bug::NoFsync | Bug::RetrySync => &[Fault::CutPower, Fault::DiskFails],
             Bug::ReusedBoot | Bug::ForgottenRevision => &[Fault::EndProcess],
             Bug::TornMeta | Bug::CutTooFar | Bug::VoteNotSynced => &[Fault::EndProcess, Fault::CutPower],
+            Bug::SnapshotSkipsEvents | Bug::SnapshotLosesSessions => &[Fault::Isolate],
             Bug::IgnoreWatermark => &[Fault::Damage],
             Bug::HastyRefusal | Bug::TimeoutMeansRefused => {
                 &[Fault::Isolate, Fault::Lossy, Fault::EndProcess]
@@ -121,6 +125,8 @@ impl Plan {
             _ => return plan,
         };
         plan.faults = faults.to_vec();
+        plan.flush_entries = 20;
+        plan.tail_bytes = 2_000;
         plan
     }
 }

@@ -252,7 +252,7 @@ impl World {
             tail_bytes: plan.tail_bytes,
             request_timeout: Duration::from_micros(plan.request_timeout),
             gather: Duration::ZERO,
-            tick: Duration::from_millis(50),
+            tick: Duration::from_micros(plan.tick),
             clock: self.hosts[host].clock.clone(),
             ..Options::new(Path::new("/simulated"))
         }

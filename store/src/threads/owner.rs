@@ -387,7 +387,7 @@ impl Owner {
         self.shared.published.expire(now);
         self.shared.recorded.expire(now);
         if self.shared.snapshots.load(Ordering::SeqCst) > 0 {
-            self.snapshots.push(SnapshotEvent::Tick(self.ticks));
+            self.snapshots.push(SnapshotEvent::Tick);
         }
         if let Some(changing) = self.waiting_change.take() {
             self.try_member_change(changing);

@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::bugs::{Bug, planted};
 use crate::codec::{Malformed, Reader, put_bytes, put_varint};
@@ -28,10 +29,11 @@ use crate::shared::{OwnerEvent, Shared};
 
 /// Bytes of records from which a chunk is full.
 const CHUNK_BYTES: usize = 512 << 10;
-/// A chunk without an answer is sent again after this many ticks.
-const AGAIN_TICKS: u64 = 20;
-/// A snapshot without an answer is given up after this many ticks; if it is still needed, Raft asks again.
-const PATIENCE_TICKS: u64 = 400;
+/// A chunk without an answer is sent again after this time.
+const AGAIN: Duration = Duration::from_secs(1);
+/// A snapshot without an answer is given up after this time: the last answer comes only when the receiver has checked
+/// and flushed everything. If it is still needed, Raft asks again.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the snapshot thread is told.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ pub(crate) enum SnapshotEvent {
         next: u64,
     },
     /// The owner's clock ticked while a snapshot was being sent.
-    Tick(u64),
+    Tick,
     Stop,
 }
 
@@ -75,7 +77,6 @@ pub(crate) struct SnapshotThread {
     pub(crate) outgoing: BTreeMap<u64, Outgoing>,
     pub(crate) incoming: Option<Incoming>,
     pub(crate) counter: u64,
-    pub(crate) ticks: u64,
 }
 
 /// A snapshot on its way to another node.
@@ -87,8 +88,8 @@ pub(crate) struct Outgoing {
     position: Revision,
     chunk: Chunk,
     hash: u64,
-    sent_at: u64,
-    answered_at: u64,
+    sent_at: Duration,
+    answered_at: Duration,
 }
 
 /// A snapshot on its way in.
@@ -124,8 +125,8 @@ impl SnapshotThread {
                 SnapshotEvent::Send { to, meta } => self.begin(to, *meta),
                 SnapshotEvent::Received { from, chunk } => self.receive(from, *chunk),
                 SnapshotEvent::Acked { from, id, next } => self.go_on(from, id, next),
-                SnapshotEvent::Tick(ticks) => {
-                    self.tick(ticks);
+                SnapshotEvent::Tick => {
+                    self.tick();
                     Ok(())
                 }
                 SnapshotEvent::Stop => return false,
@@ -161,8 +162,8 @@ impl SnapshotThread {
             position: 0,
             chunk: Chunk { id, number: 0, meta: meta_bytes, records: Vec::new(), hash: None },
             hash,
-            sent_at: self.ticks,
-            answered_at: self.ticks,
+            sent_at: self.shared.options.clock.now(),
+            answered_at: self.shared.options.clock.now(),
         };
         outgoing.fill()?;
         tracing::info!(node = to, index = meta.applied, revision = meta.revision, "sending a snapshot");
@@ -176,7 +177,10 @@ impl SnapshotThread {
             return Ok(());
         };
         if next <= outgoing.chunk.number {
-            // The receiver has lost what it had, or this is an old answer. The former ends with patience.
+            // An old answer, or the receiver has lost what it had: then Raft asks again.
+            if next == 0 {
+                self.outgoing.remove(&to);
+            }
             return Ok(());
         }
         if outgoing.chunk.hash.is_some() {
@@ -184,20 +188,21 @@ impl SnapshotThread {
             return Ok(());
         }
         outgoing.chunk = Chunk { id, number: next, meta: Vec::new(), records: Vec::new(), hash: None };
-        (outgoing.sent_at, outgoing.answered_at) = (self.ticks, self.ticks);
+        let now = self.shared.options.clock.now();
+        (outgoing.sent_at, outgoing.answered_at) = (now, now);
         outgoing.fill()?;
         let body = Body::Snapshot(Box::new(outgoing.chunk.clone()));
         self.send(to, body);
         Ok(())
     }
 
-    fn tick(&mut self, ticks: u64) {
-        self.ticks = ticks;
-        self.outgoing.retain(|_, outgoing| ticks < outgoing.answered_at + PATIENCE_TICKS);
+    fn tick(&mut self) {
+        let now = self.shared.options.clock.now();
+        self.outgoing.retain(|_, outgoing| now < outgoing.answered_at + PATIENCE);
         let mut again = Vec::new();
         for (to, outgoing) in &mut self.outgoing {
-            if ticks >= outgoing.sent_at + AGAIN_TICKS {
-                outgoing.sent_at = ticks;
+            if now >= outgoing.sent_at + AGAIN {
+                outgoing.sent_at = now;
                 again.push((*to, Body::Snapshot(Box::new(outgoing.chunk.clone()))));
             }
         }
@@ -211,6 +216,7 @@ impl SnapshotThread {
             self.incoming.as_ref().is_some_and(|incoming| (incoming.from, incoming.id) == (from, chunk.id));
         if !known {
             if chunk.number != 0 {
+                self.send(from, Body::SnapshotAck { id: chunk.id, next: 0 });
                 return Ok(());
             }
             let Some(incoming) = self.open(from, &chunk)? else { return Ok(()) };
