@@ -18,6 +18,7 @@ mod backoff;
 mod book;
 mod dial;
 mod error;
+mod follow;
 mod inbound;
 mod links;
 mod liveness;
@@ -54,7 +55,8 @@ const THREADS: usize = 2;
 pub struct TransportOptions {
     /// How nodes prove themselves.
     pub tls: TransportTls,
-    /// Where the other nodes are reached, as `HOST:PORT`, by their ids.
+    /// Where other nodes are reached, as `HOST:PORT`, by their ids. The addresses that the membership names are used
+    /// without being given here; these are for a node that joins, or was founded without addresses.
     pub addresses: BTreeMap<u64, String>,
     /// Bytes that may wait for one node on each lane.
     pub queue_bytes_max: usize,
@@ -119,7 +121,16 @@ struct Shared {
     book: Book,
     inbound: Inbound,
     links: LinkLog,
-    stopping: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
+}
+
+/// How far the transport has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Running,
+    /// What is queued is still sent; nothing is taken in.
+    Draining,
+    Over,
 }
 
 /// What every task of a running transport knows.
@@ -144,7 +155,7 @@ impl Transport {
             book,
             inbound: Inbound::default(),
             links: LinkLog::default(),
-            stopping: watch::Sender::new(false),
+            stage: watch::Sender::new(Stage::Running),
         };
         Transport { shared: Arc::new(shared), running: Mutex::new(None) }
     }
@@ -194,11 +205,10 @@ impl Transport {
         self.shared.book.set(node, address);
     }
 
-    /// Ends all connections with a node and lets it in no more.
+    /// Ends all connections with a node and lets it in no more. A member that leaves is removed without being asked
+    /// for.
     pub fn remove(&self, node: u64) {
-        self.shared.book.remove(node);
-        self.shared.inbound.close(node);
-        self.shared.links.forget(node);
+        self.shared.remove(node);
     }
 
     /// How many bytes wait to be sent to a node.
@@ -215,7 +225,7 @@ impl Transport {
     /// Sends what is queued for nodes that are connected, then ends. The store should be shut down first: it may
     /// still hand its leadership to another node.
     pub async fn stop(self) {
-        self.shared.stopping.send_replace(true);
+        self.shared.stage.send_replace(Stage::Draining);
         let running = self.running.lock().take();
         if let Some(running) = running {
             // An error says that it ended already.
@@ -226,7 +236,15 @@ impl Transport {
 
 impl Drop for Transport {
     fn drop(&mut self) {
-        self.shared.stopping.send_replace(true);
+        self.shared.stage.send_replace(Stage::Over);
+    }
+}
+
+impl Shared {
+    fn remove(&self, node: u64) {
+        self.book.remove(node);
+        self.inbound.close(node);
+        self.links.forget(node);
     }
 }
 
@@ -240,9 +258,10 @@ impl Peers for Shared {
 
 /// Runs the listener and a task per node and lane, until it is told to stop.
 async fn run(context: Context, listener: tokio::net::TcpListener) {
-    let mut stopping = context.shared.stopping.subscribe();
+    let mut stopping = context.shared.stage.subscribe();
     let mut tasks = JoinSet::new();
     tasks.spawn(accept::run(context.clone(), listener));
+    tasks.spawn(follow::run(context.clone()));
     loop {
         for peer in context.shared.book.take_new() {
             for lane in Lane::ALL {
@@ -262,13 +281,18 @@ async fn run(context: Context, listener: tokio::net::TcpListener) {
         }
     };
     // What is not sent by then is lost, as on any network.
-    let _ = tokio::time::timeout(context.shared.options.drain, drained).await;
+    tokio::select! {
+        biased;
+        _ = stopping.wait_for(|stage| *stage == Stage::Over) => {}
+        () = drained => {}
+        () = tokio::time::sleep(context.shared.options.drain) => {}
+    }
 }
 
 /// Waits for the order to stop.
-async fn told(stopping: &mut watch::Receiver<bool>) {
+async fn told(stopping: &mut watch::Receiver<Stage>) {
     // An error says that nobody could give the order any more.
-    let _ = stopping.wait_for(|stopping| *stopping).await;
+    let _ = stopping.wait_for(|stage| *stage != Stage::Running).await;
 }
 
 fn check(ended: Result<(), tokio::task::JoinError>) {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use pintle_certs::{PeerNames, PeerTls, Pki, ServerNames, peer_name};
 use pintle_store::{
-    Compare, Founding, Key, Lane, Link, Links, NewValue, Op, Options, Outcome, PeerFrame, Peers, Store,
-    Transport, TransportOptions, TransportTls, Txn,
+    Compare, Founding, Key, Lane, Link, Links, MemberChange, NewValue, Op, Options, Outcome, PeerFrame,
+    Peers, Store, Transport, TransportOptions, TransportTls, Txn,
 };
 use rustls::pki_types::ServerName;
 use smallvec::smallvec;
@@ -81,13 +81,7 @@ impl Node {
         let others = addresses.iter().filter(|(other, _)| **other != node);
         let addresses = others.map(|(other, address)| (*other, address.to_string())).collect();
         let transport = Transport::new(TransportOptions { addresses, ..TransportOptions::new(tls) });
-        let options = Options {
-            founding: Some(Founding { cluster: CLUSTER, node, voters: VOTERS.to_vec() }),
-            peers: transport.peers(),
-            tick: Duration::from_millis(10),
-            ..Options::new(directory.path())
-        };
-        let store = Store::open(options).expect("the store opens");
+        let store = Store::open(options(directory, node, &VOTERS, &transport)).expect("the store opens");
         transport.start(&store, listener).expect("the transport starts");
         Node { store, transport }
     }
@@ -100,6 +94,16 @@ impl Node {
     async fn links(&self, hold: impl Fn(&Links) -> bool) -> Links {
         let mut links = self.transport.links();
         within(links.wait_for(hold)).await.expect("the transport is there").clone()
+    }
+}
+
+/// What every node of a test is opened with.
+fn options(directory: &TempDir, node: u64, voters: &[u64], transport: &Transport) -> Options {
+    Options {
+        founding: Some(Founding { cluster: CLUSTER, node, voters: voters.to_vec() }),
+        peers: transport.peers(),
+        tick: Duration::from_millis(10),
+        ..Options::new(directory.path())
     }
 }
 
@@ -229,6 +233,43 @@ async fn a_node_that_moves_is_found_at_its_new_address_and_a_removed_one_is_shut
     cluster.nodes[&11].transport.set_address(12, &address.to_string());
     assert_eq!(cluster.nodes[&11].transport.queued_bytes(12), 0);
     cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_join_are_dialed_and_members_that_leave_are_shut_out() {
+    let authority = Authority::new();
+    let directories = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));
+    let [(listener_11, address_11), (listener_12, address_12)] = [listen(), listen()];
+
+    let transport = Transport::new(TransportOptions::new(authority.tls(11)));
+    let founder =
+        Options { peer_address: address_11.to_string(), ..options(&directories[0], 11, &[11], &transport) };
+    let founder = Node { store: Store::open(founder).expect("opens"), transport };
+    founder.transport.start(&founder.store, listener_11).expect("starts");
+    write(&founder.store, "before", 100).await;
+
+    let addresses = [(11, address_11.to_string())].into();
+    let transport =
+        Transport::new(TransportOptions { addresses, ..TransportOptions::new(authority.tls(12)) });
+    let store = Store::open(options(&directories[1], 12, &[], &transport)).expect("opens");
+    let joined = Node { store, transport };
+    joined.transport.start(&joined.store, listener_12).expect("starts");
+
+    let add = MemberChange::Add { node: 12, address: address_12.to_string() };
+    within(founder.store.change_members(add)).await.expect("a learner");
+    assert!(holds(&joined.store, "before").await);
+    founder.links(|links| links.outgoing.get(&(12, Lane::Raft)) == Some(&Link::Up)).await;
+
+    within(founder.store.change_members(MemberChange::Remove { node: 12 })).await.expect("removed");
+    // It does not know yet, and goes on asking its leader.
+    let store = joined.store.clone();
+    let asking = tokio::spawn(async move { store.txn(create("lost", 100)).await });
+    let why = "node 000000000000000c was removed from the cluster";
+    founder.links(|links| links.last_refusal.as_deref() == Some(why)).await;
+    asking.abort();
+    write(&founder.store, "after", 100).await;
+    within(joined.stop()).await;
+    within(founder.stop()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections until the transport stops.
 pub(super) async fn run(context: Context, listener: TcpListener) {
-    let mut stopping = context.shared.stopping.subscribe();
+    let mut stopping = context.shared.stage.subscribe();
     let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
     let mut connections = JoinSet::new();
     loop {

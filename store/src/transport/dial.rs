@@ -20,7 +20,7 @@ use crate::transport::book::Peer;
 use crate::transport::liveness::Liveness;
 use crate::transport::queue::Queue;
 use crate::transport::read::closed;
-use crate::transport::{ConnectionError, Context, told};
+use crate::transport::{ConnectionError, Context, Stage, told};
 
 /// Frames are encoded and written in portions of about this size.
 const PORTION_BYTES: usize = 256 << 10;
@@ -35,7 +35,7 @@ pub(super) async fn run(context: Context, peer: Arc<Peer>, lane: Lane) {
     let seed = mix(context.seed ^ mix(peer.node) ^ lane as u64);
     let mut backoff = Backoff::new(options.retry_min, options.retry_max, seed);
     let mut address = peer.address.subscribe();
-    let mut stopping = context.shared.stopping.subscribe();
+    let mut stopping = context.shared.stage.subscribe();
     loop {
         let Some(target) = address.borrow_and_update().clone() else { return };
         let way = Way { context: &context, peer: &peer, lane, target: &target };
@@ -69,7 +69,7 @@ impl Way<'_> {
     async fn carry(
         &self,
         backoff: &mut Backoff,
-        stopping: &mut watch::Receiver<bool>,
+        stopping: &mut watch::Receiver<Stage>,
     ) -> Result<(), ConnectionError> {
         let queue = self.peer.queue(self.lane);
         let connected = async {
@@ -110,7 +110,7 @@ impl Way<'_> {
         &self,
         mut writer: W,
         liveness: &Mutex<Liveness>,
-        stopping: &mut watch::Receiver<bool>,
+        stopping: &mut watch::Receiver<Stage>,
     ) -> Result<(), ConnectionError> {
         let queue = self.peer.queue(self.lane);
         let mut buffer = Vec::new();
