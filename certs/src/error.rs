@@ -67,6 +67,28 @@ pub enum Error {
         /// The rule it breaks.
         why: &'static str,
     },
+    /// A join token that is none.
+    #[error(
+        "a join token has the form abcdef.0123456789abcdef, in lower case: copy it whole from `pintle token create`"
+    )]
+    Token,
+    /// The hash of an authority that is none.
+    #[error(
+        "the hash of an authority has the form sha256: and 64 hexadecimal digits: copy it whole from `pintle token create --print-join-command`"
+    )]
+    AuthorityHash,
+    /// There is no certificate of this name, or it is an authority's.
+    #[error("{name} cannot be renewed: only {} can; an authority is replaced by removing its files", crate::Inventory::renewable().collect::<Vec<_>>().join(", "))]
+    NotRenewable {
+        /// The name as given.
+        name: String,
+    },
+    /// A certificate that should be renewed is not there.
+    #[error("{path} does not exist: start `pintle server` with this data directory, it makes what it needs", path = path.display())]
+    LeafMissing {
+        /// The file that should hold it.
+        path: PathBuf,
+    },
     /// The server address of a kubeconfig is not an https URL.
     #[error("{url:?} is not the address of an API server: give it as https://HOST:PORT")]
     ServerUrl {

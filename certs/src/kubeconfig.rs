@@ -85,16 +85,21 @@ impl<'a> Kubeconfig<'a> {
     }
 
     fn fits(&self, text: &str, now: Timestamp) -> bool {
-        let decoded =
-            |name| STANDARD.decode(value(text, name)?).ok().and_then(|it| String::from_utf8(it).ok());
-        let (Some(certificate), Some(key)) = (decoded("client-certificate-data"), decoded("client-key-data"))
-        else {
-            return false;
-        };
+        let Some(client) = client_of(text) else { return false };
         value(text, "server") == Some(self.server)
-            && decoded("certificate-authority-data").as_deref() == Some(self.authority.pem())
-            && self.leaf.fits(&Issued { certificate, key }, self.authority, now)
+            && decoded(text, "certificate-authority-data").as_deref() == Some(self.authority.pem())
+            && self.leaf.fits(&client, self.authority, now)
     }
+}
+
+/// The client certificate and key in a kubeconfig that this crate wrote.
+pub(crate) fn client_of(text: &str) -> Option<Issued> {
+    let certificate = decoded(text, "client-certificate-data")?;
+    Some(Issued { certificate, key: decoded(text, "client-key-data")? })
+}
+
+fn decoded(text: &str, name: &str) -> Option<String> {
+    STANDARD.decode(value(text, name)?).ok().and_then(|it| String::from_utf8(it).ok())
 }
 
 /// The server address in a kubeconfig that this crate wrote; `None` when the file or the address is not there.

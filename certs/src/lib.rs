@@ -7,8 +7,10 @@
 #![warn(missing_docs)]
 
 mod authority;
+mod authority_hash;
 mod error;
 mod files;
+mod inventory;
 mod kubeconfig;
 mod leaf;
 mod names;
@@ -16,10 +18,14 @@ mod peer;
 mod pki;
 mod server_tls;
 mod subject;
+mod token;
 
+pub use authority_hash::AuthorityHash;
 pub use error::{Error, Result};
+pub use inventory::{Content, Entry, Inventory, Problem};
 pub use kubeconfig::{Kubeconfig, server_of};
 pub use names::ServerNames;
 pub use peer::{PeerNames, PeerTls, peer_name};
 pub use pki::Pki;
 pub use server_tls::ServerTls;
+pub use token::Token;

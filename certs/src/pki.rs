@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rcgen::KeyPair;
 
 use crate::{
-    Kubeconfig, PeerNames, PeerTls, Result, ServerNames, ServerTls,
+    AuthorityHash, Kubeconfig, PeerNames, PeerTls, Result, ServerNames, ServerTls,
     authority::Authority,
     files::{self, Batch},
     leaf::{Issued, Leaf, Usage},
@@ -49,22 +49,34 @@ impl Pki {
         service_account_keys(directory, &mut batch)?;
 
         let serving = serving(names).open_or_issue(directory, SERVING, &kubernetes, now, &mut batch)?;
-        let masters = ["system:masters".to_owned()];
-        let kubelet_client = client("kube-apiserver-kubelet-client", &masters);
-        kubelet_client.open_or_issue(directory, "apiserver-kubelet-client", &kubernetes, now, &mut batch)?;
-        let front_proxy_client = client("front-proxy-client", &[]);
-        front_proxy_client.open_or_issue(directory, "front-proxy-client", &front_proxy, now, &mut batch)?;
-
         let tls = ServerTls::new(&serving, &kubernetes)?;
+        let pki = Pki { directory: directory.to_owned(), kubernetes, front_proxy, peers };
+        pki.clients(now, &mut batch)?;
         batch.commit()?;
-        Ok((Pki { directory: directory.to_owned(), kubernetes, front_proxy, peers }, tls))
+        Ok((pki, tls))
     }
 
-    /// Issues the serving certificate anew when it is about to expire, and lets `tls` use it from now on.
+    /// The certificates with which the API server calls others.
+    fn clients(&self, now: Timestamp, batch: &mut Batch) -> Result<()> {
+        let masters = ["system:masters".to_owned()];
+        let kubelet_client = client("kube-apiserver-kubelet-client", &masters);
+        let front_proxy_client = client("front-proxy-client", &[]);
+        for (leaf, stem, authority) in [
+            (kubelet_client, "apiserver-kubelet-client", &self.kubernetes),
+            (front_proxy_client, "front-proxy-client", &self.front_proxy),
+        ] {
+            leaf.open_or_issue(&self.directory, stem, authority, now, batch)?;
+        }
+        Ok(())
+    }
+
+    /// Issues leaves anew that are about to expire or do not fit any more, and lets `tls` use the serving certificate
+    /// that is on disk from now on.
     pub fn renew(&self, tls: &ServerTls, names: &ServerNames, now: Timestamp) -> Result<()> {
         let mut batch = Batch::default();
         let issued =
             serving(names).open_or_issue(&self.directory, SERVING, &self.kubernetes, now, &mut batch)?;
+        self.clients(now, &mut batch)?;
         batch.commit()?;
         tls.replace(&issued)
     }
@@ -93,6 +105,11 @@ impl Pki {
     /// The certificate of the authority that signs servers and clients, in PEM form.
     pub fn authority_pem(&self) -> &str {
         self.kubernetes.pem()
+    }
+
+    /// The hash by which nodes that join know this authority.
+    pub fn authority_hash(&self) -> Option<AuthorityHash> {
+        AuthorityHash::of(self.kubernetes.der())
     }
 
     /// The certificate of the authority that signs front proxies, in PEM form.
