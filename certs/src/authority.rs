@@ -51,7 +51,18 @@ impl Authority {
         Authority::parse(&paths, pem, &key, now)
     }
 
-    /// The same, but an authority without a certificate is made and added to `batch`.
+    /// An authority that was received and would be stored there.
+    pub(crate) fn from_pem(
+        directory: &Path,
+        stem: &str,
+        certificate: String,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Authority> {
+        Authority::parse(&Paths::new(directory, stem), certificate, key, now)
+    }
+
+    /// As [`Authority::open`], but an authority without a certificate is made and added to `batch`.
     pub(crate) fn open_or_create(
         directory: &Path,
         stem: &str,

@@ -77,6 +77,25 @@ pub enum Error {
         "the hash of an authority has the form sha256: and 64 hexadecimal digits: copy it whole from `pintle token create --print-join-command`"
     )]
     AuthorityHash,
+    /// The authorities of a cluster were not received whole.
+    #[error(
+        "what the other node sent cannot be used: {0}; join again, with the same version of pintle on both nodes"
+    )]
+    Bundle(&'static str),
+    /// The other side has another authority than the operator named.
+    #[error(
+        "the authority of the other node does not have the hash {expected}: somebody else may be answering there, or the hash is of another cluster; copy the whole command from `pintle token create --print-join-command`"
+    )]
+    WrongAuthority {
+        /// The hash that the operator gave.
+        expected: String,
+    },
+    /// The directory belongs to another cluster.
+    #[error("{path} belongs to another cluster: join with an empty data directory", path = path.display())]
+    OtherCluster {
+        /// The file that differs.
+        path: PathBuf,
+    },
     /// There is no certificate of this name, or it is an authority's.
     #[error("{name} cannot be renewed: only {} can; an authority is replaced by removing its files", crate::Inventory::renewable().collect::<Vec<_>>().join(", "))]
     NotRenewable {

@@ -8,9 +8,11 @@
 
 mod authority;
 mod authority_hash;
+mod bundle;
 mod error;
 mod files;
 mod inventory;
+mod join_tls;
 mod kubeconfig;
 mod leaf;
 mod names;
@@ -21,8 +23,10 @@ mod subject;
 mod token;
 
 pub use authority_hash::AuthorityHash;
+pub use bundle::Bundle;
 pub use error::{Error, Result};
 pub use inventory::{Content, Entry, Inventory, Problem};
+pub use join_tls::{pinned_client, unverified_client};
 pub use kubeconfig::{Kubeconfig, server_of};
 pub use names::ServerNames;
 pub use peer::{PeerNames, PeerTls, peer_name};

@@ -54,6 +54,7 @@ fn main() {
         let follower = NODES.into_iter().find(|node| *node != leader).expect("a follower");
         writes(&cluster.store(follower), "three nodes, at a follower", operations, clients).await;
         cluster.measure_gaps(kills).await;
+        cluster.stop().await;
     });
 }
 
@@ -105,6 +106,13 @@ impl Cluster {
             if store.read_barrier().await.is_ok() {
                 return store.status().leader;
             }
+        }
+    }
+
+    async fn stop(self) {
+        for (store, transport) in self.nodes.into_values() {
+            store.shutdown().await;
+            transport.stop().await;
         }
     }
 
