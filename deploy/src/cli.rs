@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Server(ServerArgs),
     /// Print a kubeconfig with a new client certificate for a user.
     Kubeconfig(KubeconfigArgs),
+    /// Show or renew the certificates of a data directory.
+    Certs(CertsArgs),
     /// Print the version of this program and of the Kubernetes API it serves.
     Version,
 }
@@ -69,6 +71,39 @@ pub(crate) struct KubeconfigArgs {
     /// Address of the server, as https://HOST:PORT; by default the one the server was last started with.
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
+}
+
+#[derive(Args)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+pub(crate) struct CertsArgs {
+    #[command(subcommand)]
+    pub(crate) command: CertsCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CertsCommand {
+    /// Show every certificate with its expiry; fails when one has a problem.
+    Check(CertsCheckArgs),
+    /// Make certificates anew; a running server takes them without a restart.
+    Renew(CertsRenewArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct CertsCheckArgs {
+    /// Data directory of the server.
+    #[arg(long, value_name = "DIRECTORY", default_value = "./pintle-data")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct CertsRenewArgs {
+    /// Which certificate, as `pintle certs check` names it; `all` for all but the authorities.
+    #[arg(value_name = "NAME", default_value = "all")]
+    pub(crate) name: String,
+
+    /// Data directory of the server.
+    #[arg(long, value_name = "DIRECTORY", default_value = "./pintle-data")]
+    pub(crate) data_dir: PathBuf,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

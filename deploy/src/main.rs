@@ -1,6 +1,7 @@
 //! The `pintle` program: flags, start order and the adapters between the crates. It is the only place where they
 //! meet, and the only one that reads flags, the environment and signals; Kubernetes itself is none of its business.
 
+mod certificates;
 mod cli;
 mod clock;
 mod error;
@@ -28,15 +29,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Server(args) => server::run(&args),
-        Command::Kubeconfig(args) => kubeconfig::run(&args),
+        Command::Server(args) => server::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Kubeconfig(args) => kubeconfig::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Certs(args) => certificates::run(&args),
         Command::Version => {
             println!("{}", version());
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             report(&error);
             ExitCode::FAILURE

@@ -5,7 +5,7 @@ use std::{
     fmt::Write as _,
     io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -28,8 +28,9 @@ pub(crate) const API_VERSION: &str = pintle_apiserver::version::GIT_VERSION;
 const ADMINISTRATOR: &str = "kubernetes-admin";
 const ADMINISTRATORS: &str = "system:masters";
 
-/// How often certificates are looked at; they are renewed months before they expire.
-const CERTIFICATE_CHECK: Duration = Duration::from_secs(24 * 3600);
+/// How often certificates are looked at: seldom enough to cost nothing, often enough for whoever has put other files
+/// there and waits for them to be served.
+const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(args: &ServerArgs) -> Result<(), Error> {
     logging::start(args.log_format);
@@ -70,7 +71,7 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
     };
     let server = Arc::new(Server::new(store.clone(), cluster, Arc::new(SystemClock::default())));
     server.start().await.map_err(Error::Bootstrap)?;
-    let renewal = tokio::spawn(renew(pki, tls.clone(), names));
+    let renewal = tokio::spawn(renew(pki, tls.clone(), names, url.clone(), kubeconfig.clone()));
     greet(&data_dir, &url, &kubeconfig);
     let (close, closing) = watch::channel(false);
     tokio::spawn(async move {
@@ -128,19 +129,22 @@ fn shell_quoted(path: &Path) -> String {
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-async fn renew(pki: Pki, tls: Arc<ServerTls>, names: ServerNames) {
+async fn renew(pki: Pki, tls: Arc<ServerTls>, names: ServerNames, url: String, kubeconfig: PathBuf) {
+    let masters = [ADMINISTRATORS.to_owned()];
+    let renew = |now| {
+        pki.renew(&tls, &names, now)?;
+        pki.kubeconfig(ADMINISTRATOR, &masters, &url)?.write_file(&kubeconfig, now)
+    };
     loop {
         tokio::time::sleep(CERTIFICATE_CHECK).await;
-        if let Err(error) = pki.renew(&tls, &names, clock::now()) {
-            tracing::error!(%error, "the serving certificate could not be renewed");
+        if let Err(error) = renew(clock::now()) {
+            tracing::error!(%error, "certificates could not be renewed");
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     #[test]
