@@ -140,6 +140,9 @@ impl Cluster {
             self.start(leader, listener);
             while self.store(leader).read_barrier().await.is_err() {}
         }
+        if gaps.is_empty() {
+            return;
+        }
         gaps.sort();
         let at = |share: f64| gaps[((gaps.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
         let Timers { tick, heartbeat, election } = self.timers;

@@ -24,6 +24,7 @@ mod links;
 mod liveness;
 mod queue;
 mod read;
+mod strangers;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -46,6 +47,7 @@ pub use error::ConnectionError;
 use inbound::Inbound;
 use links::LinkLog;
 pub use links::{Link, Links};
+use strangers::Strangers;
 
 /// Threads that carry frames: two, so that a lane that encrypts much does not hold up the others.
 const THREADS: usize = 2;
@@ -120,6 +122,7 @@ struct Shared {
     options: TransportOptions,
     book: Book,
     inbound: Inbound,
+    strangers: Strangers,
     links: LinkLog,
     stage: watch::Sender<Stage>,
 }
@@ -154,6 +157,7 @@ impl Transport {
             options,
             book,
             inbound: Inbound::default(),
+            strangers: Strangers::default(),
             links: LinkLog::default(),
             stage: watch::Sender::new(Stage::Running),
         };

@@ -330,8 +330,8 @@ fn frame_from_12_to_11() -> Vec<u8> {
 }
 
 /// A connection to node 11 that shows the certificate of a node of some cluster.
-async fn connect(cluster: &Cluster, tls: &PeerTls) -> TlsStream<TcpStream> {
-    let stream = TcpStream::connect(cluster.addresses[&11]).await.expect("it listens");
+async fn connect(address: SocketAddr, tls: &PeerTls) -> TlsStream<TcpStream> {
+    let stream = TcpStream::connect(address).await.expect("it listens");
     let name = ServerName::try_from(peer_name(CLUSTER, 11)).expect("a name");
     within(TlsConnector::from(tls.client()).connect(name, stream)).await.expect("a handshake")
 }
@@ -372,7 +372,7 @@ async fn a_frame_that_does_not_belong_here_closes_its_connection() {
         (CLUSTER, garbled, "it sent a malformed message kind"),
     ] {
         let tls = cluster.authority.peer_tls(cluster_of_sender, 12);
-        let mut stream = connect(&cluster, &tls).await;
+        let mut stream = connect(cluster.addresses[&11], &tls).await;
         stream.write_all(&frame).await.expect("sent");
         closed(&mut stream).await;
         cluster.nodes[&11].links(|links| links.last_refusal.as_deref() == Some(why)).await;
@@ -380,14 +380,38 @@ async fn a_frame_that_does_not_belong_here_closes_its_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_does_not_finish_its_handshakes_keeps_no_node_out() {
+    const CROWD: usize = 200;
+    let authority = Authority::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (listener, address) = listen();
+    // Nobody in the crowd is given up for being slow.
+    let handshake_timeout = PATIENCE * 10;
+    let transport =
+        Transport::new(TransportOptions { handshake_timeout, ..TransportOptions::new(authority.tls(11)) });
+    let store = Store::open(options(&directory, 11, &VOTERS, &transport)).expect("opens");
+    transport.start(&store, listener).expect("starts");
+    let node = Node { store, transport };
+    let mut crowd = Vec::new();
+    for _ in 0..CROWD {
+        crowd.push(TcpStream::connect(address).await.expect("it listens"));
+    }
+    let good = frame_from_12_to_11();
+    let mut late = connect(address, &authority.peer_tls(CLUSTER, 12)).await;
+    late.write_all(&good).await.expect("sent");
+    arrived(&mut late, good.len()).await;
+    within(node.stop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_keeps_to_one_sender_and_a_newer_one_ends_it() {
     let (cluster, _) = Cluster::new(&[11]);
     let good = frame_from_12_to_11();
     let tls = cluster.authority.peer_tls(CLUSTER, 12);
-    let mut older = connect(&cluster, &tls).await;
+    let mut older = connect(cluster.addresses[&11], &tls).await;
     older.write_all(&good).await.expect("sent");
     arrived(&mut older, good.len()).await;
-    let mut newer = connect(&cluster, &tls).await;
+    let mut newer = connect(cluster.addresses[&11], &tls).await;
     newer.write_all(&good).await.expect("sent");
     closed(&mut older).await;
     arrived(&mut newer, good.len()).await;

@@ -2,42 +2,38 @@
 //! the connection's certificate names, in this cluster.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustls::client::verify_server_name;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::ParsedCertificate;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::peers::{FrameHeader, PeerRefusal};
 use crate::transport::read::{FrameReader, closed};
 use crate::transport::{ConnectionError, Context, told};
 
-/// Connections whose node is not known yet; more wait in the listener's backlog.
-const STRANGERS_MAX: usize = 64;
 /// How long the listener rests when no connection can be accepted, as without free descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections until the transport stops.
 pub(super) async fn run(context: Context, listener: TcpListener) {
     let mut stopping = context.shared.stage.subscribe();
-    let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             biased;
             () = told(&mut stopping) => return,
             Some(ended) = connections.join_next() => super::check(ended),
-            (accepted, permit) = next(&listener, &strangers) => match accepted {
+            accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
-                    connections.spawn(serve(context.clone(), stream, from, permit));
+                    connections.spawn(serve(context.clone(), stream, from));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "connections of other nodes cannot be accepted");
@@ -48,17 +44,8 @@ pub(super) async fn run(context: Context, listener: TcpListener) {
     }
 }
 
-async fn next(
-    listener: &TcpListener,
-    strangers: &Arc<Semaphore>,
-) -> (std::io::Result<(TcpStream, SocketAddr)>, Option<OwnedSemaphorePermit>) {
-    // It fails only when the semaphore is closed, which it never is.
-    let permit = strangers.clone().acquire_owned().await.ok();
-    (listener.accept().await, permit)
-}
-
-async fn serve(context: Context, stream: TcpStream, from: SocketAddr, permit: Option<OwnedSemaphorePermit>) {
-    let Err(error) = receive(&context, stream, permit).await;
+async fn serve(context: Context, stream: TcpStream, from: SocketAddr) {
+    let Err(error) = receive(&context, stream).await;
     if error.is_suspicious() {
         context.shared.links.refuse(from, &error);
     } else {
@@ -69,7 +56,43 @@ async fn serve(context: Context, stream: TcpStream, from: SocketAddr, permit: Op
 /// Never ends well: a connection lasts until something is wrong with it.
 type Ended = Result<std::convert::Infallible, ConnectionError>;
 
-async fn receive(context: &Context, stream: TcpStream, permit: Option<OwnedSemaphorePermit>) -> Ended {
+async fn receive(context: &Context, stream: TcpStream) -> Ended {
+    let shared = &context.shared;
+    let arrived = AtomicU64::new(0);
+    let mut stranger = shared.strangers.enter();
+    let (frames, writer, first) = tokio::select! {
+        met = meet(context, stream, &arrived) => met?,
+        _ = &mut stranger.crowded_out => return Err(ConnectionError::CrowdedOut),
+    };
+    let mut place = shared.inbound.open(first.from, first.lane);
+    drop(stranger);
+    // Whoever is removed from here on is told so by its place.
+    let ended = if shared.book.is_removed(first.from) {
+        Err(ConnectionError::Removed(first.from))
+    } else {
+        if let Some(peer) = shared.book.peer(first.from) {
+            peer.hear();
+        }
+        tokio::select! {
+            ended = take_in(context, frames, first) => ended,
+            ended = pulse(writer, &arrived, shared.options.pulse) => ended,
+            _ = &mut place.replaced => Err(ConnectionError::Replaced),
+        }
+    };
+    shared.inbound.leave(&place);
+    ended
+}
+
+/// What is known after a node has shown who it is: its frames, where its pulse goes, its first header.
+type Met<'a> = (FrameReader<'a, ReadHalf<Stream>>, WriteHalf<Stream>, FrameHeader);
+type Stream = TlsStream<TcpStream>;
+
+/// Finds out which node a connection is from.
+async fn meet<'a>(
+    context: &Context,
+    stream: TcpStream,
+    arrived: &'a AtomicU64,
+) -> Result<Met<'a>, ConnectionError> {
     let options = &context.shared.options;
     stream.set_nodelay(true)?;
     let acceptor = TlsAcceptor::from(options.tls.server.clone());
@@ -77,31 +100,12 @@ async fn receive(context: &Context, stream: TcpStream, permit: Option<OwnedSemap
     let stream = shaken.map_err(|_| ConnectionError::HandshakeTimeout)??;
     let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let certificate = certificates.first().cloned();
-
-    let arrived = AtomicU64::new(0);
     let (reader, writer) = tokio::io::split(stream);
-    let mut frames = FrameReader::new(reader, &arrived);
+    let mut frames = FrameReader::new(reader, arrived);
     let first = timeout(options.handshake_timeout, frames.header()).await;
     let first = first.map_err(|_| ConnectionError::HandshakeTimeout)??;
     check_sender(context, &first, certificate.as_ref())?;
-
-    let mut place = context.shared.inbound.open(first.from, first.lane);
-    drop(permit);
-    // Whoever is removed from here on is told so by its place.
-    let ended = if context.shared.book.is_removed(first.from) {
-        Err(ConnectionError::Removed(first.from))
-    } else {
-        if let Some(peer) = context.shared.book.peer(first.from) {
-            peer.hear();
-        }
-        tokio::select! {
-            ended = take_in(context, frames, first) => ended,
-            ended = pulse(writer, &arrived, options.pulse) => ended,
-            _ = &mut place.replaced => Err(ConnectionError::Replaced),
-        }
-    };
-    context.shared.inbound.leave(&place);
-    ended
+    Ok((frames, writer, first))
 }
 
 /// Checks that a frame with this header may come with this certificate.

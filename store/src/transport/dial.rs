@@ -80,16 +80,21 @@ impl Way<'_> {
             () = told(stopping) => return Ok(()),
             connected = connected => connected?,
         };
-        backoff.reset();
+        let connected = self.context.shared.options.clock.now();
         self.context.shared.links.up(self.peer.node, self.lane);
         let options = &self.context.shared.options;
         let liveness = Mutex::new(Liveness::new(options.silence_max, options.clock.now()));
         let (reader, writer): (ReadHalf<TlsStream<TcpStream>>, WriteHalf<_>) = tokio::io::split(stream);
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
             error = self.listen(reader, &liveness) => Err(error),
             sent = self.send(writer, &liveness, stopping) => sent,
+        };
+        // A node that closes every connection at once is asked no more often than one that is not there.
+        if options.clock.now() - connected >= options.retry_max {
+            backoff.reset();
         }
+        ended
     }
 
     async fn connect(&self) -> Result<TlsStream<TcpStream>, ConnectionError> {

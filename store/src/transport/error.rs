@@ -43,6 +43,9 @@ pub enum ConnectionError {
     /// The node was removed from the cluster.
     #[error("node {0:016x} was removed from the cluster")]
     Removed(u64),
+    /// Too many connections had not said yet which node they are from.
+    #[error("too many others do not finish their handshakes")]
+    CrowdedOut,
     /// A newer connection took its place.
     #[error("it opened another connection")]
     Replaced,
@@ -63,6 +66,7 @@ impl ConnectionError {
             | ConnectionError::Closed
             | ConnectionError::Silent
             | ConnectionError::Refused(_)
+            | ConnectionError::CrowdedOut
             | ConnectionError::Replaced => false,
         }
     }
