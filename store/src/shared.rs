@@ -37,6 +37,8 @@ pub(crate) enum OwnerEvent {
     Peer(PeerFrame),
     /// A state arrived as a whole.
     SnapshotBuilt(Box<Built>),
+    /// A state arrived that ends at an entry (index, term) which is applied here already.
+    SnapshotNotNeeded(u64, u64),
     /// The log begins behind the received state.
     Switched,
     /// Change the membership.
@@ -170,7 +172,7 @@ pub(crate) struct Shared {
     pub(crate) records: RwLock<Arc<dyn StateStore>>,
     /// How many snapshots are being sent: garbage waits for them.
     pub(crate) snapshots: AtomicUsize,
-    /// How many backups are being saved: garbage waits for them.
+    /// How many backups are being saved, and snapshots about to begin: garbage waits for them.
     pub(crate) saving: AtomicUsize,
     /// The newest applied log index whose state is published.
     pub(crate) applied: Milestone,

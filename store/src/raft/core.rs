@@ -307,6 +307,24 @@ impl<T> Core<T> {
             && members.any(|member| *member == own)
     }
 
+    /// Tells the leader how far this node is without the state that ends at this entry. When the log holds the entry,
+    /// it is committed: the sender had applied it.
+    pub(crate) fn answer_snapshot(&mut self, index: u64, term: u64) -> Option<Message> {
+        let raft = &mut self.raw.raft;
+        if raft.state != StateRole::Follower || raft.leader_id == 0 {
+            return None;
+        }
+        if index > raft.raft_log.committed && raft.raft_log.match_term(index, term) {
+            raft.raft_log.commit_to(index);
+        }
+        // Only what is synced here may be claimed.
+        let known = raft.raft_log.committed.min(raft.raft_log.persisted);
+        let (from, to, term) = (raft.id, raft.leader_id, raft.term);
+        let mut message = Message { to, from, term, index: known, commit: known, ..Message::default() };
+        message.set_msg_type(raft::eraftpb::MessageType::MsgAppendResponse);
+        Some(message)
+    }
+
     /// The hard state with which the log begins anew behind a received state: what was last given out, because
     /// nothing newer has left this node.
     pub(crate) fn hard_state_at(&self, meta: &Meta) -> HardState {

@@ -190,6 +190,7 @@ impl Owner {
             OwnerEvent::Applied => {}
             OwnerEvent::Peer(frame) => self.receive(frame),
             OwnerEvent::SnapshotBuilt(built) => self.install(built),
+            OwnerEvent::SnapshotNotNeeded(index, term) => self.answer_snapshot(index, term),
             OwnerEvent::Switched => self.switched(),
             OwnerEvent::ChangeMembers(change, reply) => self.change_members(change, reply),
             OwnerEvent::HandOver(to) => match to {
@@ -341,7 +342,11 @@ impl Owner {
     /// Has the log switched to a received state, unless this node has come further meanwhile.
     fn install(&mut self, built: Box<Built>) {
         let meta = &built.machine.meta;
-        if self.installing.is_some() || self.stop.is_some() || !self.core.wants(meta) {
+        if self.installing.is_some() || self.stop.is_some() {
+            return;
+        }
+        if !self.core.wants(meta) {
+            self.answer_snapshot(meta.applied, meta.term);
             return;
         }
         let truncation = Truncation { index: meta.applied, term: meta.term, chain: 0 };
@@ -349,6 +354,15 @@ impl Owner {
         let state = built.directory.clone();
         self.log.push(LogEvent::Switch { truncation, hard_state, state });
         self.installing = Some(built);
+    }
+
+    /// Tells the leader that this node goes on without the state that ends at this entry.
+    fn answer_snapshot(&mut self, index: u64, term: u64) {
+        if self.installing.is_none()
+            && let Some(answer) = self.core.answer_snapshot(index, term)
+        {
+            self.send(answer.to, Body::Raft(vec![answer]));
+        }
     }
 
     /// Goes on behind the received state.

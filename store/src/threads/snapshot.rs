@@ -29,6 +29,8 @@ use crate::shared::{OwnerEvent, Shared};
 
 /// Bytes of records from which a chunk is full.
 const CHUNK_BYTES: usize = 512 << 10;
+/// What a receiver wants next when it wants nothing of this snapshot: it is further already, or what came is damaged.
+const NOT_NEEDED: u64 = u64::MAX;
 /// A chunk without an answer is sent again after this time.
 const AGAIN: Duration = Duration::from_secs(1);
 /// A snapshot without an answer is given up after this time: the last answer comes only when the receiver has checked
@@ -121,8 +123,12 @@ impl SnapshotThread {
     /// Handles events; false after the last one.
     pub(crate) fn turn(&mut self, events: &mut Vec<SnapshotEvent>) -> bool {
         for event in events.drain(..) {
+            let mut held = false;
             let done = match event {
-                SnapshotEvent::Send { to, meta } => self.begin(to, *meta),
+                SnapshotEvent::Send { to, meta } => {
+                    held = true;
+                    self.begin(to, *meta)
+                }
                 SnapshotEvent::Received { from, chunk } => self.receive(from, *chunk),
                 SnapshotEvent::Acked { from, id, next } => self.go_on(from, id, next),
                 SnapshotEvent::Tick => {
@@ -135,6 +141,10 @@ impl SnapshotThread {
                 fatal(format_args!("a snapshot could not be read or written: {error}"));
             }
             self.shared.snapshots.store(self.outgoing.len(), Ordering::SeqCst);
+            if held {
+                // From here on the snapshot itself holds the garbage back.
+                self.shared.saving.fetch_sub(1, Ordering::SeqCst);
+            }
         }
         true
     }
@@ -183,7 +193,7 @@ impl SnapshotThread {
             }
             return Ok(());
         }
-        if outgoing.chunk.hash.is_some() {
+        if outgoing.chunk.hash.is_some() || next == NOT_NEEDED {
             self.outgoing.remove(&to);
             return Ok(());
         }
@@ -219,7 +229,10 @@ impl SnapshotThread {
                 self.send(from, Body::SnapshotAck { id: chunk.id, next: 0 });
                 return Ok(());
             }
-            let Some(incoming) = self.open(from, &chunk)? else { return Ok(()) };
+            let Some(incoming) = self.open(from, &chunk)? else {
+                self.send(from, Body::SnapshotAck { id: chunk.id, next: NOT_NEEDED });
+                return Ok(());
+            };
             self.incoming = Some(incoming);
         }
         let Some(incoming) = &mut self.incoming else { return Ok(()) };
@@ -230,6 +243,7 @@ impl SnapshotThread {
                 Err(DiskError::Malformed(error)) => {
                     tracing::warn!(node = from, %error, "a snapshot was dropped");
                     self.incoming = None;
+                    self.send(from, Body::SnapshotAck { id: chunk.id, next: NOT_NEEDED });
                     return Ok(());
                 }
                 Err(error) => return Err(error),
@@ -244,6 +258,7 @@ impl SnapshotThread {
     fn open(&self, from: u64, chunk: &Chunk) -> Result<Option<Incoming>, DiskError> {
         let Ok(mut meta) = Meta::decode(&chunk.meta) else { return Ok(None) };
         if meta.applied <= self.shared.applied.reached() {
+            self.shared.owner.push(OwnerEvent::SnapshotNotNeeded(meta.applied, meta.term));
             return Ok(None);
         }
         if planted(Bug::SnapshotLosesSessions) {

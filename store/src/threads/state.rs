@@ -94,6 +94,8 @@ impl StateThread {
                 StateEvent::Snapshot(to) => {
                     self.apply_all(&mut batch);
                     let meta = Box::new(self.machine.meta.clone());
+                    // Garbage waits from the moment that the meta names, until the snapshot thread has taken over.
+                    self.shared.saving.fetch_add(1, Ordering::SeqCst);
                     self.snapshots.push(SnapshotEvent::Send { to, meta });
                 }
                 StateEvent::Replace(built) => {
