@@ -51,7 +51,31 @@ impl fmt::Display for AuthorityHash {
 
 #[cfg(test)]
 mod tests {
+    use rustls_pki_types::pem::PemObject;
+
     use super::*;
+
+    /// An authority as this crate makes it, and what `openssl pkey -pubin -outform der | sha256sum` says of its key.
+    const AUTHORITY: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBjzCCATSgAwIBAgIUSReH3wfCWKmYBxk68dNsske1jxcwCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNa3ViZXJuZXRlcy1jYTAeFw0yNjExMjExODQ3MDVaFw0zNjEx
+MTgxOTQ3MDVaMBgxFjAUBgNVBAMMDWt1YmVybmV0ZXMtY2EwWTATBgcqhkjOPQIB
+BggqhkjOPQMBBwNCAATNhhFhI6tCbEmPQouYAQdCfcl342tzTtnJcDQ9Qsg5/Pvy
+R5Zr4D21v8FyPebTw00bAp6C6N1w0e74iiWnHk4Ro1wwWjAYBgNVHREEETAPgg1r
+dWJlcm5ldGVzLWNhMA4GA1UdDwEB/wQEAwIBhjAdBgNVHQ4EFgQUr15Sf81OMQ9b
+Um2mV4zGzSkiPNwwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEA
+j6nJ/N+ihUGD94QOje61NfbXnrgU11MuOCnJa8SDbb4CIQCe567TsF54Vo6U+IQ0
+NwSvqd/xy9bPAkd7VSOwBVcnbA==
+-----END CERTIFICATE-----";
+    const HASH: &str = "sha256:af5e527fcd4e310f5b526da6578cc6cd29223cdce14809ba59a6adbccad98bee";
+
+    #[test]
+    fn a_certificate_has_the_hash_that_openssl_computes() {
+        let certificate = CertificateDer::from_pem_slice(AUTHORITY.as_bytes()).unwrap();
+        assert_eq!(AuthorityHash::of(&certificate).unwrap().to_string(), HASH);
+        assert_eq!(AuthorityHash::of(&CertificateDer::from(vec![0x30, 0])), None);
+    }
 
     #[test]
     fn a_hash_reads_back_and_others_are_refused() {
