@@ -35,7 +35,7 @@ const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
 pub(crate) fn run(args: &ServerArgs) -> Result<(), Error> {
     logging::start(args.log_format);
     limits::raise_open_files();
-    limits::choose_page_size(&args.data_dir);
+    limits::use_small_pages();
     // An error says that a provider is installed already, which is what counts.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;

@@ -35,6 +35,8 @@ const FORWARD_BYTES_MAX: usize = 1 << 20;
 const SWEEP_TICKS: u64 = 10;
 /// How often a snapshot is asked for again, in ticks.
 const SNAPSHOT_TICKS: u64 = 20;
+/// Of how many ticks a node that is alone makes one: nobody waits for its heartbeats, and idle it shall cost nothing.
+const LONE_TICKS: u32 = 10;
 /// How long a stop waits for what is in flight.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a leader that stops tries to hand over, in election timeouts.
@@ -394,7 +396,6 @@ impl Owner {
             return;
         }
         // After a pause the missed ticks are not made up for: they would only cause an election.
-        self.next_tick = now + self.shared.options.tick;
         self.ticks += 1;
         self.core.tick();
         self.shared.applied.expire(now);
@@ -407,6 +408,9 @@ impl Owner {
             self.try_member_change(changing);
         }
         let reach = self.core.reach();
+        let own_node = self.shared.identity.node;
+        let is_alone = self.known.replica.leads && reach.iter().all(|reach| reach.node == own_node);
+        self.next_tick = now + self.shared.options.tick * if is_alone { LONE_TICKS } else { 1 };
         if !reach.is_empty() || self.known.replica.leads {
             *self.shared.reach.lock() = reach;
         }
