@@ -90,6 +90,17 @@ impl<T> Mailbox<T> {
         self.inner.lock().messages.is_empty()
     }
 
+    /// Hands batches to `turn`, waiting for each as long as it takes, until it says that this was the last.
+    pub(crate) fn serve(&self, mut turn: impl FnMut(&mut Vec<T>) -> bool) {
+        let mut batch = Vec::new();
+        loop {
+            self.take(&mut batch, 1, None);
+            if !turn(&mut batch) {
+                return;
+            }
+        }
+    }
+
     /// Moves all messages into `batch`, waiting for an urgent one or for `wanted` ordinary ones, at most `patience`.
     pub(crate) fn take(&self, batch: &mut Vec<T>, wanted: usize, patience: Option<Duration>) {
         let mut inner = self.inner.lock();

@@ -111,13 +111,7 @@ pub(crate) struct Incoming {
 impl SnapshotThread {
     /// Takes turns until told to stop.
     pub(crate) fn run(mut self) {
-        let mut events = Vec::new();
-        loop {
-            self.mailbox.take(&mut events, 1, None);
-            if !self.turn(&mut events) {
-                return;
-            }
-        }
+        self.mailbox.clone().serve(|events| self.turn(events));
     }
 
     /// Handles events; false after the last one.

@@ -29,13 +29,7 @@ impl Wake {
 
 /// Runs until told to stop.
 pub(crate) fn run_wake(mailbox: &Mailbox<Wake>) {
-    let mut events = Vec::new();
-    loop {
-        mailbox.take(&mut events, 1, None);
-        if !wake_turn(&mut events) {
-            return;
-        }
-    }
+    mailbox.serve(wake_turn);
 }
 
 /// Handles events; false after the last one.
