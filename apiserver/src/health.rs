@@ -67,13 +67,6 @@ pub fn report(endpoint: &str, checks: &[Check<'_>], question: Question<'_>) -> R
     Report { passed, text }
 }
 
-/// The report of one check (`/readyz/NAME`); `None` when there is no such check.
-pub fn single(name: &str, checks: &[Check<'_>]) -> Option<Report> {
-    let passed = checks.iter().find(|check| check.name == name)?.passed;
-    let text = if passed { "ok" } else { "internal server error: reason withheld\n" };
-    Some(Report { passed, text: text.to_owned() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,12 +113,5 @@ mod tests {
             text.contains("warn: some health checks cannot be excluded: no matches for \"x\"\n"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn a_single_check_answers_for_itself() {
-        assert_eq!(single("ping", BAD), Some(Report { passed: true, text: "ok".to_owned() }));
-        assert!(!single("etcd", BAD).expect("there is one").passed);
-        assert_eq!(single("x", BAD), None);
     }
 }

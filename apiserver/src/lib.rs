@@ -2,8 +2,6 @@
 //!
 //! Keeps: every request, from any source, passes the same pipeline.
 
-#![allow(dead_code, reason = "pieces land one by one")]
-
 pub mod admission;
 pub mod age;
 pub mod apply;

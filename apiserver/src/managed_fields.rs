@@ -4,8 +4,6 @@
 //! write that changes nothing leaves every entry as it is, times included. Sets stay text: they are searched, and
 //! only those that a change touches are decoded and written again.
 
-use ecow::EcoString;
-
 use crate::schema::{Schema, StructId};
 use crate::tree::{Map, Node};
 
@@ -155,21 +153,6 @@ pub fn set_managed_fields(object: &mut Map, list: Option<Node>) {
             }
         }
     }
-}
-
-/// A field manager's name has at most so many bytes.
-const MANAGER_BYTES_MAX: usize = 128;
-
-/// The field manager of a request without `fieldManager`: the user agent up to the first slash.
-pub fn manager_of_user_agent(user_agent: &str) -> EcoString {
-    let mut manager = EcoString::new();
-    for c in user_agent.split('/').next().unwrap_or_default().chars().filter(|c| !c.is_control()) {
-        if manager.len() + c.len_utf8() > MANAGER_BYTES_MAX {
-            break;
-        }
-        manager.push(c);
-    }
-    manager
 }
 
 #[cfg(test)]

@@ -310,11 +310,6 @@ impl Schema {
     pub fn find(&self, name: &str) -> Option<StructId> {
         self.by_name.get(name).copied()
     }
-
-    /// All structs with their ids.
-    pub fn iter(&self) -> impl Iterator<Item = (StructId, &Struct)> {
-        self.structs.iter().enumerate().map(|(i, s)| (StructId(i as u32), s))
-    }
 }
 
 impl Field {

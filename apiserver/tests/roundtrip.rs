@@ -97,8 +97,9 @@ fn decoded_json(input: &[u8], kind: &BuiltinKind) -> Map {
 }
 
 fn encoded_proto(map: &Map, kind: &BuiltinKind) -> Vec<u8> {
-    let mut out = Vec::new();
-    proto::encode_document(map, schema::builtin(), kind.id, version_of(kind), kind.kind, &mut out);
+    let (mut message, mut out) = (Vec::new(), Vec::new());
+    proto::encode(map, schema::builtin(), kind.id, &mut message);
+    proto::document(version_of(kind), kind.kind, &message, &mut out);
     out
 }
 

@@ -4,8 +4,6 @@
 //! prints, byte for byte. The parser is ours because it decodes straight into schema-keyed trees in one pass,
 //! several times faster than through a general one, and because clients compare Go's error texts.
 
-use ecow::EcoString;
-
 use super::context::Context;
 use super::{DecodeError, Findings};
 use crate::schema::{Schema, StructId};
@@ -48,15 +46,6 @@ pub fn decode_untyped(input: &[u8]) -> Result<Node, DecodeError> {
     let schema = Schema::default();
     let text = utf8(input);
     untyped::Decoder::new(&text, Context::new(&schema, None)).document()
-}
-
-/// As [`decode_untyped`], with the paths of duplicate fields.
-pub fn decode_untyped_with_duplicates(input: &[u8]) -> Result<(Node, Vec<EcoString>), DecodeError> {
-    let schema = Schema::default();
-    let mut findings = Findings::default();
-    let text = utf8(input);
-    let node = untyped::Decoder::new(&text, Context::new(&schema, Some(&mut findings))).document()?;
-    Ok((node, findings.duplicate))
 }
 
 /// Makes an untyped tree (the result of a patch) typed: the checks and canonical leaves of [`decode`].

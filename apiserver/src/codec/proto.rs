@@ -36,11 +36,6 @@ impl<'a> Envelope<'a> {
     pub fn decode(input: &'a [u8]) -> Result<Envelope<'a>, DecodeError> {
         decode::envelope(input)
     }
-
-    /// Writes the magic bytes and the message around an object.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        encode::envelope(self, out);
-    }
 }
 
 /// Decodes an object's message. `apiVersion` and `kind` are not part of it.
@@ -71,18 +66,6 @@ pub fn transcode_stored(
 /// Writes one field that holds bytes, a text or a message: for messages that no struct of the table describes.
 pub fn put_message(number: u32, message: &[u8], out: &mut Vec<u8>) {
     encode::put_message(number, message, out);
-}
-
-/// Writes a whole document: magic bytes, envelope and the object's message.
-pub fn encode_document(
-    map: &Map,
-    schema: &Schema,
-    id: StructId,
-    api_version: &str,
-    kind: &str,
-    out: &mut Vec<u8>,
-) {
-    encode::document(map, schema, id, api_version, kind, out);
 }
 
 #[cfg(test)]

@@ -27,8 +27,6 @@ pub struct DeleteOptions {
     pub grace_period: Option<i64>,
     /// `propagationPolicy`, also from the older `orphanDependents`.
     pub propagation: Option<Propagation>,
-    /// `orphanDependents: false` was sent.
-    pub waits: bool,
     /// `preconditions.uid`
     pub uid: Option<String>,
     /// `preconditions.resourceVersion`
@@ -83,7 +81,6 @@ impl DeleteOptions {
         Ok(DeleteOptions {
             grace_period: tree.int("gracePeriodSeconds"),
             propagation,
-            waits: orphan == Some(false),
             uid: precondition("uid"),
             resource_version: precondition("resourceVersion"),
             dry_run,

@@ -274,13 +274,6 @@ fn text_that_is_no_set_is_refused() {
 }
 
 #[test]
-fn the_user_agent_names_the_manager() {
-    assert_eq!(manager_of_user_agent("kubectl/v1.37.1 (linux/amd64)"), "kubectl");
-    assert_eq!(manager_of_user_agent("my agent\t2"), "my agent2");
-    assert_eq!(manager_of_user_agent(&"x".repeat(300)).len(), 128);
-}
-
-#[test]
 fn the_text_of_a_whole_object_is_what_its_difference_from_nothing_gives() {
     for (kind, text) in [
         (

@@ -7,7 +7,6 @@ use smallvec::SmallVec;
 use super::super::json::find;
 use super::super::leaf;
 use super::wire::{BYTES, FIXED64, Writer};
-use super::{Envelope, MAGIC};
 use crate::schema::{Field, Schema, SchemaOr, Struct, StructId, Type};
 use crate::time;
 use crate::tree::{Key, Map, Node};
@@ -18,23 +17,6 @@ const CAPACITY: usize = 16 << 10;
 pub(super) fn message(map: &Map, schema: &Schema, id: StructId, out: &mut Vec<u8>) {
     let mut encoder = Encoder { schema, writer: Writer::with_capacity(CAPACITY) };
     encoder.structure(map, id);
-    out.extend_from_slice(encoder.writer.written());
-}
-
-pub(super) fn document(
-    map: &Map,
-    schema: &Schema,
-    id: StructId,
-    api_version: &str,
-    kind: &str,
-    out: &mut Vec<u8>,
-) {
-    let mut encoder = Encoder { schema, writer: Writer::with_capacity(CAPACITY) };
-    after_raw(&mut encoder.writer);
-    let mark = encoder.writer.len();
-    encoder.structure(map, id);
-    encoder.writer.finish(2, mark);
-    before_raw(&mut encoder.writer, api_version, kind);
     out.extend_from_slice(encoder.writer.written());
 }
 
@@ -49,28 +31,6 @@ pub(super) fn put_message(number: u32, message: &[u8], out: &mut Vec<u8>) {
     varint(u64::from(number) << 3 | u64::from(BYTES));
     varint(message.len() as u64);
     out.extend_from_slice(message);
-}
-
-pub(super) fn envelope(envelope: &Envelope<'_>, out: &mut Vec<u8>) {
-    let mut writer = Writer::with_capacity(envelope.raw.len() + 128);
-    after_raw(&mut writer);
-    writer.bytes(2, envelope.raw);
-    before_raw(&mut writer, &envelope.api_version, &envelope.kind);
-    out.extend_from_slice(writer.written());
-}
-
-/// Content encoding and type, which are empty but written.
-fn after_raw(writer: &mut Writer) {
-    writer.bytes(4, b"");
-    writer.bytes(3, b"");
-}
-
-fn before_raw(writer: &mut Writer, api_version: &str, kind: &str) {
-    let mark = writer.len();
-    writer.bytes(2, kind.as_bytes());
-    writer.bytes(1, api_version.as_bytes());
-    writer.finish(1, mark);
-    writer.raw(&MAGIC);
 }
 
 struct Encoder<'a> {

@@ -10,7 +10,7 @@ fn pod() -> StructId {
 fn an_envelope_survives_the_trip() {
     let envelope = Envelope { api_version: "apps/v1".into(), kind: "Deployment".into(), raw: b"abc" };
     let mut out = Vec::new();
-    envelope.encode(&mut out);
+    document(&envelope.api_version, &envelope.kind, envelope.raw, &mut out);
     assert_eq!(Envelope::decode(&out).unwrap(), envelope);
     assert!(Envelope::decode(b"{}").is_err());
 }

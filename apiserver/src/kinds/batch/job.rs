@@ -49,8 +49,6 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     ..Kind::DEFAULT
 };
 
-const SPEC: Path<'static> = Path::new("spec");
-
 fn number(job: &Map, section: &str, field: &str) -> Option<i64> {
     job.map(section)?.int(field)
 }
