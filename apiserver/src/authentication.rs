@@ -1,20 +1,25 @@
 //! Authentication: from what a connection and its headers prove to a user.
 //!
 //! Keeps: authenticators are asked in one order and the first that recognizes its credential decides the user;
-//! a credential that is present and not valid is 401, never anonymous; nothing of the body is read before.
+//! a credential that is present and not valid is 401, never anonymous; a credential that only stored state could
+//! know is refused behind a read barrier; nothing of the body is read before.
 
 use std::sync::Arc;
 
-use base64::Engine as _;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 
+use crate::cluster::Cluster;
+use crate::pipeline::Server;
 use crate::status::Error;
+use crate::storage::View;
 use crate::user::{SYSTEM_AUTHENTICATED, SYSTEM_UNAUTHENTICATED, User};
 
+pub mod bearer;
+mod bootstrap_token;
 mod certificate;
 pub mod impersonation;
 
+pub use bearer::{WEBSOCKET_TOKEN_PROTOCOL, bearer_token};
 pub use certificate::ClientCertificate;
 
 /// What one connection proved about its peer, read once when it was accepted.
@@ -29,6 +34,15 @@ pub struct Credentials<'a> {
     pub connection: &'a Connection,
     /// Its headers.
     pub headers: &'a HeaderMap,
+}
+
+/// What credentials are held against.
+#[derive(Clone, Copy)]
+pub struct Records<'a> {
+    /// Everything stored.
+    pub view: &'a View,
+    /// The cluster's settings.
+    pub cluster: &'a Cluster,
     /// Now, in Unix seconds.
     pub now: i64,
 }
@@ -40,18 +54,20 @@ pub enum Verdict {
     Unconcerned,
     /// They belong to this user.
     User(Arc<User>),
-    /// They concern it and are not valid.
+    /// They concern it and are not valid, whatever is stored.
     Rejected,
+    /// They concern it and nothing that is stored makes them valid.
+    Unknown,
 }
 
 /// One way to prove who one is.
 pub trait Authenticator: Send + Sync {
     /// Looks at the credentials.
-    fn authenticate(&self, credentials: &Credentials<'_>) -> Verdict;
+    fn authenticate(&self, credentials: &Credentials<'_>, records: &Records<'_>) -> Verdict;
 }
 
 /// The authenticators in the order in which they are asked.
-static AUTHENTICATORS: &[&dyn Authenticator] = &[&X509, &Bearer];
+static AUTHENTICATORS: &[&dyn Authenticator] = &[&X509, &bearer::Bearer];
 
 impl Connection {
     /// Reads the certificate (DER) that was verified against the client authority, if there is one.
@@ -65,17 +81,54 @@ impl Connection {
     }
 }
 
-/// The user of a request.
-pub fn authenticate(credentials: &Credentials<'_>) -> Result<Arc<User>, Error> {
-    let mut rejected = false;
+/// Asks all authenticators.
+fn authenticate(credentials: &Credentials<'_>, records: &Records<'_>) -> Verdict {
+    let mut refused = Verdict::Unconcerned;
     for authenticator in AUTHENTICATORS {
-        match authenticator.authenticate(credentials) {
-            Verdict::User(user) => return Ok(user),
-            Verdict::Rejected => rejected = true,
-            Verdict::Unconcerned => {}
+        match authenticator.authenticate(credentials, records) {
+            Verdict::User(user) => return Verdict::User(user),
+            Verdict::Unknown => refused = Verdict::Unknown,
+            Verdict::Rejected if refused == Verdict::Unconcerned => refused = Verdict::Rejected,
+            Verdict::Rejected | Verdict::Unconcerned => {}
         }
     }
-    if rejected { Err(Error::Unauthorized) } else { Ok(User::anonymous()) }
+    refused
+}
+
+impl Server {
+    /// The user of a request. What the local view does not know is asked again behind a barrier: another node may have
+    /// stored it a moment ago.
+    pub async fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Arc<User>, Error> {
+        let view = self.view();
+        let mut verdict = authenticate(credentials, &self.records(&view));
+        if verdict == Verdict::Unknown
+            && let Some(latest) = self.newer_than(&view).await
+        {
+            verdict = authenticate(credentials, &self.records(&latest));
+        }
+        match verdict {
+            Verdict::User(user) => Ok(user),
+            Verdict::Unconcerned => Ok(User::anonymous()),
+            Verdict::Rejected | Verdict::Unknown => Err(Error::Unauthorized),
+        }
+    }
+
+    /// The user whom the headers ask to act as, when `user` may; as the user of a request, refused only behind a barrier.
+    pub async fn impersonate(&self, headers: &HeaderMap, user: &User) -> Result<Option<Arc<User>>, Error> {
+        let view = self.view();
+        let refusal = match impersonation::impersonate(headers, user, &self.authorizer, &view) {
+            Err(refusal @ Error::Forbidden { .. }) => refusal,
+            decided => return decided,
+        };
+        match self.newer_than(&view).await {
+            Some(latest) => impersonation::impersonate(headers, user, &self.authorizer, &latest),
+            None => Err(refusal),
+        }
+    }
+
+    fn records<'a>(&'a self, view: &'a View) -> Records<'a> {
+        Records { view, cluster: &self.cluster, now: self.clock.unix_seconds() }
+    }
 }
 
 /// Puts a user who authenticated into the group of all who did.
@@ -90,77 +143,44 @@ pub(crate) fn authenticated(mut user: User) -> Arc<User> {
 struct X509;
 
 impl Authenticator for X509 {
-    fn authenticate(&self, credentials: &Credentials<'_>) -> Verdict {
+    fn authenticate(&self, credentials: &Credentials<'_>, records: &Records<'_>) -> Verdict {
         match &credentials.connection.certificate {
-            Some(certificate) => certificate.verdict(credentials.now),
+            Some(certificate) => certificate.verdict(records.now),
             None => Verdict::Unconcerned,
         }
     }
-}
-
-/// Bearer tokens. No issuer of tokens exists yet, so every token that is presented is one too many.
-struct Bearer;
-
-impl Authenticator for Bearer {
-    fn authenticate(&self, credentials: &Credentials<'_>) -> Verdict {
-        match bearer_token(credentials.headers) {
-            Some(_) => Verdict::Rejected,
-            None => Verdict::Unconcerned,
-        }
-    }
-}
-
-/// Prefix of the WebSocket subprotocol that carries a token, for browsers that cannot set headers.
-pub const WEBSOCKET_TOKEN_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
-
-/// The token that a request presents; an empty one counts as none.
-pub fn bearer_token(headers: &HeaderMap) -> Option<String> {
-    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
-        let (scheme, token) = value.trim().split_once(' ')?;
-        let token = token.split(' ').next().unwrap_or("");
-        (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.to_owned())
-    });
-    header.or_else(|| {
-        headers
-            .get_all(SEC_WEBSOCKET_PROTOCOL)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|protocol| protocol.trim().strip_prefix(WEBSOCKET_TOKEN_PROTOCOL))
-            .map(|encoded| {
-                let decoded =
-                    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(encoded).unwrap_or_default();
-                String::from_utf8_lossy(&decoded).into_owned()
-            })
-            .next()
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 
     use super::*;
+    use crate::fixture::Fixture;
 
-    fn check(headers: &[(http::HeaderName, &'static str)], expected: Result<&str, ()>) {
+    fn check(fixture: &Fixture, headers: &[(http::HeaderName, &'static str)], refused: bool) {
         let headers: HeaderMap =
             headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
-        let credentials = Credentials { connection: &Connection::default(), headers: &headers, now: 0 };
-        let user = authenticate(&credentials);
-        assert_eq!(user.as_ref().map(|user| user.name.as_str()).map_err(|_| ()), expected, "{headers:?}");
+        let credentials = Credentials { connection: &Connection::default(), headers: &headers };
+        let records = Records { view: &fixture.view(), cluster: &fixture.cluster, now: 0 };
+        let verdict = authenticate(&credentials, &records);
+        assert_eq!(verdict != Verdict::Unconcerned, refused, "{headers:?}");
     }
 
     #[test]
     fn absent_credentials_are_anonymous_and_invalid_ones_are_refused() {
-        check(&[], Ok("system:anonymous"));
-        check(&[(AUTHORIZATION, "Basic YTpi")], Ok("system:anonymous"));
-        check(&[(AUTHORIZATION, "Bearer ")], Ok("system:anonymous"));
-        check(&[(AUTHORIZATION, "Bearer x")], Err(()));
-        check(&[(AUTHORIZATION, "bearer x")], Err(()));
-        check(&[(SEC_WEBSOCKET_PROTOCOL, "v5.channel.k8s.io")], Ok("system:anonymous"));
+        let fixture = Fixture::new();
+        check(&fixture, &[], false);
+        check(&fixture, &[(AUTHORIZATION, "Basic YTpi")], false);
+        check(&fixture, &[(AUTHORIZATION, "Bearer ")], false);
+        check(&fixture, &[(AUTHORIZATION, "Bearer x")], true);
+        check(&fixture, &[(AUTHORIZATION, "bearer x")], true);
+        check(&fixture, &[(SEC_WEBSOCKET_PROTOCOL, "v5.channel.k8s.io")], false);
         check(
+            &fixture,
             &[(SEC_WEBSOCKET_PROTOCOL, "v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.dG9rZW4")],
-            Err(()),
+            true,
         );
     }
 }

@@ -7,6 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+/// Who issues service account tokens when nobody says otherwise, and whom they are for.
+pub const DEFAULT_ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+
 /// What flags and certificates say of the cluster.
 #[derive(Clone, Debug)]
 pub struct Cluster {
@@ -22,6 +25,8 @@ pub struct Cluster {
     pub client_ca: String,
     /// PEM of the authority of front proxies; empty when there is none.
     pub front_proxy_ca: String,
+    /// What tokens for this API are meant for: one of these stands in their `aud`.
+    pub api_audiences: Vec<String>,
 }
 
 /// A network in CIDR notation.
@@ -57,6 +62,7 @@ impl Default for Cluster {
             root_ca: String::new(),
             client_ca: String::new(),
             front_proxy_ca: String::new(),
+            api_audiences: vec![DEFAULT_ISSUER.to_owned()],
         }
     }
 }

@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
-use crate::authentication::{self, Connection, Credentials, impersonation};
+use crate::authentication::{Connection, Credentials};
 use crate::clock::Clock;
 use crate::encode::{self, Recipient};
 use crate::metrics::{Kind, RequestLabels, ResourceLabels};
@@ -329,12 +329,12 @@ async fn carry_out(
 ) -> Answer {
     let refused = |error| Answer { reply: Err(error), warnings: Vec::new() };
     let server = &shared.server;
-    let credentials = Credentials { connection, headers: &request.headers, now: server.clock.unix_seconds() };
-    let user = match authentication::authenticate(&credentials) {
+    let credentials = Credentials { connection, headers: &request.headers };
+    let user = match server.authenticate(&credentials).await {
         Ok(user) => user,
         Err(error) => return refused(error),
     };
-    let user = match impersonation::impersonate(&request.headers, &user, &server.authorizer, &server.view()) {
+    let user = match server.impersonate(&request.headers, &user).await {
         Ok(Some(impersonated)) => impersonated,
         Ok(None) => user,
         Err(error) => return refused(error),

@@ -128,11 +128,16 @@ impl Server {
         let Err(refusal) = authorization::check(&self.authorizer, &view, user, attributes) else {
             return Ok(());
         };
-        let Ok(latest) = self.reader().latest().await else { return Err(refusal) };
-        if latest.revision == view.revision() {
-            return Err(refusal);
+        match self.newer_than(&view).await {
+            Some(latest) => authorization::check(&self.authorizer, &latest, user, attributes),
+            None => Err(refusal),
         }
-        authorization::check(&self.authorizer, &View::new(latest), user, attributes)
+    }
+
+    /// The view behind a barrier, when it is newer than `view`: what was refused on that may be allowed on this.
+    pub(crate) async fn newer_than(&self, view: &View) -> Option<View> {
+        let latest = self.reader().latest().await.ok()?;
+        (latest.revision != view.revision()).then(|| View::new(latest))
     }
 
     /// The resource that a path names.
@@ -263,6 +268,7 @@ impl Scope<'_> {
             user: self.user,
             view: &view,
             authorizer: &self.server.authorizer,
+            cluster: &self.server.cluster,
             namespace: self.namespace(),
             now: &self.now,
         };

@@ -3,6 +3,7 @@
 //! Keeps: a review is its own answer: what was sent comes back with `status` filled in.
 
 use crate::authorization::{Attributes, Authorizer};
+use crate::cluster::Cluster;
 use crate::field::FieldErrors;
 use crate::registry::Resource;
 use crate::status::Error;
@@ -25,6 +26,8 @@ pub struct Asking<'a> {
     pub view: &'a View,
     /// The cluster's authorizer.
     pub authorizer: &'a Authorizer,
+    /// The cluster's settings.
+    pub cluster: &'a Cluster,
     /// The namespace of the URL; empty at cluster scope.
     pub namespace: &'a str,
     /// Now, canonical.
@@ -74,8 +77,8 @@ fn refuse(resource: &Resource, errors: FieldErrors) -> Result<(), Error> {
     })
 }
 
-fn texts<'a>(items: impl IntoIterator<Item = &'a String>) -> List {
-    items.into_iter().map(|item| Node::from(item.as_str())).collect()
+fn texts(items: &[String]) -> List {
+    items.iter().map(|item| Node::from(item.as_str())).collect()
 }
 
 /// A user as reviews print it.

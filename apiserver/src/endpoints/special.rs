@@ -116,6 +116,7 @@ impl Scope<'_> {
             user: self.user,
             view: &view,
             authorizer: &self.server.authorizer,
+            cluster: &self.server.cluster,
             namespace: self.namespace(),
             now: &self.now,
         };

@@ -12,8 +12,14 @@ fn check(plural: &str, body: &serde_json::Value, expected: &str) {
     let fixture = Fixture::bootstrapped();
     let view = fixture.view();
     let user = user("alice", &["system:authenticated"]);
-    let asking =
-        Asking { user: &user, view: &view, authorizer: &fixture.authorizer, namespace: "default", now: NOW };
+    let asking = Asking {
+        user: &user,
+        view: &view,
+        authorizer: &fixture.authorizer,
+        cluster: &fixture.cluster,
+        namespace: "default",
+        now: NOW,
+    };
     let resource = resource(group, plural);
     let text = match handle(resource, object(resource, body), &asking) {
         Ok(answer) => answer.get("status").map(ToString::to_string).unwrap_or_default(),

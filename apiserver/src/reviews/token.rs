@@ -1,19 +1,38 @@
-//! TokenReview and TokenRequest. No issuer of tokens exists yet, so no token is known and none is given out.
+//! TokenReview: whose a token is. TokenRequest: a token for a service account.
 
-use crate::registry::Registry;
+use super::{Asking, texts, user_info};
+use crate::authentication::{Records, bearer};
+use crate::registry::{Registry, Resource};
 use crate::status::Error;
-use crate::tree::Map;
+use crate::time;
+use crate::tree::{Map, Node};
 
-use super::Asking;
-use crate::registry::Resource;
-
-pub(super) fn answer(_: &Resource, mut body: Map, _: &Asking<'_>) -> Result<Map, Error> {
-    if body.str_at(&["spec", "token"]).is_empty() {
+pub(super) fn answer(_: &Resource, mut body: Map, asking: &Asking<'_>) -> Result<Map, Error> {
+    let token = body.str_at(&["spec", "token"]);
+    if token.is_empty() {
         return Err(Error::BadRequest("token is required for TokenReview in authentication".to_owned()));
     }
-    // `authenticated: false` is what an absent field means.
-    let status =
-        Map::from([("user", crate::tree::Node::Map(Map::new())), ("error", "invalid bearer token".into())]);
+    let mut audiences: Vec<String> = body
+        .map("spec")
+        .map_or(&[][..], |spec| spec.list("audiences"))
+        .iter()
+        .filter_map(Node::as_str)
+        .map(str::to_owned)
+        .collect();
+    if audiences.is_empty() {
+        audiences.clone_from(&asking.cluster.api_audiences);
+    }
+    let now = time::seconds_of(asking.now).unwrap_or_default();
+    let records = Records { view: asking.view, cluster: asking.cluster, now };
+    let status = match bearer::review(token, &audiences, &records) {
+        Ok((user, audiences)) => Map::from([
+            ("authenticated", Node::Bool(true)),
+            ("user", user_info(&user).into()),
+            ("audiences", texts(&audiences).into()),
+        ]),
+        // `authenticated: false` is what an absent field means.
+        Err(invalid) => Map::from([("user", Node::Map(Map::new())), ("error", invalid.to_string().into())]),
+    };
     body.set("status", status);
     Ok(body)
 }
