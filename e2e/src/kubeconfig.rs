@@ -32,6 +32,11 @@ impl Kubeconfig {
         })
     }
 
+    /// Reads a kubeconfig that names no files.
+    pub fn from_text(text: &str) -> Option<Kubeconfig> {
+        Kubeconfig::parse(text, Path::new(""))
+    }
+
     fn parse(text: &str, directory: &Path) -> Option<Kubeconfig> {
         let config: Value = serde_saphyr::from_str(text).ok()?;
         let context = named(&config, "contexts", "context", config["current-context"].as_str()?)?;

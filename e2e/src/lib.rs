@@ -1,11 +1,12 @@
 //! What the end-to-end tests and the load program are made of: the built `pintle` binary as a process, the real
-//! clients that talk to it, and a small HTTP/2 client for load.
+//! clients that talk to it, a small HTTP/2 client for load, and simulated nodes.
 //!
 //! Invariant: nothing here knows the server's inside; tests see what a user sees.
 #![warn(missing_docs)]
 
 pub mod clients;
 pub mod kubeconfig;
+pub mod kubelets;
 pub mod load;
 pub mod process;
 pub mod server;

@@ -1,4 +1,4 @@
-//! The clock of the measurements: the only place of this crate that reads one.
+//! The clock of the measurements and heartbeats: the only place of this crate that reads one.
 
 use std::time::{Duration, Instant};
 
@@ -17,4 +17,19 @@ impl Moment {
     pub fn elapsed(self) -> Duration {
         Moment::now().0.duration_since(self.0)
     }
+}
+
+/// The time of day in UTC, in seconds, as the API writes it.
+pub fn utc_seconds() -> String {
+    now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The same in microseconds.
+pub fn utc_microseconds() -> String {
+    now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
+#[expect(clippy::disallowed_methods, reason = "clients write the time of day into their heartbeats")]
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
