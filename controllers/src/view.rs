@@ -1,0 +1,136 @@
+//! Views: what a controller knows of the cluster when it decides.
+//!
+//! Keeps: a view never changes while a controller looks at it; snapshots are persistent maps, so taking one is O(1).
+
+use std::any::{Any, TypeId};
+use std::sync::Arc;
+
+use ecow::EcoString;
+use imbl::{OrdMap, OrdSet};
+use rustc_hash::FxHashMap;
+
+use crate::api::{ApiError, Version};
+use crate::digest::{Digest, Held, Index};
+use crate::key::Key;
+
+/// The digests of one resource at one version.
+#[derive(Clone)]
+pub struct Snapshot<D> {
+    objects: OrdMap<Key, Arc<Held<D>>>,
+    terms: OrdSet<(Index, EcoString, Key)>,
+    version: Version,
+}
+
+impl<D> Default for Snapshot<D> {
+    fn default() -> Snapshot<D> {
+        Snapshot { objects: OrdMap::new(), terms: OrdSet::new(), version: 0 }
+    }
+}
+
+impl<D: Digest> Snapshot<D> {
+    /// The object `name` of `namespace` (empty at cluster scope).
+    pub fn get(&self, namespace: &str, name: &str) -> Option<&Arc<Held<D>>> {
+        self.by_key(&Key::new(namespace, name))
+    }
+
+    /// The object of a key.
+    pub fn by_key(&self, key: &Key) -> Option<&Arc<Held<D>>> {
+        self.objects.get(key)
+    }
+
+    /// Every object, by namespace and name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Held<D>>> {
+        self.objects.values()
+    }
+
+    /// The objects of a namespace, by name.
+    pub fn namespace<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Arc<Held<D>>> {
+        self.objects
+            .range(Key::new(namespace, "")..)
+            .take_while(move |(key, _)| key.namespace == namespace)
+            .map(|(_, held)| held)
+    }
+
+    /// The objects that have `value` in an index, by namespace and name.
+    pub fn indexed<'a>(&'a self, index: Index, value: &'a str) -> impl Iterator<Item = &'a Arc<Held<D>>> {
+        self.terms
+            .range((index, EcoString::from(value), Key::default())..)
+            .take_while(move |(at, term, _)| *at == index && term == value)
+            .filter_map(|(_, _, key)| self.objects.get(key))
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// The version up to which changes are in.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    pub(crate) fn reach(&mut self, version: Version) {
+        self.version = self.version.max(version);
+    }
+
+    pub(crate) fn put(&mut self, held: Held<D>) -> Option<Arc<Held<D>>> {
+        let key = Key::from(&held.meta);
+        let held = Arc::new(held);
+        let before = self.objects.insert(key.clone(), held.clone());
+        if let Some(before) = &before {
+            self.forget_terms(before, &key);
+        }
+        held.digest.index(&mut |index, value| {
+            self.terms.insert((index, value.into(), key.clone()));
+        });
+        before
+    }
+
+    pub(crate) fn remove(&mut self, key: &Key) -> Option<Arc<Held<D>>> {
+        let before = self.objects.remove(key)?;
+        self.forget_terms(&before, key);
+        Some(before)
+    }
+
+    fn forget_terms(&mut self, before: &Held<D>, key: &Key) {
+        before.digest.index(&mut |index, value| {
+            self.terms.remove(&(index, value.into(), key.clone()));
+        });
+    }
+}
+
+/// The snapshots of everything that a controller watches.
+#[derive(Clone, Default)]
+pub struct View {
+    snapshots: FxHashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    failure: Option<ApiError>,
+}
+
+impl View {
+    /// The snapshot of a digest that the controller watches.
+    pub fn of<D: Digest>(&self) -> &Snapshot<D> {
+        self.snapshots
+            .get(&TypeId::of::<D>())
+            .and_then(|snapshot| snapshot.downcast_ref())
+            .expect("a controller reads what it declared to watch")
+    }
+
+    /// Why the last run for this key could not carry out its plan.
+    pub fn failure(&self) -> Option<&ApiError> {
+        self.failure.as_ref()
+    }
+
+    pub(crate) fn with_failure(mut self, failure: Option<ApiError>) -> View {
+        self.failure = failure;
+        self
+    }
+
+    pub(crate) fn insert<D: Digest>(&mut self, snapshot: Arc<Snapshot<D>>) {
+        self.snapshots.insert(TypeId::of::<D>(), snapshot);
+    }
+}
