@@ -3,6 +3,7 @@
 //! Keeps: planned on one view as one transaction that creates what lacks and adds what default roles and
 //! bindings lost; what is there and complete is not written, so a restart writes nothing. Nothing is removed.
 
+use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use crate::admission::{self, Companions};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::codec;
+use crate::identity;
 use crate::registry::{Registry, Resource};
 use crate::schema;
 use crate::storage::{self, View};
@@ -24,7 +26,7 @@ mod rbac;
 /// What is written and on which conditions; empty when nothing lacks.
 pub fn plan(view: &View, cluster: &Cluster, clock: &dyn Clock) -> Companions {
     let now = clock.now();
-    let mut plan = Plan { view, cluster, clock, now: &now, companions: Companions::default() };
+    let mut plan = Plan::new(view, cluster, clock, &now);
     plan.namespaces();
     plan.priority_classes();
     plan.authentication_config();
@@ -32,6 +34,20 @@ pub fn plan(view: &View, cluster: &Cluster, clock: &dyn Clock) -> Companions {
     flow_control::plan(&mut plan);
     api_services::plan(&mut plan);
     kubernetes_service::plan(&mut plan);
+    identity::introduce(view, cluster, clock, &mut plan.companions);
+    plan.companions
+}
+
+/// What is written so that exactly these servers are the endpoints of the service `kubernetes`.
+pub(crate) fn list_servers(
+    view: &View,
+    cluster: &Cluster,
+    clock: &dyn Clock,
+    servers: &[SocketAddr],
+) -> Companions {
+    let now = clock.now();
+    let mut plan = Plan::new(view, cluster, clock, &now);
+    kubernetes_service::list(&mut plan, servers);
     plan.companions
 }
 
@@ -65,13 +81,17 @@ fn builtin(group: &str, plural: &str) -> &'static Resource {
     Registry::builtin().storage_of(group, plural).expect("the resources of bootstrap are built in")
 }
 
-/// The tree of an object written down in this module.
-fn tree(resource: &Resource, object: &Value) -> Map {
+/// The tree of an object that is written down in this crate.
+pub(crate) fn tree(resource: &Resource, object: &Value) -> Map {
     codec::json::decode(object.to_string().as_bytes(), schema::builtin(), resource.storage_schema, None)
-        .expect("bootstrap's own objects follow the schema")
+        .expect("the server's own objects follow the schema")
 }
 
-impl Plan<'_> {
+impl<'a> Plan<'a> {
+    fn new(view: &'a View, cluster: &'a Cluster, clock: &'a dyn Clock, now: &'a str) -> Plan<'a> {
+        Plan { view, cluster, clock, now, companions: Companions::default() }
+    }
+
     fn exists(&self, resource: &Resource, namespace: &str, name: &str) -> bool {
         self.view.entry(resource, namespace, name).is_some()
     }

@@ -19,6 +19,8 @@ pub struct Cluster {
     pub node_ports: RangeInclusive<u16>,
     /// Where clients inside the cluster reach this server.
     pub advertised: SocketAddr,
+    /// The id of this server's node in the store.
+    pub node: u64,
     /// PEM of the authority that signed the server's certificate: `kube-root-ca.crt` of every namespace.
     pub root_ca: String,
     /// PEM of the authority of client certificates.
@@ -59,6 +61,7 @@ impl Default for Cluster {
             service_networks: vec![Network { base: IpAddr::V4(Ipv4Addr::new(10, 96, 0, 0)), prefix: 12 }],
             node_ports: 30_000..=32_767,
             advertised: SocketAddr::from((Ipv4Addr::LOCALHOST, 6443)),
+            node: 0,
             root_ca: String::new(),
             client_ca: String::new(),
             front_proxy_ca: String::new(),

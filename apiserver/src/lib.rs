@@ -24,6 +24,7 @@ pub mod field;
 pub mod forms;
 pub mod health;
 pub mod http;
+pub mod identity;
 pub mod kind;
 pub mod kinds;
 pub mod managed_fields;

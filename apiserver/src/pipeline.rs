@@ -10,6 +10,7 @@ use crate::admission::Companions;
 use crate::authorization::{self, Authorizer};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
+use crate::identity::Identity;
 use crate::kind::Action;
 use crate::metrics::Metrics;
 use crate::negotiation::Form;
@@ -23,7 +24,7 @@ use crate::selector::Selection;
 use crate::status::Error;
 use crate::storage::{self, Outcome, Revision, State, Store, Txn, View};
 use crate::user::User;
-use crate::{bootstrap, expiry, nonresource, reviews};
+use crate::{bootstrap, expiry, identity, nonresource, reviews};
 
 /// How often the first objects are planned before the start fails.
 const BOOTSTRAP_ATTEMPTS_MAX: usize = 10;
@@ -42,6 +43,8 @@ pub struct Server {
     pub registry: &'static Registry,
     /// What is counted.
     pub metrics: Metrics,
+    /// Whether it is listed among the cluster's servers.
+    pub identity: Identity,
 }
 
 /// An answer with the warnings that go along, also with a refusal.
@@ -55,6 +58,7 @@ pub struct Answer {
 impl Server {
     /// A server over a store that is ready.
     pub fn new(store: Store, cluster: Cluster, clock: Arc<dyn Clock>) -> Server {
+        let cluster = Cluster { node: store.status().node, ..cluster };
         Server {
             store,
             clock,
@@ -62,6 +66,7 @@ impl Server {
             cluster,
             registry: Registry::builtin(),
             metrics: Metrics::new(),
+            identity: Identity::default(),
         }
     }
 
@@ -69,6 +74,8 @@ impl Server {
     pub async fn start(self: &Arc<Self>) -> Result<(), Error> {
         self.bootstrap().await?;
         tokio::spawn(expiry::run(self.clone()));
+        tokio::spawn(identity::run_renewal(self.clone()));
+        tokio::spawn(identity::run_list(self.clone()));
         Ok(())
     }
 

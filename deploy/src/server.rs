@@ -14,7 +14,7 @@ use pintle_apiserver::{
     Server,
     clock::SystemClock,
     cluster::{Cluster, Network},
-    http,
+    http, identity,
 };
 use pintle_certs::{Pki, ServerNames, ServerTls};
 use pintle_store::Store;
@@ -74,8 +74,10 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
     let renewal = tokio::spawn(renew(pki, tls.clone(), names, url.clone(), kubeconfig.clone()));
     greet(&data_dir, &url, &kubeconfig);
     let (close, closing) = watch::channel(false);
+    let leaving = server.clone();
     tokio::spawn(async move {
         signals.received().await;
+        identity::withdraw(&leaving).await;
         close.send_replace(true);
     });
     http::serve(listener, tls.config(), tls.clients(), server, closing).await;

@@ -1,20 +1,26 @@
 //! How pods reach this server: the service `kubernetes` with its address, endpoints and network.
 
-use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use serde_json::{Value, json};
 
 use super::{Plan, builtin, tree};
 use crate::admission;
 use crate::cluster::Family;
+use crate::identity;
 
 const NAMESPACE: &str = "default";
 const NAME: &str = "kubernetes";
 const PORT: u16 = 443;
 
+/// Addresses of servers by family (IPv6 or not) and port.
+type Groups = BTreeMap<(bool, u16), Vec<IpAddr>>;
+
 pub(super) fn plan(plan: &mut Plan<'_>) {
     network(plan);
     service(plan);
-    endpoints(plan);
-    endpoint_slice(plan);
+    list(plan, &identity::known_servers(plan.view, plan.cluster));
 }
 
 fn network(plan: &mut Plan<'_>) {
@@ -69,36 +75,97 @@ fn service(plan: &mut Plan<'_>) {
     plan.ensure(addresses, held);
 }
 
-fn endpoints(plan: &mut Plan<'_>) {
+/// Makes these servers, and no others, the endpoints of the service.
+pub(super) fn list(plan: &mut Plan<'_>, servers: &[SocketAddr]) {
+    let mut groups = Groups::new();
+    for server in servers {
+        groups.entry((server.is_ipv6(), server.port())).or_default().push(server.ip());
+    }
+    for addresses in groups.values_mut() {
+        addresses.sort_unstable();
+        addresses.dedup();
+    }
+    endpoints(plan, &groups);
+    endpoint_slices(plan, &groups);
+}
+
+fn endpoints(plan: &mut Plan<'_>, groups: &Groups) {
     let endpoints = builtin("", "endpoints");
-    let advertised = plan.cluster.advertised;
+    let subset = |(&(_, port), addresses): (&(bool, u16), &Vec<IpAddr>)| {
+        let addresses: Vec<Value> = addresses.iter().map(|ip| json!({ "ip": ip })).collect();
+        json!({ "addresses": addresses, "ports": [port_of(port)] })
+    };
     let object = json!({
         "metadata": {
             "namespace": NAMESPACE,
             "name": NAME,
             "labels": { "endpointslice.kubernetes.io/skip-mirror": "true" },
         },
-        "subsets": [{
-            "addresses": [{ "ip": advertised.ip() }],
-            "ports": [{ "name": "https", "port": advertised.port(), "protocol": "TCP" }],
-        }],
+        "subsets": groups.iter().map(subset).collect::<Vec<_>>(),
     });
     plan.maintain(endpoints, tree(endpoints, &object), &["subsets"]);
 }
 
-fn endpoint_slice(plan: &mut Plan<'_>) {
+/// A slice has one family and one list of ports; servers that differ in these need slices of their own.
+fn endpoint_slices(plan: &mut Plan<'_>, groups: &Groups) {
     let slices = builtin("discovery.k8s.io", "endpointslices");
-    let advertised = plan.cluster.advertised;
-    let object = json!({
-        "metadata": {
-            "namespace": NAMESPACE,
-            "name": NAME,
-            "generation": 1,
-            "labels": { "kubernetes.io/service-name": NAME },
-        },
-        "addressType": Family::of(&advertised.ip()).as_str(),
-        "endpoints": [{ "addresses": [advertised.ip()], "conditions": { "ready": true } }],
-        "ports": [{ "name": "https", "port": advertised.port(), "protocol": "TCP" }],
-    });
-    plan.maintain(slices, tree(slices, &object), &["endpoints", "ports"]);
+    let mut wanted = BTreeSet::new();
+    for (&(is_v6, port), addresses) in groups {
+        let family = if is_v6 { Family::V6 } else { Family::V4 };
+        let name = if wanted.is_empty() { NAME.to_owned() } else { further_slice(family, port) };
+        let endpoint = |ip: &IpAddr| json!({ "addresses": [ip], "conditions": { "ready": true } });
+        let stored = plan.view.object(slices, NAMESPACE, &name);
+        let slice = json!({
+            "metadata": {
+                "namespace": NAMESPACE,
+                "name": name,
+                "generation": 1,
+                "labels": { "kubernetes.io/service-name": NAME },
+            },
+            "addressType": family.as_str(),
+            "endpoints": addresses.iter().map(endpoint).collect::<Vec<_>>(),
+            "ports": [port_of(port)],
+        });
+        let object = tree(slices, &slice);
+        match stored {
+            Some(stored) if FIELDS.iter().any(|field| stored.get(field) != object.get(field)) => {
+                let entry = plan.view.entry(slices, NAMESPACE, &name).expect("its object was just read");
+                let mut updated = stored;
+                for field in FIELDS {
+                    updated.set(field, object.get(field).expect("a slice has all its fields").clone());
+                }
+                let metadata = updated.metadata_mut();
+                metadata.set("generation", metadata.int("generation").unwrap_or(0) + 1);
+                plan.companions.update(slices, entry, &updated);
+            }
+            Some(_) => {}
+            None => plan.create(slices, object),
+        }
+        wanted.insert(name);
+    }
+    for entry in plan.view.entries(slices, NAMESPACE) {
+        let name = entry.key.as_str().rsplit('/').next().unwrap_or_default();
+        let is_ours = [Family::V4, Family::V6].iter().any(|family| {
+            let port = name.strip_prefix(&further_slice_prefix(*family)).unwrap_or_default();
+            port.parse::<u16>().is_ok()
+        });
+        if is_ours && !wanted.contains(name) {
+            plan.companions.delete(entry);
+        }
+    }
+}
+
+/// The fields of a slice besides its metadata.
+const FIELDS: [&str; 3] = ["addressType", "endpoints", "ports"];
+
+fn further_slice_prefix(family: Family) -> String {
+    format!("{NAME}-{}-", family.as_str().to_ascii_lowercase())
+}
+
+fn further_slice(family: Family, port: u16) -> String {
+    format!("{}{port}", further_slice_prefix(family))
+}
+
+fn port_of(port: u16) -> Value {
+    json!({ "name": "https", "port": port, "protocol": "TCP" })
 }

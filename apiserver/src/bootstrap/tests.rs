@@ -116,7 +116,8 @@ fn a_new_address_is_published() {
         keys,
         [
             "/registry/endpoints/default/kubernetes",
-            "/registry/endpointslices.discovery.k8s.io/default/kubernetes"
+            "/registry/endpointslices.discovery.k8s.io/default/kubernetes",
+            "/registry/leases.coordination.k8s.io/kube-system/apiserver-0",
         ]
     );
 }
