@@ -18,6 +18,8 @@ pub mod bearer;
 mod bootstrap_token;
 mod certificate;
 pub mod impersonation;
+mod legacy_token;
+mod service_account;
 
 pub use bearer::{WEBSOCKET_TOKEN_PROTOCOL, bearer_token};
 pub use certificate::ClientCertificate;

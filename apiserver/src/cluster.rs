@@ -6,6 +6,9 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::service_account::Tokens;
 
 /// Who issues service account tokens when nobody says otherwise, and whom they are for.
 pub const DEFAULT_ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
@@ -29,6 +32,8 @@ pub struct Cluster {
     pub front_proxy_ca: String,
     /// What tokens for this API are meant for: one of these stands in their `aud`.
     pub api_audiences: Vec<String>,
+    /// The tokens of service accounts; none are issued or believed without.
+    pub service_account_tokens: Option<Arc<Tokens>>,
 }
 
 /// A network in CIDR notation.
@@ -66,6 +71,7 @@ impl Default for Cluster {
             client_ca: String::new(),
             front_proxy_ca: String::new(),
             api_audiences: vec![DEFAULT_ISSUER.to_owned()],
+            service_account_tokens: None,
         }
     }
 }

@@ -6,4 +6,5 @@ mod delete_options;
 mod patch;
 mod scale;
 mod special;
+mod token;
 mod update;

@@ -46,6 +46,7 @@ pub mod reviews;
 pub mod schema;
 pub mod scope;
 pub mod selector;
+pub mod service_account;
 pub mod status;
 pub mod storage;
 pub mod stream;

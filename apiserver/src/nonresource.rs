@@ -6,6 +6,7 @@ use crate::metrics::{Figures, StoreFigures};
 use crate::pipeline::Server;
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::service_account;
 use crate::status::Error;
 
 /// Answers a request outside resources.
@@ -18,6 +19,11 @@ pub async fn answer(server: &Server, request: &Request) -> Result<Reply, Error> 
     let ask = Ask::of(request, server.clock.unix_seconds(), site);
     if let Some(answer) = document::find(&ask) {
         return answer.map(Reply::Document);
+    }
+    if let Some(tokens) = &server.cluster.service_account_tokens
+        && let Some(answer) = service_account::discovery::find(&request.attributes.path, tokens, &address)
+    {
+        return Ok(Reply::Document(answer));
     }
     let path = request.attributes.path.trim_matches('/');
     if path == "metrics" {

@@ -16,8 +16,6 @@ mod rules;
 mod subject;
 mod token;
 
-pub use token::request as token_request;
-
 /// Who asks, about what state.
 pub struct Asking<'a> {
     /// By whom.

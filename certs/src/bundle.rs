@@ -123,7 +123,7 @@ impl Bundle {
         }
         let pair = KeyPair::from_pem(self.content("sa.key"))
             .map_err(|_| Error::Bundle("its service-account key is none"))?;
-        if pair.public_key_pem() != self.content("sa.pub") {
+        if !self.content("sa.pub").contains(&pair.public_key_pem()) {
             return Err(Error::Bundle("its service-account keys do not belong together"));
         }
         Ok(())

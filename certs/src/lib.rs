@@ -19,6 +19,7 @@ mod names;
 mod peer;
 mod pki;
 mod server_tls;
+mod service_account_keys;
 mod subject;
 mod token;
 
@@ -32,4 +33,5 @@ pub use names::ServerNames;
 pub use peer::{PeerNames, PeerTls, peer_name};
 pub use pki::Pki;
 pub use server_tls::ServerTls;
+pub use service_account_keys::ServiceAccountKeys;
 pub use token::Token;

@@ -4,13 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rcgen::KeyPair;
 
 use crate::{
-    AuthorityHash, Kubeconfig, PeerNames, PeerTls, Result, ServerNames, ServerTls,
+    AuthorityHash, Kubeconfig, PeerNames, PeerTls, Result, ServerNames, ServerTls, ServiceAccountKeys,
     authority::Authority,
-    files::{self, Batch},
+    files::Batch,
     leaf::{Issued, Leaf, Usage},
+    service_account_keys,
 };
 
 const KUBERNETES: &str = "ca";
@@ -46,7 +46,7 @@ impl Pki {
             Authority::open_or_create(directory, FRONT_PROXY, "front-proxy-ca", now, &mut batch)?;
         let peers =
             Authority::open_or_create(&directory.join(PEERS), KUBERNETES, "etcd-ca", now, &mut batch)?;
-        service_account_keys(directory, &mut batch)?;
+        service_account_keys::create_missing(directory, &mut batch)?;
 
         let serving = serving(names).open_or_issue(directory, SERVING, &kubernetes, now, &mut batch)?;
         let tls = ServerTls::new(&serving, &kubernetes)?;
@@ -117,6 +117,11 @@ impl Pki {
         self.front_proxy.pem()
     }
 
+    /// The keys of service-account tokens.
+    pub fn service_account_keys(&self) -> Result<ServiceAccountKeys> {
+        ServiceAccountKeys::open(&self.directory)
+    }
+
     /// A kubeconfig for `user`, member of `groups`, at the server `server` (`https://HOST:PORT`).
     pub fn kubeconfig<'a>(
         &'a self,
@@ -134,28 +139,6 @@ fn serving(names: &ServerNames) -> Leaf<'_> {
 
 fn client<'a>(common_name: &'a str, organizations: &'a [String]) -> Leaf<'a> {
     Leaf { common_name, organizations, usage: Usage::Client }
-}
-
-/// The key pair that signs service-account tokens. Tokens outlive restarts, so an existing key is never touched.
-fn service_account_keys(directory: &Path, batch: &mut Batch) -> Result<()> {
-    let key = directory.join("sa.key");
-    let public = directory.join("sa.pub");
-    let pair = match files::read(&key)? {
-        Some(text) => KeyPair::from_pem(&text).map_err(|_| crate::Error::Malformed {
-            path: key,
-            expected: "a private key in PKCS #8 PEM form",
-        })?,
-        None => {
-            let pair = KeyPair::generate()?;
-            batch.add(key, pair.serialize_pem());
-            batch.add(public.clone(), pair.public_key_pem());
-            return Ok(());
-        }
-    };
-    if files::read(&public)?.is_none() {
-        batch.add(public, pair.public_key_pem());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::size::Size;
 
+/// Who issues service account tokens when nobody says otherwise: upstream's default.
+const ISSUER: &str = pintle_apiserver::cluster::DEFAULT_ISSUER;
+
 /// A Kubernetes control plane in one program.
 #[derive(Parser)]
 #[command(name = "pintle", arg_required_else_help = true, subcommand_required = true)]
@@ -47,6 +50,14 @@ pub(crate) struct ServerArgs {
     /// Range that the cluster IP addresses of Services are taken from.
     #[arg(long, value_name = "CIDR", default_value = "10.96.0.0/12")]
     pub(crate) service_cidr: String,
+
+    /// Who issues service account tokens, as an https URL; may be repeated: the first issues, all are believed.
+    #[arg(long = "service-account-issuer", value_name = "URL", default_value = ISSUER)]
+    pub(crate) issuers: Vec<String>,
+
+    /// For whom tokens of this API are meant, separated by commas; by default the issuers.
+    #[arg(long, value_name = "AUDIENCES", value_delimiter = ',')]
+    pub(crate) api_audiences: Vec<String>,
 
     /// Bytes that stored objects may take (suffixes Ki, Mi, Gi); at the limit writes that grow are refused, while
     /// reads and deletes go on.

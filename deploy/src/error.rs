@@ -14,6 +14,8 @@ pub(crate) enum Error {
     Listen { address: SocketAddr, source: io::Error },
     #[error("{0}")]
     Certificates(#[from] pintle_certs::Error),
+    #[error("{0}: restore sa.key and sa.pub of the data directory's pki from a backup")]
+    ServiceAccountKeys(pintle_apiserver::service_account::KeyError),
     #[error("{path} does not say which server to use: give its address with --server https://HOST:PORT", path = path.display())]
     ServerUnknown { path: PathBuf },
     #[error("{source} (--service-cidr)")]

@@ -11,6 +11,7 @@ mod limits;
 mod listener;
 mod logging;
 mod server;
+mod service_account;
 mod shutdown;
 mod size;
 

@@ -20,7 +20,10 @@ use pintle_certs::{Pki, ServerNames, ServerTls};
 use pintle_store::Store;
 use tokio::sync::watch;
 
-use crate::{cli::ServerArgs, clock, error::Error, layout, limits, listener, logging, shutdown::Signals};
+use crate::{
+    cli::ServerArgs, clock, error::Error, layout, limits, listener, logging, service_account,
+    shutdown::Signals,
+};
 
 /// The version of the Kubernetes API that is served.
 pub(crate) const API_VERSION: &str = pintle_apiserver::version::GIT_VERSION;
@@ -67,6 +70,9 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
         root_ca: pki.authority_pem().to_owned(),
         client_ca: pki.authority_pem().to_owned(),
         front_proxy_ca: pki.front_proxy_authority_pem().to_owned(),
+        api_audiences: if args.api_audiences.is_empty() { &args.issuers } else { &args.api_audiences }
+            .clone(),
+        service_account_tokens: Some(Arc::new(service_account::tokens(&args.issuers, &pki)?)),
         ..Cluster::default()
     };
     let server = Arc::new(Server::new(store.clone(), cluster, Arc::new(SystemClock::default())));

@@ -3,7 +3,8 @@
 //! Keeps: a user in `system:nodes` named `system:node:NAME` is a node; rights still come from roles, this only
 //! takes away.
 
-use super::{Attributes, Operation, Plugin};
+use super::{Attributes, Operation, Plugin, builtin};
+use crate::authorization;
 use crate::status::Error;
 use crate::tree::Map;
 
@@ -36,6 +37,14 @@ const OWN_LABEL_DOMAINS: [&str; 2] = ["kubelet.kubernetes.io", "node.kubernetes.
 impl Plugin for NodeRestriction {
     fn name(&self) -> &'static str {
         "NodeRestriction"
+    }
+
+    fn admit(&self, attributes: &mut Attributes<'_>, object: &mut Map) -> Result<(), Error> {
+        let Some(node) = node_of(attributes) else { return Ok(()) };
+        if attributes.operation != Operation::Create || !attributes.is_for("serviceaccounts", "token") {
+            return Ok(());
+        }
+        check_token(attributes, node, object).map_err(|cause| attributes.forbidden(None, cause))
     }
 
     fn validate(&self, attributes: &mut Attributes<'_>, object: Option<&Map>) -> Result<(), Error> {
@@ -83,6 +92,87 @@ fn check_pod(attributes: &Attributes<'_>, node: &str, pod: Option<&Map>) -> Resu
         ("", Operation::Update) => Err(format!("node {node:?} cannot update pods, only their status")),
         _ => Ok(()),
     }
+}
+
+/// A kubelet gets tokens for the pods that run on it alone, and for whom their volumes name.
+fn check_token(attributes: &Attributes<'_>, node: &str, request: &Map) -> Result<(), String> {
+    let empty = Map::new();
+    let spec = request.map("spec").unwrap_or(&empty);
+    let bound = spec.map("boundObjectRef").unwrap_or(&empty);
+    if (bound.str("apiVersion"), bound.str("kind")) != ("v1", "Pod") || bound.str("name").is_empty() {
+        return Err("node requested token not bound to a pod".to_owned());
+    }
+    let asked = bound.str("uid");
+    if asked.is_empty() {
+        return Err("node requested token with a pod binding without a uid".to_owned());
+    }
+    let pod = attributes.view.object(builtin("", "pods"), attributes.namespace, bound.str("name"));
+    let pod = pod.ok_or("pod not found")?;
+    let uid = pod.str_at(&["metadata", "uid"]);
+    if uid != asked {
+        return Err(format!(
+            "the UID in the bound object reference ({asked}) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
+        ));
+    }
+    if pod.str_at(&["spec", "nodeName"]) != node {
+        return Err("node requested token bound to a pod scheduled on a different node".to_owned());
+    }
+    let audience = match spec.list("audiences") {
+        [] => "",
+        [one] => one.as_str().unwrap_or_default(),
+        _ => return Err("node may only request 0 or 1 audiences".to_owned()),
+    };
+    if names_audience(attributes, &pod, audience) || may_request(attributes, audience) {
+        return Ok(());
+    }
+    Err(format!("audience {audience:?} not found in pod spec volume"))
+}
+
+/// Whether a volume of the pod asks for tokens for `audience`, itself or through its CSI driver.
+fn names_audience(attributes: &Attributes<'_>, pod: &Map, audience: &str) -> bool {
+    let driver = |name: &str| {
+        let driver = attributes.view.object(builtin("storage.k8s.io", "csidrivers"), "", name);
+        driver.is_some_and(|driver| {
+            driver
+                .map("spec")
+                .is_some_and(|spec| spec.maps("tokenRequests").any(|it| it.str("audience") == audience))
+        })
+    };
+    let claimed = |claim: &str| {
+        let claim =
+            attributes.view.object(builtin("", "persistentvolumeclaims"), attributes.namespace, claim)?;
+        let volume = claim.str_at(&["spec", "volumeName"]);
+        let volume = attributes.view.object(builtin("", "persistentvolumes"), "", volume)?;
+        Some(volume.str_at(&["spec", "csi", "driver"]).to_owned())
+    };
+    let volumes = pod.map("spec").into_iter().flat_map(|spec| spec.maps("volumes"));
+    volumes.into_iter().any(|volume| {
+        let sources = volume.map("projected").into_iter().flat_map(|projected| projected.maps("sources"));
+        let mut tokens = sources.filter_map(|source| source.map("serviceAccountToken"));
+        if tokens.any(|token| token.str("audience") == audience) {
+            return true;
+        }
+        let inline = volume.str_at(&["csi", "driver"]);
+        let claim = match volume.contains("ephemeral") {
+            true => format!("{}-{}", pod.name(), volume.str("name")),
+            false => volume.str_at(&["persistentVolumeClaim", "claimName"]).to_owned(),
+        };
+        !inline.is_empty() && driver(inline)
+            || !claim.is_empty() && claimed(&claim).is_some_and(|name| !name.is_empty() && driver(&name))
+    })
+}
+
+/// Whether roles let the kubelet ask for tokens for `audience` all the same.
+fn may_request(attributes: &Attributes<'_>, audience: &str) -> bool {
+    let asked = authorization::Attributes {
+        verb: "request-serviceaccounts-token-audience",
+        is_resource: true,
+        resource: audience,
+        namespace: attributes.namespace,
+        name: attributes.name,
+        ..authorization::Attributes::default()
+    };
+    attributes.authorizer.authorize(attributes.view, attributes.user, &asked).allowed()
 }
 
 /// A kubelet creates only the mirrors of its static pods; these reach for nothing in the cluster.

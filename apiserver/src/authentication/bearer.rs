@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 
-use super::{Authenticator, Credentials, Records, Verdict, bootstrap_token};
+use super::{Authenticator, Credentials, Records, Verdict, bootstrap_token, legacy_token, service_account};
 use crate::user::User;
 
 /// What one kind of tokens makes of a token.
@@ -39,7 +39,8 @@ pub(super) trait TokenAuthenticator: Send + Sync {
 }
 
 /// The kinds of tokens in the order in which they are asked.
-static KINDS: &[&dyn TokenAuthenticator] = &[&bootstrap_token::BootstrapToken];
+static KINDS: &[&dyn TokenAuthenticator] =
+    &[&service_account::BoundToken, &legacy_token::LegacyToken, &bootstrap_token::BootstrapToken];
 
 /// Why a token is not valid, in upstream's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +85,15 @@ pub fn review(
 /// Those of the audiences asked for that a token for `own` covers.
 pub(super) fn common(asked: &[String], own: &[String]) -> Vec<String> {
     own.iter().filter(|audience| asked.contains(audience)).cloned().collect()
+}
+
+/// Why a token for `own` is refused to whoever asks for `asked`.
+pub(super) fn no_common_audience(asked: &[String], own: &[String]) -> Finding {
+    let list = |audiences: &[String]| {
+        audiences.iter().map(|audience| format!("{audience:?}")).collect::<Vec<_>>().join(" ")
+    };
+    let (own, asked) = (list(own), list(asked));
+    Finding::Rejected(format!("token audiences [{own}] is invalid for the target audiences [{asked}]"))
 }
 
 /// Requests with a token, which must be meant for this API.

@@ -7,7 +7,6 @@ use crate::eviction;
 use crate::kind::{Context, Subresource};
 use crate::options::WriteOptions;
 use crate::reply::Reply;
-use crate::reviews;
 use crate::schema;
 use crate::scope::Scope;
 use crate::status::{Error, Status};
@@ -84,7 +83,7 @@ impl Scope<'_> {
         Ok(Reply::Status(Status::success(None, 201)))
     }
 
-    fn special_body(&mut self, subresource: &Subresource) -> Result<Map, Error> {
+    pub(super) fn special_body(&mut self, subresource: &Subresource) -> Result<Map, Error> {
         let kind = subresource.body.ok_or(Error::NoResource)?;
         let schema = schema::builtin().find(kind.schema).ok_or(Error::NoResource)?;
         let api_version = if kind.group.is_empty() {
@@ -108,19 +107,6 @@ impl Scope<'_> {
             "log" => self.log().await,
             _ => self.connect(name).await,
         }
-    }
-
-    async fn token(&mut self) -> Result<Reply, Error> {
-        let view = View::new(self.server.reader().latest().await?);
-        let asking = reviews::Asking {
-            user: self.user,
-            view: &view,
-            authorizer: &self.server.authorizer,
-            cluster: &self.server.cluster,
-            namespace: self.namespace(),
-            now: &self.now,
-        };
-        Err(reviews::token_request(self.namespace(), self.name(), &asking))
     }
 
     /// Logs of a pod without a node are empty; those of others lie on a kubelet.

@@ -1,8 +1,8 @@
-//! TokenReview: whose a token is. TokenRequest: a token for a service account.
+//! TokenReview: whose a token is.
 
 use super::{Asking, texts, user_info};
 use crate::authentication::{Records, bearer};
-use crate::registry::{Registry, Resource};
+use crate::registry::Resource;
 use crate::status::Error;
 use crate::time;
 use crate::tree::{Map, Node};
@@ -35,20 +35,4 @@ pub(super) fn answer(_: &Resource, mut body: Map, asking: &Asking<'_>) -> Result
     };
     body.set("status", status);
     Ok(body)
-}
-
-/// Answers a TokenRequest for a service account: 404 when there is no such account, else 501 until tokens are
-/// issued.
-pub fn request(namespace: &str, name: &str, asking: &Asking<'_>) -> Error {
-    let accounts = Registry::builtin().storage_of("", "serviceaccounts");
-    match accounts {
-        Some(accounts) if asking.view.entry(accounts, namespace, name).is_none() => {
-            Error::not_found("serviceaccounts", name)
-        }
-        _ => Error::NotImplemented(
-            "this server does not issue service account tokens yet: authenticate with a client certificate \
-             (pintle kubeconfig --user NAME)"
-                .to_owned(),
-        ),
-    }
 }
