@@ -1,0 +1,190 @@
+//! The end of a run: every fault is undone, every node must serve, and all must be equal, also after a power cut.
+
+use super::*;
+
+impl World {
+    /// Undoes every fault and waits until every node serves and all are equal.
+    pub(super) fn heal(&mut self) -> Result<(), Failure> {
+        self.healing = true;
+        self.network = Network::healthy();
+        for host in 0..self.hosts.len() {
+            let state = &mut self.hosts[host];
+            state.disk_delay = 0;
+            state.paused_until = state.paused_until.min(self.now);
+            state.disk.clear_trouble();
+            if state.running.is_none() {
+                self.start_later(host, 10 * MILLISECOND);
+            }
+            self.kick(host);
+            self.schedule(host, Part::Owner, self.now + 1);
+        }
+        let began = self.now;
+        let mut writes = self.history.writes.len();
+        let mut reads = self.history.reads.len();
+        let mut rounds = 0;
+        while rounds < 3 {
+            let until = self.now + SECOND;
+            while self.now < until {
+                self.step()?;
+            }
+            let acknowledged = self.history.writes[writes..]
+                .iter()
+                .any(|seen| matches!(seen.answer, Answer::Applied { .. }));
+            let read = self.history.reads.len() > reads;
+            writes = self.history.writes.len();
+            reads = self.history.reads.len();
+            rounds = if acknowledged && read { rounds + 1 } else { 0 };
+            if self.now - began > HEALING {
+                return Err(Failure::new("progress after healing", self.describe_nodes()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every node must take a write again.
+    pub(super) fn probe(&mut self) -> Result<(), Failure> {
+        for host in self.member_hosts() {
+            let mut probe = Client::new(self.plan.clients + host, host, self.random.fork());
+            let began = self.now;
+            loop {
+                if self.now - began > HEALING {
+                    return Err(Failure::new("progress after healing", self.describe_nodes()));
+                }
+                let clock_now = self.now;
+                if probe.doing.is_none()
+                    && let Some(running) = &self.hosts[host].running
+                {
+                    self.hosts[host].clock.set(clock_now);
+                    probe.begin_put(&running.store, &self.history);
+                }
+                if let Some(doing) = &mut probe.doing
+                    && let Ok(Poll::Ready(done)) = catch(host, || poll(&mut doing.call, &probe.flag))
+                {
+                    probe.finish(Some(done), &mut self.history);
+                    let last = self.history.writes.last();
+                    if last.is_some_and(|seen| matches!(seen.answer, Answer::Applied { .. })) {
+                        break;
+                    }
+                }
+                self.kick(host);
+                let until = self.now + 10 * MILLISECOND;
+                while self.now < until {
+                    self.step()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The hosts that are members, as far as the leader knows.
+    pub(super) fn member_hosts(&self) -> Vec<usize> {
+        let Some((_, members)) = self.leader() else { return Vec::new() };
+        let is_member =
+            |host: &usize| members.iter().any(|member| member.node == self.hosts[*host].identity.node);
+        (0..self.hosts.len()).filter(is_member).collect()
+    }
+
+    pub(super) fn describe_nodes(&self) -> String {
+        let lines = self.hosts.iter().map(|host| match &host.running {
+            Some(running) => {
+                let status = running.store.status();
+                format!(
+                    "{:x}: leader {:x} term {} commit {} applied {} revision {}",
+                    status.node,
+                    status.leader,
+                    status.term,
+                    status.commit_index,
+                    status.applied_index,
+                    status.revision
+                )
+            }
+            None => format!("{:x}: down", host.identity.node),
+        });
+        lines.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Lets clients finish, waits until all nodes are equal, cuts the power of all, and looks again.
+    pub(super) fn end(&mut self) -> Result<(), Failure> {
+        for index in 0..self.clients.len() {
+            self.finish_call(index, None);
+        }
+        self.clients.clear();
+        for index in 0..self.watchers.len() {
+            self.watchers[index].leave(&mut self.history);
+        }
+        self.watchers.clear();
+        self.due.retain(|_, event| !matches!(event, Event::Client(_) | Event::Watcher(_)));
+        self.probe()?;
+        self.settle()?;
+        self.compare()?;
+        for host in 0..self.hosts.len() {
+            self.end_process(host, Loss::Power);
+            self.start(host)?;
+        }
+        self.settle()?;
+        self.compare()
+    }
+
+    /// Waits until all nodes have applied the same.
+    pub(super) fn settle(&mut self) -> Result<(), Failure> {
+        let began = self.now;
+        loop {
+            let until = self.now + SECOND;
+            while self.now < until {
+                self.step()?;
+            }
+            let status = |host: &Host| {
+                let running = host.running.as_ref()?;
+                let status = running.store.status();
+                let settled = status.commit_index == status.applied_index
+                    && status.leader != 0
+                    && running.shared.recorded.reached() == status.revision;
+                settled.then_some((status.applied_index, status.leader))
+            };
+            let members = self.member_hosts();
+            let all: Vec<_> = members.iter().map(|host| status(&self.hosts[*host])).collect();
+            if all.first().is_some_and(Option::is_some) && all.iter().all(|status| *status == all[0]) {
+                return Ok(());
+            }
+            if self.now - began > HEALING {
+                return Err(Failure::new("progress after healing", self.describe_nodes()));
+            }
+        }
+    }
+
+    /// All nodes must show what the records say.
+    pub(super) fn compare(&mut self) -> Result<(), Failure> {
+        if self.damage_unnoticed {
+            return Err(Failure::new("damage noticed", "a node started on a damaged log"));
+        }
+        let mut expected = BTreeMap::new();
+        for (revision, record) in &self.truth.records {
+            match &record.entry {
+                Some(entry) => expected.insert(record.key.as_str(), (*revision, entry.bytes().clone())),
+                None => expected.remove(record.key.as_str()),
+            };
+        }
+        for host in self.member_hosts() {
+            let host = &self.hosts[host];
+            let Some(running) = &host.running else { continue };
+            let state = running.store.state();
+            if state.revision < self.truth.newest() {
+                let what = format!(
+                    "node {:x} ends at revision {}, but {} was recorded",
+                    host.identity.node,
+                    state.revision,
+                    self.truth.newest()
+                );
+                return Err(Failure::new("acknowledged writes present", what));
+            }
+            let shown = state.buckets().flat_map(|bucket| state.range(bucket.name(), None));
+            let shown: BTreeMap<_, _> =
+                shown.map(|entry| (entry.key.as_str(), (entry.modified, entry.bytes().clone()))).collect();
+            if shown != expected {
+                let what = format!("node {:x} does not hold what was recorded", host.identity.node);
+                return Err(Failure::new("equal state", what));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,205 @@
+//! What goes wrong, and how it is undone.
+
+use super::*;
+
+impl World {
+    pub(super) fn fault(&mut self) {
+        let Some(fault) = self.random.pick(&self.plan.faults).copied() else { return };
+        let host = self.random.within(0..self.hosts.len() as u64) as usize;
+        let short = self.random.within(MILLISECOND..3 * SECOND);
+        self.note(0xfa ^ fault as u64);
+        match fault {
+            Fault::EndProcess | Fault::CutPower => {
+                let loss = if fault == Fault::CutPower { Loss::Power } else { Loss::Process };
+                self.end_process(host, loss);
+                self.start_later(host, short);
+            }
+            Fault::CutAllPower => {
+                for host in 0..self.hosts.len() {
+                    self.end_process(host, Loss::Power);
+                    let delay = self.random.within(MILLISECOND..SECOND);
+                    self.start_later(host, delay);
+                }
+            }
+            Fault::StopGracefully => self.stop(host),
+            Fault::Pause => self.pause(host, short),
+            Fault::Stall => {
+                // One part of a process gets no turn for a while.
+                let part = self.random.pick(&Part::ALL).copied().unwrap_or(Part::Owner);
+                if let Some(running) = &mut self.hosts[host].running {
+                    *running.scheduled(part) = NEVER_SCHEDULED;
+                }
+                self.schedule(host, part, self.now + short);
+            }
+            Fault::Isolate | Fault::IsolateOneWay => {
+                let outward = self.random.chance(50);
+                for other in (0..self.hosts.len()).filter(|other| *other != host) {
+                    if fault == Fault::Isolate || outward {
+                        self.network.cut.insert((host, other));
+                    }
+                    if fault == Fault::Isolate || !outward {
+                        self.network.cut.insert((other, host));
+                    }
+                }
+                self.at(short, Event::Heal(fault));
+            }
+            Fault::CutOneDirection | Fault::CutOnePair => {
+                let other = (host + 1 + self.random.within(0..self.hosts.len() as u64 - 1) as usize)
+                    % self.hosts.len();
+                self.network.cut.insert((host, other));
+                if fault == Fault::CutOnePair {
+                    self.network.cut.insert((other, host));
+                }
+                self.at(short, Event::Heal(fault));
+            }
+            Fault::Lossy => {
+                self.network.loss_percent = self.random.within(1..40);
+                self.network.repeat_percent = self.random.within(0..40);
+                self.network.late_percent = self.random.within(0..30);
+                self.network.late = self.random.within(MILLISECOND..2 * SECOND);
+                self.at(short, Event::Heal(fault));
+            }
+            Fault::Slow => {
+                self.network.delay = self.random.within(MILLISECOND..200 * MILLISECOND);
+                self.at(short, Event::Heal(fault));
+            }
+            Fault::SlowDisk => {
+                self.hosts[host].disk_delay = self.random.within(MILLISECOND..SECOND);
+                self.at(short, Event::Heal(fault));
+            }
+            Fault::DiskTrouble | Fault::DiskFails => {
+                let trouble = match self.random.within(0..2) {
+                    _ if fault == Fault::DiskFails => Trouble::Fail,
+                    0 => Trouble::EndBefore,
+                    _ => Trouble::EndAfter,
+                };
+                let after = self.random.within(0..20);
+                self.hosts[host].disk.trouble(after, trouble);
+            }
+            Fault::Damage => self.damage(host),
+            Fault::ChangeMembers => self.change_members(),
+            Fault::HandOver => {
+                if let Some(running) = &self.hosts[host].running {
+                    running.store.hand_over(None);
+                    self.kick(host);
+                }
+            }
+            Fault::LoseDisk => self.lose_disk(host),
+        }
+    }
+
+    /// The host that leads and what it knows of the members.
+    pub(super) fn leader(&self) -> Option<(usize, Vec<Member>)> {
+        let leads =
+            |host: &&usize| self.hosts[**host].leads.is_some() && self.hosts[**host].paused_until <= self.now;
+        let hosts: Vec<usize> = (0..self.hosts.len()).collect();
+        let leader = *hosts.iter().find(leads)?;
+        Some((leader, self.hosts[leader].running.as_ref()?.store.members()))
+    }
+
+    /// Asks the leader for some change of membership.
+    pub(super) fn change_members(&mut self) {
+        let Some((leader, members)) = self.leader() else { return };
+        let own = self.hosts[leader].identity.node;
+        let learner = members.iter().find(|member| member.role == MemberRole::Learner);
+        let voters: Vec<u64> = members
+            .iter()
+            .filter(|member| member.role == MemberRole::Voter && member.node != own)
+            .map(|member| member.node)
+            .collect();
+        let spare = self.hosts.iter().find(|host| {
+            host.running.is_some() && members.iter().all(|member| member.node != host.identity.node)
+        });
+        let change = match (learner, spare) {
+            (Some(learner), _) => {
+                let replaces = self.random.chance(70).then(|| self.random.pick(&voters).copied()).flatten();
+                MemberChange::Promote { node: learner.node, replaces }
+            }
+            (None, Some(spare)) => {
+                MemberChange::Add { node: spare.identity.node, address: "simulated".to_owned() }
+            }
+            (None, None) if voters.len() >= self.plan.nodes => {
+                let Some(node) = self.random.pick(&voters) else { return };
+                MemberChange::Remove { node: *node }
+            }
+            (None, None) => return,
+        };
+        let Some(running) = &self.hosts[leader].running else { return };
+        // Nobody waits for the answer: the members show it.
+        let (reply, _) = tokio::sync::oneshot::channel();
+        running.shared.owner.push(OwnerEvent::ChangeMembers(change, reply));
+        self.changes += 1;
+        self.kick(leader);
+    }
+
+    /// A host that is no member loses its disk and comes back under a new id, to be taken in again.
+    pub(super) fn lose_disk(&mut self, host: usize) {
+        let Some((_, members)) = self.leader() else { return };
+        let old = self.hosts[host].identity.node;
+        if members.iter().any(|member| member.node == old) {
+            return;
+        }
+        self.end_process(host, Loss::Power);
+        let node = (self.random.next() >> 1).max(1);
+        self.by_id.insert(node, host);
+        let state = &mut self.hosts[host];
+        state.identity.node = node;
+        state.disk.restore(&SimDisk::new());
+        state.disk.take_written();
+        if self.create(host, false).is_ok() {
+            self.start_later(host, MILLISECOND);
+        }
+    }
+
+    pub(super) fn stop(&mut self, host: usize) {
+        let state = &mut self.hosts[host];
+        if let Some(running) = &state.running
+            && !state.stopping
+        {
+            state.stopping = true;
+            running.shared.owner.push(OwnerEvent::Stop);
+            self.kick(host);
+        }
+    }
+
+    pub(super) fn pause(&mut self, host: usize, length: u64) {
+        self.hosts[host].paused_until = self.now + length;
+        self.at(length, Event::Resume(host));
+    }
+
+    /// Damages the log of a node that ended: it must notice and refuse to start. Then the damage is undone, as if the
+    /// disk had been replaced by a copy.
+    pub(super) fn damage(&mut self, host: usize) {
+        if self.hosts[host].running.is_none() {
+            // After a power cut the watermark is only a lower bound.
+            return;
+        }
+        self.end_process(host, Loss::Process);
+        let options = self.options(host);
+        let Host { disk, identity, random, .. } = &mut self.hosts[host];
+        let copy = disk.copy();
+        if disk.damage(random) {
+            let started = catch(host, || Running::start(options, *identity, disk, 0));
+            if !matches!(started, Ok(Err(_))) && !planted(Bug::NoFsync) {
+                self.damage_unnoticed = true;
+            }
+            disk.restore(&copy);
+            disk.take_written();
+        }
+        let delay = self.random.within(MILLISECOND..SECOND);
+        self.start_later(host, delay);
+    }
+
+    pub(super) fn heal_fault(&mut self, fault: Fault) {
+        match fault {
+            Fault::Lossy => {
+                self.network.loss_percent = 0;
+                self.network.repeat_percent = 0;
+                self.network.late_percent = 0;
+            }
+            Fault::Slow => self.network.delay = Network::healthy().delay,
+            Fault::SlowDisk => self.hosts.iter_mut().for_each(|host| host.disk_delay = 0),
+            _ => self.network.cut.clear(),
+        }
+    }
+}
