@@ -32,6 +32,7 @@ mod past;
 mod raft;
 mod sessions;
 mod shared;
+mod standing;
 mod start;
 mod threads;
 
@@ -39,6 +40,7 @@ mod threads;
 pub mod sim;
 
 mod admission;
+mod asks;
 mod backup;
 mod bugs;
 mod codec;

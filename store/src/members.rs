@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use raft::eraftpb::{ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState};
 
 use crate::codec::{Malformed, Reader, put_bytes, put_varint};
+use crate::entry::Revision;
+use crate::standing::RollEntry;
 
 /// A learner may become a voter when it lacks at most this many entries.
 pub(crate) const CAUGHT_UP_ENTRIES: u64 = 1_000;
@@ -35,10 +37,22 @@ pub struct Member {
     pub address: String,
     /// What it is.
     pub role: MemberRole,
-    /// On the leader: the newest log index that it is known to have.
+    /// Whether it leads, as far as this node knows.
+    pub leads: bool,
+    /// The newest log index that the leader knows it to have; none while the leader has not said.
     pub matched: Option<u64>,
-    /// On the leader: whether it was heard lately.
+    /// How many committed log entries it lacks, as the leader knows.
+    pub lag: Option<u64>,
+    /// The newest log index that it has applied, as it said itself.
+    pub applied: Option<u64>,
+    /// The newest revision that it shows, as it said itself.
+    pub revision: Option<Revision>,
+    /// Whether the leader heard it within an election timeout.
     pub active: Option<bool>,
+    /// Room on its disk, as it said itself.
+    pub free_bytes: Option<u64>,
+    /// Whether it lacks the room on its disk for growth, as it said itself.
+    pub disk_full: Option<bool>,
 }
 
 /// A change of membership.
@@ -68,12 +82,9 @@ pub enum MemberChange {
 /// Why a change of membership did not happen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MemberError {
-    /// Only the leader changes the membership.
-    #[error("this node does not lead; the leader is {leader:016x} (0: none is known)")]
-    NotLeader {
-        /// The leader, 0 when none is known.
-        leader: u64,
-    },
+    /// Only the leader changes the membership, and none was found.
+    #[error("no leader was found in time; a majority of the voters must run and reach each other")]
+    NoLeader,
     /// Another change is under way.
     #[error("another change of membership is under way; try again in a moment")]
     Busy,
@@ -97,8 +108,17 @@ pub enum MemberError {
     /// The address is too long.
     #[error("the address is too long")]
     AddressTooLong,
+    /// Leadership cannot go to a node that was not heard lately.
+    #[error("node {0:016x} was not heard lately, so leadership cannot go there")]
+    NotActive(u64),
+    /// Nobody else could lead.
+    #[error("there is no other voter that was heard lately")]
+    NoOther,
+    /// The other node did not take over.
+    #[error("the other node did not take over in time; the leader is still the same")]
+    NotTaken,
     /// It may or may not happen.
-    #[error("the outcome of the change is unknown; look at the members")]
+    #[error("the outcome is unknown; look at the members before you try again")]
     Unknown,
 }
 
@@ -107,7 +127,6 @@ pub enum MemberError {
 pub(crate) struct Reach {
     pub(crate) node: u64,
     pub(crate) matched: u64,
-    pub(crate) active: bool,
 }
 
 impl MemberChange {
@@ -192,11 +211,13 @@ pub(crate) fn is_member(conf: &ConfState, node: u64) -> bool {
         .any(|nodes| nodes.contains(&node))
 }
 
-/// The members of a membership, by id.
+/// The members of a membership, by id, with what the leader said about each.
 pub(crate) fn members_of(
     conf: &ConfState,
     addresses: &BTreeMap<u64, String>,
-    reach: &[Reach],
+    leader: u64,
+    commit: u64,
+    said: impl Fn(u64) -> Option<RollEntry>,
 ) -> Vec<Member> {
     let mut roles = BTreeMap::new();
     for (nodes, role) in [
@@ -209,9 +230,21 @@ pub(crate) fn members_of(
     }
     let member = |(node, role)| {
         let address = addresses.get(&node).cloned().unwrap_or_default();
-        let known = reach.iter().find(|reach| reach.node == node);
-        let (matched, active) = (known.map(|reach| reach.matched), known.map(|reach| reach.active));
-        Member { node, address, role, matched, active }
+        let said = said(node);
+        let standing = said.and_then(|said| said.standing);
+        Member {
+            node,
+            address,
+            role,
+            leads: node == leader,
+            matched: said.map(|said| said.matched),
+            lag: said.map(|said| commit.saturating_sub(said.matched)),
+            applied: standing.map(|standing| standing.applied),
+            revision: standing.map(|standing| standing.revision),
+            active: said.map(|said| said.active),
+            free_bytes: standing.and_then(|standing| standing.free_bytes),
+            disk_full: standing.map(|standing| standing.disk_full),
+        }
     };
     roles.into_iter().map(member).collect()
 }
@@ -250,7 +283,7 @@ mod tests {
     fn a_learner_votes_only_when_it_has_caught_up() {
         let promote = MemberChange::Promote { node: 4, replaces: Some(2) };
         let conf = conf(&[1, 2, 3], &[4]);
-        let reach = |matched| [Reach { node: 4, matched, active: true }];
+        let reach = |matched| [Reach { node: 4, matched }];
         let check = |own, matched| promote.check(&conf, own, 5_000, &reach(matched));
         assert_eq!(check(1, 4_000), Ok(()));
         assert_eq!(check(1, 10), Err(MemberError::NotCaughtUp { node: 4, behind: 4_990 }));
@@ -268,7 +301,8 @@ mod tests {
     #[test]
     fn members_have_one_role_each() {
         let joint = ConfState { voters_outgoing: vec![1, 2], ..conf(&[1, 3], &[5]) };
-        let members = members_of(&joint, &BTreeMap::from([(3, "c:1".to_owned())]), &[]);
+        let addresses = BTreeMap::from([(3, "c:1".to_owned())]);
+        let members = members_of(&joint, &addresses, 2, 50, |_| None);
         let roles: Vec<_> = members.iter().map(|member| (member.node, member.role)).collect();
         let expected = [
             (1, MemberRole::Voter),
@@ -278,5 +312,6 @@ mod tests {
         ];
         assert_eq!(roles, expected);
         assert_eq!(members[2].address, "c:1");
+        assert!(members[1].leads && !members[0].leads);
     }
 }

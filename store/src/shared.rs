@@ -11,15 +11,17 @@ use raft::eraftpb::ConfState;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::admission::{Admission, Permit};
+use crate::asks::Wish;
 use crate::command::Encoded;
 use crate::disk::Identity;
 use crate::engine::{StateStore, Values};
 use crate::mailbox::Mailbox;
-use crate::members::{MemberChange, MemberError, Reach};
+use crate::members::MemberError;
 use crate::milestone::Milestone;
 use crate::options::Options;
 use crate::past::Roots;
 use crate::peers::PeerFrame;
+use crate::standing::KnownRoll;
 use crate::status::Leadership;
 use crate::threads::Built;
 use crate::txn::{Outcome, Why};
@@ -41,10 +43,8 @@ pub(crate) enum OwnerEvent {
     SnapshotNotNeeded(u64, u64),
     /// The log begins behind the received state.
     Switched,
-    /// Change the membership.
-    ChangeMembers(MemberChange, oneshot::Sender<Result<(), MemberError>>),
-    /// Hand leadership to this node, or to the best one.
-    HandOver(Option<u64>),
+    /// Change the membership, or who leads.
+    Wish(Wish, oneshot::Sender<Result<(), MemberError>>),
     /// Frames for this node do not arrive.
     Unreachable(u64),
     /// The log thread has synced this batch and all before it, and gives their buffers back.
@@ -192,8 +192,8 @@ pub(crate) struct Shared {
     pub(crate) fast_reads: AtomicU64,
     pub(crate) leadership: watch::Sender<Leadership>,
     pub(crate) members: watch::Sender<Membership>,
-    /// On the leader: how far the members are.
-    pub(crate) reach: Mutex<Vec<Reach>>,
+    /// What the leader last said about the members.
+    pub(crate) roll: Mutex<KnownRoll>,
     pub(crate) stopping: AtomicBool,
     pub(crate) figures: Figures,
     pub(crate) roots: Mutex<Roots>,

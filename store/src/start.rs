@@ -248,7 +248,7 @@ fn share(
             conf: machine.meta.conf.clone(),
             addresses: machine.meta.addresses.clone(),
         }),
-        reach: Mutex::default(),
+        roll: Mutex::default(),
         stopping: AtomicBool::new(false),
         figures: Figures::default(),
         roots: Mutex::new(Roots::default()),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
+use crate::asks::Wish;
 use crate::backup::{self, BackupError, BackupInfo};
 use crate::bugs::{Bug, planted};
 use crate::command::Encoded;
@@ -392,11 +393,18 @@ impl Store {
         backup::save(&self.inner.shared, |event| state.push(event), now, out, progress)
     }
 
-    /// The members of the cluster as applied here, by id; on the leader with how far they are.
+    /// The members of the cluster as applied here, by id, with what the leader last said about each: on any node, as long
+    /// as it hears a leader.
     pub fn members(&self) -> Vec<Member> {
         let shared = &self.inner.shared;
+        let replica = *shared.replica.lock();
+        let known = shared.roll.lock().clone();
+        let now = shared.options.clock.now();
         let membership = shared.members.borrow();
-        members_of(&membership.conf, &membership.addresses, &shared.reach.lock())
+        let commit = known.roll.commit;
+        members_of(&membership.conf, &membership.addresses, replica.leader, commit, |node| {
+            known.entry(node, replica.term, now)
+        })
     }
 
     /// Resolves after the membership or an address has changed since the last call on the same receiver.
@@ -408,17 +416,23 @@ impl Store {
         }
     }
 
-    /// Changes the membership. Only the leader does; the answer comes when the change is complete.
+    /// Changes the membership, from any node; the answer comes when the change is complete. It is asked of the leader once:
+    /// when that one is lost meanwhile, the outcome is unknown.
     pub async fn change_members(&self, change: MemberChange) -> Result<(), MemberError> {
-        let (sender, receiver) = oneshot::channel();
-        self.inner.shared.owner.push(OwnerEvent::ChangeMembers(change, sender));
-        receiver.await.unwrap_or(Err(MemberError::Unknown))
+        self.wish(Wish::Change(change)).await
     }
 
-    /// Asks for leadership to go to another voter: this one, or the one that is furthest. [`Store::leadership`] and
-    /// [`Store::status`] tell whether it did.
-    pub fn hand_over(&self, to: Option<u64>) {
-        self.inner.shared.owner.push(OwnerEvent::HandOver(to));
+    /// Hands leadership to another voter, from any node: to this one, or to the one that is furthest. Gives the leader
+    /// afterwards.
+    pub async fn hand_over(&self, to: Option<u64>) -> Result<u64, MemberError> {
+        self.wish(Wish::HandOver(to)).await?;
+        Ok(self.inner.shared.replica.lock().leader)
+    }
+
+    async fn wish(&self, wish: Wish) -> Result<(), MemberError> {
+        let (sender, receiver) = oneshot::channel();
+        self.inner.shared.owner.push(OwnerEvent::Wish(wish, sender));
+        receiver.await.unwrap_or(Err(MemberError::Unknown))
     }
 
     /// Tells that frames for a node do not arrive, so that the leader sends it no more than probes.

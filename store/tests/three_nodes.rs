@@ -211,12 +211,42 @@ async fn a_cluster_grows_from_one_node_and_replaces_a_member() {
     cluster.store(14).read_barrier().await.expect("a barrier");
     assert_eq!(voters(&cluster.store(14)), [11, 13, 14]);
     assert_eq!(cluster.store(14).members()[2].address, "host-14:1");
-    let not_leader = cluster.store(14).change_members(MemberChange::Remove { node: 13 }).await;
-    assert_eq!(not_leader, Err(MemberError::NotLeader { leader: 11 }));
+    // Any node takes a change to the leader, and brings its refusals back.
+    let last = cluster.store(14);
+    let leading = last.change_members(MemberChange::Remove { node: 11 }).await;
+    assert_eq!(leading, Err(MemberError::Needed(11)));
+    assert_eq!(last.hand_over(Some(77)).await, Err(MemberError::NoSuchMember(77)));
+    assert_eq!(last.hand_over(Some(13)).await, Ok(13));
+    last.change_members(MemberChange::Remove { node: 11 }).await.expect("removed");
+    assert_eq!(voters(&last), [13, 14]);
+    last.change_members(add(11)).await.expect("a learner");
+    last.change_members(MemberChange::Promote { node: 11, replaces: None }).await.expect("a voter");
     // The first node may go: the others hold everything.
     drop(first);
     cluster.close(11).shutdown().await;
     assert!(matches!(cluster.store(14).txn(create("after")).await, Outcome::Applied { first: 3, .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_node_knows_how_all_members_stand() {
+    let cluster = Cluster::new();
+    let leader = cluster.leader().await;
+    for node in VOTERS {
+        let store = cluster.store(node);
+        let settled = || {
+            let members = store.members();
+            let known = members.iter().all(|member| member.lag == Some(0) && member.active == Some(true));
+            let applied = members.iter().all(|member| member.applied == Some(store.status().applied_index));
+            known && applied && members.iter().all(|member| member.leads == (member.node == leader))
+        };
+        // The roll is called by the clock; each write gives the other threads a turn.
+        let mut round = 0;
+        while !settled() {
+            store.read_barrier().await.expect("a barrier");
+            round += 1;
+            assert!(round < 100_000, "{:?}", store.members());
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

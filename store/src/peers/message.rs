@@ -6,12 +6,18 @@
 use prost::Message as _;
 use raft::eraftpb::Message;
 
+use crate::asks::{Ask, AskAnswer};
 use crate::codec::{Malformed, Reader, put_bytes, put_varint};
+use crate::standing::{Roll, Standing};
 
 const RAFT: u8 = 1;
 const FORWARD: u8 = 2;
 const SNAPSHOT: u8 = 3;
 const SNAPSHOT_ACK: u8 = 4;
+const ASK: u8 = 5;
+const ASK_ANSWER: u8 = 6;
+const STANDING: u8 = 7;
+const ROLL: u8 = 8;
 
 /// From this size on, what remains goes into another message.
 const MESSAGE_BYTES: usize = 1 << 20;
@@ -52,6 +58,13 @@ pub(crate) enum Body {
         id: u64,
         next: u64,
     },
+    /// A wish for the members as a whole, to the leader.
+    Ask(Ask),
+    AskAnswer(AskAnswer),
+    /// How the sender stands, to the leader.
+    Standing(Standing),
+    /// How all members stand, from the leader.
+    Roll(Roll),
 }
 
 /// A part of a snapshot.
@@ -72,7 +85,9 @@ impl PeerMessage {
     pub(crate) fn lane(&self) -> Lane {
         match self.0 {
             Body::Raft(_) => Lane::Raft,
-            Body::Forward(_) => Lane::Requests,
+            Body::Forward(_) | Body::Ask(_) | Body::AskAnswer(_) | Body::Standing(_) | Body::Roll(_) => {
+                Lane::Requests
+            }
             Body::Snapshot(_) | Body::SnapshotAck { .. } => Lane::Snapshots,
         }
     }
@@ -82,7 +97,9 @@ impl PeerMessage {
             Body::Raft(messages) => messages.iter().map(raft_size).sum(),
             Body::Forward(proposals) => proposals.iter().map(|data| data.len() + 8).sum(),
             Body::Snapshot(chunk) => chunk.meta.len() + chunk.records.len() + 64,
-            Body::SnapshotAck { .. } => 32,
+            Body::SnapshotAck { .. } | Body::AskAnswer(_) | Body::Standing(_) => 32,
+            Body::Ask(_) => 1_200,
+            Body::Roll(roll) => 32 + roll.entries.len() * 64,
         }
     }
 }
@@ -138,6 +155,22 @@ impl Body {
                 put_varint(buffer, *id);
                 put_varint(buffer, *next);
             }
+            Body::Ask(ask) => {
+                buffer.push(ASK);
+                ask.encode(buffer);
+            }
+            Body::AskAnswer(answer) => {
+                buffer.push(ASK_ANSWER);
+                answer.encode(buffer);
+            }
+            Body::Standing(standing) => {
+                buffer.push(STANDING);
+                standing.encode(buffer);
+            }
+            Body::Roll(roll) => {
+                buffer.push(ROLL);
+                roll.encode(buffer);
+            }
         }
     }
 
@@ -160,6 +193,10 @@ impl Body {
                 },
             })),
             SNAPSHOT_ACK => Body::SnapshotAck { id: reader.varint()?, next: reader.varint()? },
+            ASK => Body::Ask(Ask::decode(&mut reader)?),
+            ASK_ANSWER => Body::AskAnswer(AskAnswer::decode(&mut reader)?),
+            STANDING => Body::Standing(Standing::decode(&mut reader)?),
+            ROLL => Body::Roll(Roll::decode(&mut reader)?),
             _ => return Err(Malformed("message kind")),
         };
         if reader.is_empty() { Ok(body) } else { Err(Malformed("message tail")) }

@@ -15,7 +15,7 @@ use crate::bugs::{Bug, planted};
 use crate::codec::Malformed;
 use crate::disk::{LogEntry, chain_of, mix};
 use crate::engine::Values;
-use crate::members::{Reach, is_member};
+use crate::members::{MemberError, Reach, is_member};
 use crate::meta::Meta;
 use crate::raft::reads::Reads;
 use crate::raft::tail::{Tail, TailEntry};
@@ -202,13 +202,7 @@ impl<T> Core<T> {
         let mut reach: Vec<Reach> = match self.role() {
             Role::Leader => {
                 let progress = self.raw.raft.prs().iter();
-                progress
-                    .map(|(node, progress)| Reach {
-                        node: *node,
-                        matched: progress.matched,
-                        active: progress.recent_active || *node == self.raw.raft.id,
-                    })
-                    .collect()
+                progress.map(|(node, progress)| Reach { node: *node, matched: progress.matched }).collect()
             }
             Role::Follower | Role::Candidate => Vec::new(),
         };
@@ -231,24 +225,36 @@ impl<T> Core<T> {
         self.raw.raft.lead_transferee.is_some()
     }
 
-    /// Hands leadership to a voter.
-    pub(crate) fn hand_over_to(&mut self, node: u64) {
-        self.raw.transfer_leader(node);
-    }
-
-    /// Hands leadership to the voter that is furthest; nothing happens without another one that was heard lately.
-    pub(crate) fn hand_over(&mut self) {
-        let raft = &self.raw.raft;
-        let own = raft.id;
-        let voters = raft.prs().conf().voters();
-        let others = raft
-            .prs()
+    /// Begins to hand leadership to a voter that was heard lately: this one, or the one that is furthest.
+    pub(crate) fn hand_over(
+        &mut self,
+        to: Option<u64>,
+        is_heard: impl Fn(u64) -> bool,
+    ) -> Result<(), MemberError> {
+        let own = self.raw.raft.id;
+        let progress = self.raw.raft.prs();
+        let voters = progress.conf().voters();
+        let others: Vec<(u64, u64)> = progress
             .iter()
-            .filter(|(id, progress)| **id != own && voters.contains(**id) && progress.recent_active);
-        let furthest = others.map(|(id, progress)| (progress.matched, u64::MAX - id)).max();
-        if let Some((_, id)) = furthest {
-            self.raw.transfer_leader(u64::MAX - id);
-        }
+            .filter(|(id, _)| **id != own && voters.contains(**id) && is_heard(**id))
+            .map(|(id, progress)| (progress.matched, *id))
+            .collect();
+        let to = match to {
+            Some(node) if !voters.contains(node) => return Err(MemberError::NoSuchMember(node)),
+            Some(node) if others.iter().all(|(_, id)| *id != node) => {
+                return Err(MemberError::NotActive(node));
+            }
+            Some(node) => node,
+            None => {
+                others
+                    .iter()
+                    .max_by_key(|(matched, id)| (*matched, u64::MAX - id))
+                    .ok_or(MemberError::NoOther)?
+                    .1
+            }
+        };
+        self.raw.transfer_leader(to);
+        Ok(())
     }
 
     pub(crate) fn campaign(&mut self) -> raft::Result<()> {

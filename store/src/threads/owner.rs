@@ -8,24 +8,24 @@ mod membership;
 mod proposals;
 mod publish;
 mod snapshots;
+mod standings;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
+use crate::asks::{Taken, Waiting};
 use crate::bugs::{Bug, planted};
 use crate::command::{Encoded, session_of};
 use crate::fatal::fatal;
 use crate::floor::{FloorPolicy, Sample};
 use crate::gather::Gather;
 use crate::mailbox::Mailbox;
-use crate::members::{MemberChange, MemberError};
 use crate::peers::{Body, PeerFrame, PeerMessage, batches};
 use crate::raft::{Committed, Core, Role};
 use crate::shared::{NEVER, OwnerEvent, Proposal, Reader, Replica, Reply, Shared};
+use crate::standing::Standing;
 use crate::status::Leadership;
 use crate::threads::pending::PendingTable;
 use crate::threads::{Built, LogEvent, SnapshotEvent, StateEvent};
@@ -63,10 +63,20 @@ pub(crate) struct Owner {
     tried: (u64, u64, u64),
     /// When a snapshot was last asked for, per node.
     asked: BTreeMap<u64, u64>,
-    /// The change of membership that was asked for here.
-    changing: Option<Changing>,
-    /// The next one, which waits.
-    waiting_change: Option<Changing>,
+    /// Wishes that wait, here or for the leader's answer.
+    asks: VecDeque<Waiting>,
+    /// The wish that is being carried out here.
+    under_way: Option<Waiting>,
+    /// Asks of other nodes that were taken.
+    taken: Taken,
+    /// The number of the newest ask that was sent.
+    ask_number: u64,
+    /// What the members said about themselves, and when.
+    standings: BTreeMap<u64, (Standing, Duration)>,
+    /// The tick at which each node was last heard.
+    heard: BTreeMap<u64, u64>,
+    /// When this node last said how it stands, or called the roll.
+    told_at: Duration,
     /// The received state to which the log is being switched.
     installing: Option<Box<Built>>,
     floor: FloorPolicy,
@@ -99,13 +109,6 @@ struct Queued {
     deadline: Duration,
 }
 
-#[derive(Debug)]
-struct Changing {
-    change: MemberChange,
-    reply: oneshot::Sender<Result<(), MemberError>>,
-    deadline: Duration,
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Stop {
     hand_over_by: Duration,
@@ -129,6 +132,8 @@ impl Owner {
         let floor = FloorPolicy::new(shared.options.history, shared.options.history_bytes);
         let gather = Gather::new(shared.options.gather);
         let next_tick = shared.options.clock.now() + shared.options.tick;
+        // Numbers grow over restarts.
+        let ask_number = shared.boot << 32;
         let mut owner = Owner {
             shared,
             core,
@@ -141,8 +146,13 @@ impl Owner {
             pending: PendingTable::default(),
             tried: (0, 0, 0),
             asked: BTreeMap::new(),
-            changing: None,
-            waiting_change: None,
+            asks: VecDeque::new(),
+            under_way: None,
+            taken: Taken::default(),
+            ask_number,
+            standings: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            told_at: Duration::ZERO,
             installing: None,
             floor,
             gather,
@@ -198,11 +208,7 @@ impl Owner {
             OwnerEvent::SnapshotBuilt(built) => self.install(built),
             OwnerEvent::SnapshotNotNeeded(index, term) => self.answer_snapshot(index, term),
             OwnerEvent::Switched => self.switched(),
-            OwnerEvent::ChangeMembers(change, reply) => self.change_members(change, reply),
-            OwnerEvent::HandOver(to) => match to {
-                Some(node) => self.core.hand_over_to(node),
-                None => self.core.hand_over(),
-            },
+            OwnerEvent::Wish(wish, reply) => self.wish(wish, reply),
             OwnerEvent::Unreachable(node) => self.core.report_unreachable(node),
             OwnerEvent::Stop => self.begin_stop(),
         }
@@ -230,6 +236,7 @@ impl Owner {
     fn receive(&mut self, frame: PeerFrame) {
         self.shared.inbound.release(frame.size());
         let PeerFrame { from, message: PeerMessage(body), .. } = frame;
+        self.heard.insert(from, self.ticks);
         match body {
             Body::Raft(messages) => {
                 for message in messages {
@@ -240,6 +247,10 @@ impl Owner {
                 }
             }
             Body::Forward(proposals) => self.take_in(from, proposals),
+            Body::Ask(ask) => self.take_ask(from, ask),
+            Body::AskAnswer(answer) => self.take_ask_answer(from, answer),
+            Body::Standing(standing) => self.take_standing(from, standing),
+            Body::Roll(roll) => self.take_roll(from, roll),
             Body::Snapshot(chunk) => self.snapshots.push(SnapshotEvent::Received { from, chunk }),
             Body::SnapshotAck { id, next } => {
                 self.snapshots.push(SnapshotEvent::Acked { from, id, next });
@@ -278,16 +289,11 @@ impl Owner {
         if self.shared.snapshots.load(Ordering::SeqCst) > 0 {
             self.snapshots.push(SnapshotEvent::Tick);
         }
-        if let Some(changing) = self.waiting_change.take() {
-            self.try_member_change(changing);
-        }
         let reach = self.core.reach();
         let own_node = self.shared.identity.node;
         let is_alone = self.known.replica.leads && reach.iter().all(|reach| reach.node == own_node);
         self.next_tick = now + self.shared.options.tick * if is_alone { LONE_TICKS } else { 1 };
-        if !reach.is_empty() || self.known.replica.leads {
-            *self.shared.reach.lock() = reach;
-        }
+        self.tell_standings(now);
         if self.ticks.is_multiple_of(SWEEP_TICKS) {
             self.sweep(now);
         }
@@ -334,8 +340,11 @@ impl Owner {
             wait = self.append_when_due();
         }
         self.send_snapshots();
-        self.end_member_change();
         self.publish();
+        self.look_at_wishes();
+        while self.core.has_output() {
+            self.output();
+        }
         wait
     }
 

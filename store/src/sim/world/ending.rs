@@ -1,6 +1,7 @@
 //! The end of a run: every fault is undone, every node must serve, and all must be equal, also after a power cut.
 
 use super::*;
+use crate::sim::node::Flag;
 
 impl World {
     /// Undoes every fault and waits until every node serves and all are equal.
@@ -76,6 +77,62 @@ impl World {
         Ok(())
     }
 
+    /// A node that does not lead must be able to have leadership handed over, and know how every member stands.
+    pub(super) fn ask_from_a_follower(&mut self) -> Result<(), Failure> {
+        let flag = Flag::raised();
+        let began = self.now;
+        loop {
+            if self.now - began > HEALING {
+                return Err(Failure::new("progress after healing", "leadership was not handed over"));
+            }
+            let leader = self.leader().map(|(leader, _)| leader);
+            let follower = self.member_hosts().into_iter().find(|host| Some(*host) != leader);
+            let Some(follower) = follower.filter(|_| leader.is_some()) else {
+                self.run_for(100 * MILLISECOND)?;
+                continue;
+            };
+            let Some(store) = self.hosts[follower].running.as_ref().map(|running| running.store.clone())
+            else {
+                return Err(Failure::new("progress after healing", self.describe_nodes()));
+            };
+            self.hosts[follower].clock.set(self.now);
+            let mut call = Box::pin(async move { store.hand_over(None).await });
+            let answer = loop {
+                if let Ok(Poll::Ready(answer)) = catch(follower, || poll(&mut call, &flag)) {
+                    break answer;
+                }
+                self.kick(follower);
+                self.run_for(10 * MILLISECOND)?;
+                if self.now - began > HEALING {
+                    return Err(Failure::new("progress after healing", "nobody answered a hand-over"));
+                }
+            };
+            // An outcome may be unknown, and another node may have begun to lead meanwhile.
+            if answer.is_ok_and(|now| Some(now) != leader.map(|leader| self.hosts[leader].identity.node)) {
+                break;
+            }
+        }
+        self.run_for(3 * SECOND)?;
+        for host in self.member_hosts() {
+            let Some(running) = &self.hosts[host].running else { continue };
+            self.hosts[host].clock.set(self.now);
+            let members = running.store.members();
+            let known = members.iter().all(|member| member.active == Some(true) && member.applied.is_some());
+            if !known || members.iter().filter(|member| member.leads).count() != 1 {
+                return Err(Failure::new("members known everywhere", format!("{members:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn run_for(&mut self, time: u64) -> Result<(), Failure> {
+        let until = self.now + time;
+        while self.now < until {
+            self.step()?;
+        }
+        Ok(())
+    }
+
     /// The hosts that are members, as far as the leader knows.
     pub(super) fn member_hosts(&self) -> Vec<usize> {
         let Some((_, members)) = self.leader() else { return Vec::new() };
@@ -115,6 +172,7 @@ impl World {
         self.watchers.clear();
         self.due.retain(|_, event| !matches!(event, Event::Client(_) | Event::Watcher(_)));
         self.probe()?;
+        self.ask_from_a_follower()?;
         self.settle()?;
         self.compare()?;
         for host in 0..self.hosts.len() {

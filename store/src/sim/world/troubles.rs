@@ -1,6 +1,7 @@
 //! What goes wrong, and how it is undone.
 
 use super::*;
+use crate::asks::Wish;
 
 impl World {
     pub(super) fn fault(&mut self) {
@@ -79,10 +80,7 @@ impl World {
             Fault::Damage => self.damage(host),
             Fault::ChangeMembers => self.change_members(),
             Fault::HandOver => {
-                if let Some(running) = &self.hosts[host].running {
-                    running.store.hand_over(None);
-                    self.kick(host);
-                }
+                self.ask(host, Wish::HandOver(None));
             }
             Fault::LoseDisk => self.lose_disk(host),
         }
@@ -124,12 +122,19 @@ impl World {
             }
             (None, None) => return,
         };
-        let Some(running) = &self.hosts[leader].running else { return };
+        // Any node takes it to the leader.
+        let any = self.random.within(0..self.hosts.len() as u64) as usize;
+        let host = if self.random.chance(50) { leader } else { any };
+        self.ask(host, Wish::Change(change));
+        self.changes += 1;
+    }
+
+    fn ask(&mut self, host: usize, wish: Wish) {
+        let Some(running) = &self.hosts[host].running else { return };
         // Nobody waits for the answer: the members show it.
         let (reply, _) = tokio::sync::oneshot::channel();
-        running.shared.owner.push(OwnerEvent::ChangeMembers(change, reply));
-        self.changes += 1;
-        self.kick(leader);
+        running.shared.owner.push(OwnerEvent::Wish(wish, reply));
+        self.kick(host);
     }
 
     /// A host that is no member loses its disk and comes back under a new id, to be taken in again.

@@ -32,7 +32,8 @@ impl Owner {
     pub(super) fn append_when_due(&mut self) -> Wait {
         let leads = self.core.role() == Role::Leader;
         if leads && self.hands_over() && !self.core.is_handing_over() && !self.core.is_persisting() {
-            self.core.hand_over();
+            // Without another voter this node leads until it stops.
+            let _ = self.hand_over(None);
         }
         if !leads || self.core.is_handing_over() {
             self.forward();

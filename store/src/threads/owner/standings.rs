@@ -1,0 +1,76 @@
+//! How the members stand: this node tells the leader, and as leader tells everybody.
+
+use std::time::Duration;
+
+use super::Owner;
+use crate::peers::Body;
+use crate::raft::Role;
+use crate::standing::{KnownRoll, Roll, RollEntry, STANDING_INTERVAL, STANDING_PATIENCE, Standing};
+
+impl Owner {
+    /// With every tick: what the leader knows is published here at once; the others hear of it now and then.
+    pub(super) fn tell_standings(&mut self, now: Duration) {
+        let leads = self.core.role() == Role::Leader;
+        if leads {
+            self.standings.retain(|_, (_, at)| now <= *at + STANDING_PATIENCE);
+            *self.shared.roll.lock() = KnownRoll { roll: self.roll(), at: now };
+        }
+        if now < self.told_at + STANDING_INTERVAL {
+            return;
+        }
+        self.told_at = now;
+        let own = self.shared.identity.node;
+        if leads {
+            let roll = self.roll();
+            for member in roll.entries.iter().filter(|entry| entry.node != own) {
+                self.send(member.node, Body::Roll(roll.clone()));
+            }
+        } else if self.core.leader() != 0 {
+            self.send(self.core.leader(), Body::Standing(self.standing()));
+        }
+    }
+
+    pub(super) fn take_standing(&mut self, from: u64, standing: Standing) {
+        let is_member = self.core.reach().iter().any(|reach| reach.node == from);
+        if is_member {
+            self.standings.insert(from, (standing, self.shared.options.clock.now()));
+        }
+    }
+
+    pub(super) fn take_roll(&mut self, from: u64, roll: Roll) {
+        if self.core.leader() == from && self.core.term() == roll.term {
+            *self.shared.roll.lock() = KnownRoll { roll, at: self.shared.options.clock.now() };
+        }
+    }
+
+    /// Whether a node was heard lately. (Raft's own mark is taken back with every election timeout.)
+    pub(super) fn is_heard(&self, node: u64) -> bool {
+        let patience = 2 * self.shared.options.election_ticks as u64;
+        self.heard.get(&node).is_some_and(|tick| self.ticks <= tick + patience)
+    }
+
+    fn standing(&self) -> Standing {
+        Standing {
+            applied: self.shared.applied.reached(),
+            revision: self.shared.published.reached(),
+            free_bytes: None,
+            disk_full: false,
+        }
+    }
+
+    fn roll(&self) -> Roll {
+        let own = self.shared.identity.node;
+        let entry = |reach: crate::members::Reach| RollEntry {
+            node: reach.node,
+            matched: reach.matched,
+            active: reach.node == own || self.is_heard(reach.node),
+            standing: if reach.node == own {
+                Some(self.standing())
+            } else {
+                self.standings.get(&reach.node).map(|(standing, _)| *standing)
+            },
+        };
+        let entries = self.core.reach().into_iter().map(entry).collect();
+        Roll { term: self.core.term(), commit: self.core.commit(), entries }
+    }
+}
