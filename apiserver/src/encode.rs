@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::document::{Answer, Headers};
 use crate::forms::{self, Stored};
 use crate::negotiation::{Form, Media};
-use crate::reply::{ListReply, Reply};
+use crate::reply::{Content, ListReply, Reply};
 use crate::status::{Error, Status};
 use crate::stream::{self, CHUNK_BYTES, ListWriter, Watching};
 
@@ -68,6 +68,15 @@ pub fn reply(reply: Reply, mut recipient: Recipient) -> Response<Body> {
             let mut response = with_type(code, "text/plain; charset=utf-8", Body::from(body));
             response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
             response
+        }
+        Reply::Content(content_type, content) => {
+            let body = match content {
+                Content::Whole(bytes) => Body::from(bytes),
+                Content::Pieces(pieces) => {
+                    Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(pieces))
+                }
+            };
+            with_type(StatusCode::OK, content_type, body)
         }
     }
 }

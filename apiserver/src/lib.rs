@@ -19,6 +19,7 @@ pub mod encode;
 pub mod endpoints;
 pub mod eviction;
 pub mod expiry;
+pub mod extension;
 pub mod facts;
 pub mod field;
 pub mod forms;

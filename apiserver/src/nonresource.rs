@@ -1,4 +1,4 @@
-//! Paths that are not about a resource: documents about the API, health, metrics.
+//! Paths that are not about a resource: documents about the API, health, metrics, and what extensions answer.
 
 use crate::document::{self, Ask, Site};
 use crate::health::{self, Check, Question};
@@ -8,9 +8,14 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::service_account;
 use crate::status::Error;
+use crate::user::User;
 
 /// Answers a request outside resources.
-pub async fn answer(server: &Server, request: &Request) -> Result<Reply, Error> {
+pub async fn answer(server: &Server, user: &User, request: &Request) -> Result<Reply, Error> {
+    let path = request.attributes.path.as_str();
+    if let Some(extension) = server.extensions.iter().find(|it| path.starts_with(it.prefix())) {
+        return extension.answer(server, user, request).await;
+    }
     if !matches!(request.method, http::Method::GET | http::Method::HEAD) {
         return Err(Error::MethodNotAllowed);
     }
@@ -33,7 +38,10 @@ pub async fn answer(server: &Server, request: &Request) -> Result<Reply, Error> 
     if !matches!(endpoint, "livez" | "readyz" | "healthz") {
         return Err(Error::NoPath);
     }
-    let results = checks(server).await;
+    let mut results = checks(server).await;
+    if endpoint == "readyz" {
+        results.push(Check { name: "shutdown", passed: !server.is_draining() });
+    }
     let wanted: Vec<Check<'_>> =
         results.into_iter().filter(|check| single.is_empty() || check.name == single).collect();
     if wanted.is_empty() {

@@ -4,12 +4,14 @@
 //! hands over a parsed [`Request`] and encodes the [`Reply`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::admission::Companions;
 use crate::authorization::{self, Authorizer};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
+use crate::extension::Extension;
 use crate::identity::Identity;
 use crate::kind::Action;
 use crate::metrics::Metrics;
@@ -45,6 +47,9 @@ pub struct Server {
     pub metrics: Metrics,
     /// Whether it is listed among the cluster's servers.
     pub identity: Identity,
+    /// Who answers paths that are none of Kubernetes'.
+    pub extensions: Vec<Arc<dyn Extension>>,
+    draining: AtomicBool,
 }
 
 /// An answer with the warnings that go along, also with a refusal.
@@ -67,7 +72,19 @@ impl Server {
             registry: Registry::builtin(),
             metrics: Metrics::new(),
             identity: Identity::default(),
+            extensions: Vec::new(),
+            draining: AtomicBool::new(false),
         }
+    }
+
+    /// From now on `/readyz` fails, so that load balancers send new clients elsewhere; everything is still answered.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this server asks load balancers to go elsewhere.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// Makes what a cluster must hold and starts the server's own loops. Needs a tokio runtime.
@@ -114,7 +131,7 @@ impl Server {
             return refused(error);
         }
         if !request.attributes.is_resource {
-            return Answer { reply: nonresource::answer(self, request).await, warnings: Vec::new() };
+            return Answer { reply: nonresource::answer(self, user, request).await, warnings: Vec::new() };
         }
         let resource = match self.resource(&request.attributes) {
             Ok(resource) => resource,

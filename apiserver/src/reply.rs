@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::mpsc;
 
 use crate::document;
 use crate::negotiation::Form;
@@ -33,6 +34,16 @@ pub enum Reply {
     Document(document::Answer),
     /// Plain text, and whether all is well.
     Text(bool, Bytes),
+    /// What an extension answers, with its media type.
+    Content(&'static str, Content),
+}
+
+/// Bytes of an extension.
+pub enum Content {
+    /// All of them.
+    Whole(Bytes),
+    /// Pieces as they are made; an error ends the connection, so that nobody takes a part for the whole.
+    Pieces(mpsc::Receiver<Result<Bytes, std::io::Error>>),
 }
 
 /// A stored object.

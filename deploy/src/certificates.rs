@@ -1,10 +1,7 @@
 //! `pintle certs`: shows the certificates of a data directory and makes them anew. It needs no running server; one that
 //! runs takes new files from the disk by itself.
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use pintle_certs::{Entry, Inventory};
 
@@ -13,6 +10,8 @@ use crate::{
     clock,
     error::Error,
     layout,
+    print::print,
+    table,
 };
 
 /// Fails, beside the errors, when a certificate has a problem, so that a check can be watched by a timer.
@@ -40,28 +39,14 @@ fn inventory(data_dir: &std::path::Path) -> Inventory {
     Inventory { pki: layout::pki(data_dir), admin_kubeconfig: layout::admin_kubeconfig(data_dir) }
 }
 
-/// A closed standard output is no error: whoever reads has seen enough.
-fn print(text: &str) {
-    let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-}
-
-/// Columns as wide as what is in them.
 fn table(entries: &[Entry]) -> String {
-    let heading = ["CERTIFICATE", "SUBJECT", "AUTHORITY", "EXPIRES", "DAYS LEFT", "STATE"].map(str::to_owned);
-    let rows: Vec<_> = [heading].into_iter().chain(entries.iter().map(row)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: [usize; 6] = std::array::from_fn(width);
-    let line = |row: &[String; 6]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        format!("{}\n", cells.collect::<Vec<_>>().join("   ").trim_end())
-    };
-    rows.iter().map(line).collect()
+    let heading = table::row(["CERTIFICATE", "SUBJECT", "AUTHORITY", "EXPIRES", "DAYS LEFT", "STATE"]);
+    table::table(&[heading].into_iter().chain(entries.iter().map(row)).collect::<Vec<_>>())
 }
 
-fn row(entry: &Entry) -> [String; 6] {
+fn row(entry: &Entry) -> Vec<String> {
     let said = |say: fn(&pintle_certs::Content) -> String| entry.content.as_ref().map_or("-".to_owned(), say);
-    [
+    vec![
         entry.name.to_owned(),
         said(|content| content.subject.clone()),
         entry.authority.to_owned(),

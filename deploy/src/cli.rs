@@ -4,7 +4,15 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::size::Size;
+use crate::{address::HostPort, duration::Length, size::Size};
+
+mod administration;
+
+pub(crate) use administration::{
+    ClusterArgs, LeaderArgs, LeaderCommand, MemberArgs, MemberCommand, MembersArgs, OutputFormat,
+    SnapshotArgs, SnapshotCommand, SnapshotRestoreArgs, SnapshotSaveArgs, StatusArgs, TokenArgs,
+    TokenCommand, TokenCreateArgs,
+};
 
 /// Who issues service account tokens when nobody says otherwise: upstream's default.
 const ISSUER: &str = pintle_apiserver::cluster::DEFAULT_ISSUER;
@@ -20,7 +28,19 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Start the control plane; it runs until SIGTERM or Ctrl-C.
-    Server(ServerArgs),
+    Server(Box<ServerArgs>),
+    /// Show this node: role, term, revisions, storage, links and alarms.
+    Status(StatusArgs),
+    /// Show the members of the cluster.
+    Members(MembersArgs),
+    /// Change the members of the cluster.
+    Member(MemberArgs),
+    /// Move leadership between the members.
+    Leader(LeaderArgs),
+    /// Make, show and delete the tokens with which nodes join the control plane.
+    Token(TokenArgs),
+    /// Save the whole cluster to a file, and make a new cluster of such a file.
+    Snapshot(SnapshotArgs),
     /// Print a kubeconfig with a new client certificate for a user.
     Kubeconfig(KubeconfigArgs),
     /// Show or renew the certificates of a data directory.
@@ -63,6 +83,45 @@ pub(crate) struct ServerArgs {
     /// reads and deletes go on.
     #[arg(long, value_name = "SIZE", default_value = "8Gi")]
     pub(crate) storage_quota: Size,
+
+    /// Address and port for the other members of the cluster; without it this node is a cluster of its own.
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Cluster")]
+    pub(crate) peer_listen: Option<SocketAddr>,
+
+    /// Where other members reach this node, if not by the address of --peer-listen.
+    #[arg(long, value_name = "HOST:PORT", requires = "peer_listen", help_heading = "Cluster")]
+    pub(crate) peer_address: Option<HostPort>,
+
+    /// Join the cluster of the server at this address; a node that belongs to a cluster already ignores it.
+    #[arg(long, value_name = "HOST:PORT", requires = "peer_listen", help_heading = "Cluster")]
+    pub(crate) join: Option<HostPort>,
+
+    /// The token to join with, from `pintle token create`.
+    #[arg(long, value_name = "TOKEN", help_heading = "Cluster")]
+    pub(crate) token: Option<String>,
+
+    /// The hash by which the cluster's authority is known, from `pintle token create --print-join-command`.
+    #[arg(long, value_name = "sha256:HASH", help_heading = "Cluster")]
+    pub(crate) ca_cert_hash: Option<String>,
+
+    /// How often the leader is heard of.
+    #[arg(long, value_name = "LENGTH", default_value = "30ms", help_heading = "Cluster")]
+    pub(crate) heartbeat: Length,
+
+    /// After how long without the leader another one is elected, at the least.
+    #[arg(long, value_name = "LENGTH", default_value = "120ms", help_heading = "Cluster")]
+    pub(crate) election_timeout: Length,
+
+    /// How long the server goes on after /readyz has begun to fail, so that load balancers notice; by default 0s, and
+    /// 3s for a member of a cluster.
+    #[arg(long, value_name = "LENGTH", help_heading = "Cluster")]
+    pub(crate) shutdown_delay: Option<Length>,
+}
+
+/// With what a node joins.
+pub(crate) struct JoinArgs {
+    pub(crate) token: pintle_certs::Token,
+    pub(crate) hash: pintle_certs::AuthorityHash,
 }
 
 #[derive(Args)]

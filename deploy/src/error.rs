@@ -2,6 +2,8 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
+use crate::{address::HostPort, client::ClientError};
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("{0}")]
@@ -24,6 +26,66 @@ pub(crate) enum Error {
         "the objects that every cluster has could not be written ({0}): see the log above, then start again"
     )]
     Bootstrap(pintle_apiserver::status::Error),
+    #[error(
+        "{address} is already in use: stop the program that listens there, or choose another address with --peer-listen"
+    )]
+    PeerAddressInUse { address: SocketAddr },
+    #[error("{address} cannot be listened on ({source}): choose another address with --peer-listen")]
+    PeerListen { address: SocketAddr, source: io::Error },
+    #[error(
+        "{address} is every address of this machine: say with --peer-address HOST:PORT by which one other members reach it"
+    )]
+    PeerAddressUnknown { address: SocketAddr },
+    #[error("the port for other members cannot be served ({0}): raise the process limits of this user")]
+    Transport(io::Error),
+    #[error(
+        "this node belongs to a cluster of several members: start it with --peer-listen ADDRESS:PORT, as before"
+    )]
+    PeerListenMissing,
+    #[error("--election-timeout must be at least three times --heartbeat, which must be at least 3ms")]
+    Timers,
+    #[error("a node that joins needs a port for the other members: add --peer-listen ADDRESS:PORT")]
+    JoinWithoutPeerPort,
+    #[error(
+        "joining needs --token and --ca-cert-hash: copy the whole command from `pintle token create --print-join-command`"
+    )]
+    JoinIncomplete,
+    #[error(
+        "the token is not known to the cluster, has expired or was deleted: make a new one with `pintle token create --print-join-command` on a member"
+    )]
+    JoinToken,
+    #[error(
+        "the token is not one for joining the control plane: make one with `pintle token create --print-join-command` on a member"
+    )]
+    JoinForbidden,
+    #[error("this node cannot join: {0}")]
+    Join(ClientError),
+    #[error(
+        "the clocks of this machine and of {address} differ by {seconds} s: set both, for example with an NTP service, then start again"
+    )]
+    JoinClock { address: HostPort, seconds: u64 },
+    #[error(
+        "the cluster takes the addresses of Services from {cidr}: start this node with --service-cidr {cidr}"
+    )]
+    JoinServiceCidr { cidr: String },
+    #[error("{path} cannot be read or written ({source}): make it accessible for the user that runs pintle, or remove the data directory to join anew", path = path.display())]
+    JoinFile { path: PathBuf, source: io::Error },
+    #[error("{path} cannot be read ({source}): name the administrator's kubeconfig with --kubeconfig, or the server's data directory with --data-dir", path = path.display())]
+    KubeconfigRead { path: PathBuf, source: io::Error },
+    #[error("{path} is not a kubeconfig with a server, its authority and a user: name another one with --kubeconfig", path = path.display())]
+    KubeconfigMalformed { path: PathBuf },
+    #[error("{0}")]
+    Client(#[from] ClientError),
+    #[error("{path} cannot be read or written ({source}): choose another file", path = path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("{path} exists already: choose another name, or remove it first", path = path.display())]
+    FileExists { path: PathBuf },
+    #[error("{path}: {source}", path = path.display())]
+    Backup { path: PathBuf, source: pintle_store::BackupError },
+    #[error("the answer cannot be printed: {why}")]
+    Output { why: String },
+    #[error("a token must be valid for some time: give --ttl a length like 1h")]
+    TokenLifetime,
     #[error("the program's threads cannot be started ({0}): raise the process limits of this user")]
     Runtime(io::Error),
 }

@@ -1,19 +1,33 @@
 //! The `pintle` program: flags, start order and the adapters between the crates. It is the only place where they
 //! meet, and the only one that reads flags, the environment and signals; Kubernetes itself is none of its business.
 
+mod address;
+mod administration;
 mod certificates;
 mod cli;
+mod client;
 mod clock;
+mod commands;
+mod directory;
+mod duration;
 mod error;
+mod joining;
 mod kubeconfig;
+mod kubeconfig_file;
 mod layout;
 mod limits;
 mod listener;
 mod logging;
+mod node_id;
+mod peer_port;
+mod print;
+mod promotion;
 mod server;
 mod service_account;
 mod shutdown;
 mod size;
+mod table;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -31,6 +45,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Server(args) => server::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Status(args) => commands::status::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Members(args) => commands::members::list(&args).map(|()| ExitCode::SUCCESS),
+        Command::Member(args) => commands::members::change(&args).map(|()| ExitCode::SUCCESS),
+        Command::Leader(args) => commands::leader::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Token(args) => commands::token::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Snapshot(args) => commands::snapshot::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Kubeconfig(args) => kubeconfig::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Certs(args) => certificates::run(&args),
         Command::Version => {

@@ -18,11 +18,20 @@ use pintle_apiserver::{
 };
 use pintle_certs::{Pki, ServerNames, ServerTls};
 use pintle_store::Store;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    cli::ServerArgs, clock, error::Error, layout, limits, listener, logging, service_account,
-    shutdown::Signals,
+    address::HostPort,
+    administration::{self, Administration},
+    cli::ServerArgs,
+    clock, directory,
+    error::Error,
+    joining::Joining,
+    layout, limits, listener, logging,
+    node_id::NodeId,
+    peer_port::{LatePeers, PeerPort, PeerSocket},
+    promotion, service_account,
+    shutdown::Stop,
 };
 
 /// The version of the Kubernetes API that is served.
@@ -34,6 +43,19 @@ const ADMINISTRATORS: &str = "system:masters";
 /// How often certificates are looked at: seldom enough to cost nothing, often enough for whoever has put other files
 /// there and waits for them to be served.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
+
+/// Heartbeats are this many of the store's ticks apart.
+const HEARTBEAT_TICKS: usize = 3;
+/// A shorter tick would only cost processor time.
+const TICK_MIN: Duration = Duration::from_millis(1);
+/// How often a member without a majority tries to become ready.
+const START_RETRY: Duration = Duration::from_millis(500);
+/// How long a server that stops tries to be taken off the list of API servers.
+const WITHDRAWAL_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a leader that stops waits for another one; the store tries once more when it shuts down.
+const HAND_OVER_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a member of a cluster goes on while load balancers find out that it stops.
+const SHUTDOWN_DELAY: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(args: &ServerArgs) -> Result<(), Error> {
     logging::start(args.log_format);
@@ -48,25 +70,55 @@ pub(crate) fn run(args: &ServerArgs) -> Result<(), Error> {
 async fn serve(args: &ServerArgs) -> Result<(), Error> {
     let service_network: Network =
         args.service_cidr.parse().map_err(|source| Error::ServiceCidr { source })?;
-    let mut options = pintle_store::Options::new(&args.data_dir);
-    options.quota_bytes = args.storage_quota.0;
-    let store = Store::open(options)?;
-    let data_dir = std::fs::canonicalize(&args.data_dir).unwrap_or_else(|_| args.data_dir.clone());
-    let listener = listener::bind(args.listen)?;
-    let address = listener.local_addr().map_err(|source| Error::Listen { address: args.listen, source })?;
-    let signals = Signals::new().map_err(Error::Runtime)?;
+    let mut options = options(args)?;
+    let initialised = Store::identity(&options)?.is_some();
+    let reserved = listener::reserve(args.listen)?;
+    let address = reserved.address;
+    let peer_socket = match args.peer_listen {
+        Some(listen) => Some(PeerSocket::bind(listen, args.peer_address.as_ref())?),
+        None => None,
+    };
+    let peer_address = peer_socket.as_ref().map(|socket| socket.address.clone());
+    let mut stop = Stop::listen()?;
 
-    let names = server_names(args, address, service_network.address(1))?;
+    let preparing = Joining::prepare(args, &service_network, initialised, peer_address.as_ref());
+    let Some(joining) = stop.unless(preparing).await.transpose()? else { return Ok(()) };
+    let late_peers = Arc::new(LatePeers::default());
+    if let Some(address) = &peer_address {
+        options.peer_address = address.to_string();
+        options.peers = late_peers.clone();
+    }
+    options.founding = joining.as_ref().map(Joining::founding);
+    let store = Store::open(options)?;
+    if peer_socket.is_none() && !is_alone(&store) {
+        return Err(Error::PeerListenMissing);
+    }
+    let data_dir = std::fs::canonicalize(&args.data_dir).unwrap_or_else(|_| args.data_dir.clone());
+
+    let advertised = advertised(address, peer_address.as_ref());
+    let names = server_names(args, address, advertised, service_network.address(1))?;
     let (pki, tls) = Pki::open_or_create(&layout::pki(&data_dir), &names, clock::now())?;
-    let tls = Arc::new(tls);
-    let url = format!("https://{}", reachable(address));
+    let (pki, tls) = (Arc::new(pki), Arc::new(tls));
+    let url = format!("https://{advertised}");
     let kubeconfig = layout::admin_kubeconfig(&data_dir);
     pki.kubeconfig(ADMINISTRATOR, &[ADMINISTRATORS.to_owned()], &url)?
         .write_file(&kubeconfig, clock::now())?;
+    let addresses = joining.as_ref().map(Joining::addresses).unwrap_or_default();
+    let peer_port = match peer_socket {
+        Some(socket) => {
+            Some(Arc::new(PeerPort::start(socket, &late_peers, &store, &pki, addresses, clock::now())?))
+        }
+        None => None,
+    };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(renew(pki.clone(), tls.clone(), names, url.clone(), kubeconfig.clone(), peer_port.clone()));
+    if peer_port.is_some() {
+        tasks.spawn(promotion::run(store.clone()));
+    }
 
     let cluster = Cluster {
         service_networks: vec![service_network],
-        advertised: reachable(address),
+        advertised,
         root_ca: pki.authority_pem().to_owned(),
         client_ca: pki.authority_pem().to_owned(),
         front_proxy_ca: pki.front_proxy_authority_pem().to_owned(),
@@ -75,28 +127,116 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
         service_account_tokens: Some(Arc::new(service_account::tokens(&args.issuers, &pki)?)),
         ..Cluster::default()
     };
-    let server = Arc::new(Server::new(store.clone(), cluster, Arc::new(SystemClock::default())));
-    server.start().await.map_err(Error::Bootstrap)?;
-    let renewal = tokio::spawn(renew(pki, tls.clone(), names, url.clone(), kubeconfig.clone()));
-    greet(&data_dir, &url, &kubeconfig);
-    let (close, closing) = watch::channel(false);
-    let leaving = server.clone();
-    tokio::spawn(async move {
-        signals.received().await;
-        identity::withdraw(&leaving).await;
-        close.send_replace(true);
-    });
-    http::serve(listener, tls.config(), tls.clients(), server, closing).await;
-    renewal.abort();
+    let mut server = Server::new(store.clone(), cluster, Arc::new(SystemClock::default()));
+    server.extensions.push(administration::extension(Administration {
+        store: store.clone(),
+        links: peer_port.as_ref().map(|port| port.links()),
+        pki: layout::pki(&data_dir),
+        authority: pki.authority_pem().to_owned(),
+        api_address: advertised.into(),
+        service_cidr: service_network.to_string(),
+    }));
+    let server = Arc::new(server);
+    let getting_ready = get_ready(&store, &server, joining, peer_address.as_ref(), advertised);
+    if let Some(ready) = stop.unless(getting_ready).await {
+        ready?;
+        let listener = reserved.listen()?;
+        greet(&data_dir, &url, &kubeconfig);
+        let (close, closing) = watch::channel(false);
+        let default_delay = if is_alone(&store) { Duration::ZERO } else { SHUTDOWN_DELAY };
+        let delay = args.shutdown_delay.map_or(default_delay, |length| length.0);
+        tasks.spawn(leave(stop, store.clone(), server.clone(), delay, close));
+        http::serve(listener, tls.config(), tls.clients(), server, closing).await;
+    }
+    tasks.shutdown().await;
     store.shutdown().await;
+    if let Some(port) = peer_port.and_then(Arc::into_inner) {
+        port.stop().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }
 
+/// The store's options as the flags give them.
+fn options(args: &ServerArgs) -> Result<pintle_store::Options, Error> {
+    let mut options = pintle_store::Options::new(&args.data_dir);
+    options.companions = layout::companions();
+    options.quota_bytes = args.storage_quota.0;
+    let (heartbeat, election) = (args.heartbeat.0, args.election_timeout.0);
+    options.heartbeat_ticks = HEARTBEAT_TICKS;
+    options.tick = heartbeat / HEARTBEAT_TICKS as u32;
+    if options.tick < TICK_MIN || election < heartbeat * 3 {
+        return Err(Error::Timers);
+    }
+    let ticks = election.as_micros().div_ceil(options.tick.as_micros());
+    options.election_ticks = usize::try_from(ticks).map_err(|_| Error::Timers)?;
+    Ok(options)
+}
+
+/// Whether this node is a cluster of its own.
+fn is_alone(store: &Store) -> bool {
+    let own = store.status().node;
+    matches!(store.members().as_slice(), [member] if member.node == own)
+}
+
+/// Waits until this node has the state of the cluster and a leader has confirmed that it is not behind; only then
+/// clients are let in, so none of them sees the past.
+async fn get_ready(
+    store: &Store,
+    server: &Arc<Server>,
+    joining: Option<Joining>,
+    peer_address: Option<&HostPort>,
+    advertised: SocketAddr,
+) -> Result<(), Error> {
+    if let (Some(joining), Some(peer_address)) = (joining, peer_address) {
+        joining.complete(store, peer_address).await?;
+    }
+    let mut waiting = false;
+    while let Err(error) = server.start().await {
+        // A cluster of one does not get better by waiting.
+        if is_alone(store) {
+            return Err(Error::Bootstrap(error));
+        }
+        if !std::mem::replace(&mut waiting, true) {
+            tracing::warn!(%error, "waiting for a majority of the members");
+        }
+        tokio::time::sleep(START_RETRY).await;
+    }
+    let entry = directory::Entry {
+        api_address: advertised.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    if let Err(error) = directory::publish(server, NodeId(store.status().node), &entry).await {
+        tracing::warn!(%error, "the other members are not told where this node serves the API");
+    }
+    Ok(())
+}
+
+/// Waits for the signal to stop, then leaves without anybody noticing: another node leads, load balancers go
+/// elsewhere, and only then the port is closed.
+async fn leave(stop: Stop, store: Store, server: Arc<Server>, delay: Duration, close: watch::Sender<bool>) {
+    stop.received().await;
+    server.drain();
+    // Without a majority nobody could write it down.
+    let _ = tokio::time::timeout(WITHDRAWAL_PATIENCE, identity::withdraw(&server)).await;
+    if !is_alone(&store) && store.leadership().borrow().leads {
+        let leader = tokio::time::timeout(HAND_OVER_PATIENCE, store.hand_over(None)).await;
+        tracing::info!(?leader, "handed leadership over");
+    }
+    tokio::time::sleep(delay).await;
+    close.send_replace(true);
+}
+
 /// All names by which clients may reach this server.
-fn server_names(args: &ServerArgs, address: SocketAddr, service: IpAddr) -> Result<ServerNames, Error> {
+fn server_names(
+    args: &ServerArgs,
+    address: SocketAddr,
+    advertised: SocketAddr,
+    service: IpAddr,
+) -> Result<ServerNames, Error> {
     let mut names = ServerNames::new();
     names.add_address(address.ip());
+    names.add_address(advertised.ip());
     names.add_address(service);
     if let Ok(hostname) = std::fs::read_to_string("/proc/sys/kernel/hostname")
         && let Err(error) = names.add(hostname.trim())
@@ -109,12 +249,20 @@ fn server_names(args: &ServerArgs, address: SocketAddr, service: IpAddr) -> Resu
     Ok(names)
 }
 
-/// Where clients on this machine find the server; the unspecified address is every address, so also the local one.
-fn reachable(address: SocketAddr) -> SocketAddr {
+/// Where clients find the server: the address itself, or instead of every address the one at which other members reach
+/// this node, or the local one.
+fn advertised(address: SocketAddr, peer_address: Option<&HostPort>) -> SocketAddr {
     let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
+        ip if !ip.is_unspecified() => ip,
+        ip => {
+            let peer = peer_address.and_then(|peer| peer.host.parse::<IpAddr>().ok());
+            let fitting = peer.filter(|peer| peer.is_ipv4() == ip.is_ipv4() && !peer.is_unspecified());
+            fitting.unwrap_or(if ip.is_ipv4() {
+                Ipv4Addr::LOCALHOST.into()
+            } else {
+                Ipv6Addr::LOCALHOST.into()
+            })
+        }
     };
     SocketAddr::new(ip, address.port())
 }
@@ -137,10 +285,20 @@ fn shell_quoted(path: &Path) -> String {
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-async fn renew(pki: Pki, tls: Arc<ServerTls>, names: ServerNames, url: String, kubeconfig: PathBuf) {
+async fn renew(
+    pki: Arc<Pki>,
+    tls: Arc<ServerTls>,
+    names: ServerNames,
+    url: String,
+    kubeconfig: PathBuf,
+    peer_port: Option<Arc<PeerPort>>,
+) {
     let masters = [ADMINISTRATORS.to_owned()];
     let renew = |now| {
         pki.renew(&tls, &names, now)?;
+        if let Some(port) = &peer_port {
+            port.renew(&pki, now)?;
+        }
         pki.kubeconfig(ADMINISTRATOR, &masters, &url)?.write_file(&kubeconfig, now)
     };
     loop {
@@ -168,10 +326,15 @@ mod tests {
     }
 
     #[test]
-    fn the_unspecified_address_is_reached_locally() {
-        let reached = |text: &str| reachable(text.parse().unwrap()).to_string();
-        assert_eq!(reached("0.0.0.0:6443"), "127.0.0.1:6443");
-        assert_eq!(reached("[::]:6443"), "[::1]:6443");
-        assert_eq!(reached("10.0.0.7:6443"), "10.0.0.7:6443");
+    fn the_unspecified_address_is_reached_as_the_peers_do_or_locally() {
+        let check = |text: &str, peer: Option<&str>, expected: &str| {
+            let peer = peer.map(|peer| peer.parse().unwrap());
+            assert_eq!(advertised(text.parse().unwrap(), peer.as_ref()).to_string(), expected);
+        };
+        check("0.0.0.0:6443", None, "127.0.0.1:6443");
+        check("[::]:6443", None, "[::1]:6443");
+        check("10.0.0.7:6443", Some("10.0.0.8:6444"), "10.0.0.7:6443");
+        check("0.0.0.0:6443", Some("10.0.0.8:6444"), "10.0.0.8:6443");
+        check("0.0.0.0:6443", Some("node1:6444"), "127.0.0.1:6443");
     }
 }

@@ -2,19 +2,54 @@
 
 use std::{io, process};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
+
+use crate::error::Error;
 
 /// What shells report for a program ended by Ctrl-C.
 const EXIT_CODE_INTERRUPTED: i32 = 130;
 
-pub(crate) struct Signals {
+/// Turns true with the first signal.
+#[derive(Clone)]
+pub(crate) struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// From now on signals no longer end the process by themselves. Needs a tokio runtime.
+    pub(crate) fn listen() -> Result<Stop, Error> {
+        let signals = Signals::new().map_err(Error::Runtime)?;
+        let (sender, receiver) = watch::channel(false);
+        tokio::spawn(async move {
+            signals.received().await;
+            sender.send_replace(true);
+        });
+        Ok(Stop(receiver))
+    }
+
+    /// Waits for the first signal.
+    pub(crate) async fn received(mut self) {
+        // The sender is gone only after it has sent.
+        let _ = self.0.wait_for(|stop| *stop).await;
+    }
+
+    /// What `work` comes to, unless the signal is faster.
+    pub(crate) async fn unless<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            _ = self.0.wait_for(|stop| *stop) => None,
+            done = work => Some(done),
+        }
+    }
+}
+
+struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    /// From now on signals no longer end the process by themselves.
-    pub(crate) fn new() -> io::Result<Signals> {
+    fn new() -> io::Result<Signals> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -22,7 +57,7 @@ impl Signals {
     }
 
     /// Waits for the first signal; a second one then ends the process without waiting for anything.
-    pub(crate) async fn received(mut self) {
+    async fn received(mut self) {
         let name = self.next().await;
         tracing::info!(
             signal = name,

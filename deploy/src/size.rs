@@ -1,6 +1,6 @@
 //! A number of bytes, as people write it on a command line.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
@@ -22,6 +22,16 @@ impl FromStr for Size {
         let number: u64 =
             number.parse().map_err(|_| "write it as a number and a unit, like 8Gi".to_owned())?;
         number.checked_mul(factor).map(Size).ok_or_else(|| "it is too large".to_owned())
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(40, "Ti"), (30, "Gi"), (20, "Mi"), (10, "Ki")];
+        match units.into_iter().find(|(shift, _)| self.0 >> shift > 0) {
+            Some((shift, unit)) => write!(f, "{:.1}{unit}", self.0 as f64 / (1u64 << shift) as f64),
+            None => write!(f, "{}", self.0),
+        }
     }
 }
 

@@ -69,6 +69,12 @@ impl Store {
         Ok(store)
     }
 
+    /// The ids of the cluster and the node that a directory belongs to; none when a store may be made there.
+    pub fn identity(options: &Options) -> Result<Option<(u64, u64)>, OpenError> {
+        let identity = DataDir::look(&options.data_dir, &options.companions)?;
+        Ok(identity.map(|identity| (identity.cluster, identity.node)))
+    }
+
     /// The handle of a store whose parts take their turns in a simulation.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn simulated(

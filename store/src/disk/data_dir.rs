@@ -52,6 +52,20 @@ impl DataDir {
         Ok(DataDir { path: path.to_owned(), identity, _lock: Some(lock) })
     }
 
+    /// The identity in a directory that may be a store; it is neither locked nor changed.
+    pub(crate) fn look(path: &Path, companions: &[String]) -> Result<Option<Identity>, OpenError> {
+        if !path.try_exists().map_err(|error| classify(path, "look at the directory", error))? {
+            return Ok(None);
+        }
+        let names = names_in(path)?;
+        let ours = names.iter().any(|name| name == IDENTITY_FILE || name == UNFINISHED_FILE);
+        let foreign = names.iter().find(|name| !allowed_beside(name, companions));
+        match foreign {
+            Some(found) if !ours => Err(refuse(path, found)),
+            _ => read_identity(path),
+        }
+    }
+
     /// A directory that only a simulated engine knows.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn simulated(path: &Path, identity: Identity) -> DataDir {

@@ -2,7 +2,7 @@
 //!
 //! A rule is its verbs, a space and what they apply to: `group|group:resource,resource[name,name]` with `core` for
 //! the core group, or paths. Verbs are a list or one of the words of [`super::rules::verbs`]; `EV` is a whole rule.
-//! Keeps: data only; what it says is upstream's policy of the version that is served.
+//! Keeps: data only; what it says is upstream's policy of the version that is served, and two roles for nodes that join.
 
 /// A default role.
 pub(super) struct Role {
@@ -272,6 +272,11 @@ pub(super) static CLUSTER_ROLES: &[Role] = &[
             "EV",
         ],
     ),
+    cluster_role(
+        "system:pintle:control-plane-bootstrapper",
+        &["post /pintle/v1/join /pintle/v1/join/member"],
+    ),
+    cluster_role("system:pintle:join-info-viewer", &["get /pintle/v1/authority"]),
     cluster_role("system:public-info-viewer", &["get /healthz /livez /readyz /version /version/"]),
     cluster_role(
         "system:service-account-issuer-discovery",
@@ -658,6 +663,18 @@ pub(super) static BINDINGS: &[Binding] = &[
     binding("", "system:monitoring", "system:monitoring", &["Group system:monitoring"]),
     binding("", "system:node", "system:node", &[]),
     binding("", "system:node-proxier", "system:node-proxier", &["User system:kube-proxy"]),
+    binding(
+        "",
+        "system:pintle:control-plane-bootstrapper",
+        "system:pintle:control-plane-bootstrapper",
+        &["Group system:bootstrappers:pintle:control-plane"],
+    ),
+    binding(
+        "",
+        "system:pintle:join-info-viewer",
+        "system:pintle:join-info-viewer",
+        &["Group system:authenticated", "Group system:unauthenticated"],
+    ),
     binding(
         "",
         "system:public-info-viewer",

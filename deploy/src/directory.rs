@@ -1,0 +1,103 @@
+//! Where each node serves the Kubernetes API: the ConfigMap `pintle-members` in `kube-system`, one key per node id.
+//!
+//! Keeps: every node writes its own key, at its start and only when it differs; the membership itself is the store's.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header};
+use pintle_apiserver::{
+    Server,
+    negotiation::Form,
+    reply::Reply,
+    request::{Attributes, Query, Request},
+    status::Error,
+    user::User,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::node_id::NodeId;
+
+const COLLECTION: &str = "/api/v1/namespaces/kube-system/configmaps";
+const NAME: &str = "pintle-members";
+
+/// What a node says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Entry {
+    pub(crate) api_address: String,
+    pub(crate) version: String,
+}
+
+/// What is known of each node.
+pub(crate) async fn read(server: &Server) -> Result<BTreeMap<NodeId, Entry>, Error> {
+    let reply = match call(server, Method::GET, &format!("{COLLECTION}/{NAME}"), None).await {
+        Ok(reply) => reply,
+        Err(Error::NotFound { .. }) => return Ok(BTreeMap::new()),
+        Err(error) => return Err(error),
+    };
+    let Reply::Entry(object) = reply else { return Ok(BTreeMap::new()) };
+    // Stored objects begin after their opening brace.
+    let text = [b"{", object.entry.bytes().as_ref()].concat();
+    let object: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let data = object["data"].as_object();
+    let entry = |(node, entry): (&String, &Value)| {
+        Some((node.parse().ok()?, serde_json::from_str(entry.as_str()?).ok()?))
+    };
+    Ok(data.into_iter().flatten().filter_map(entry).collect())
+}
+
+/// Writes what a node says of itself.
+pub(crate) async fn publish(server: &Server, node: NodeId, entry: &Entry) -> Result<(), Error> {
+    if read(server).await?.get(&node) == Some(entry) {
+        return Ok(());
+    }
+    let text = serde_json::to_string(entry).map_err(|error| Error::Internal(error.to_string()))?;
+    let data = json!({ node.to_string(): text });
+    match patch(server, &json!({ "data": data })).await {
+        Err(Error::NotFound { .. }) => {}
+        other => return other,
+    }
+    let object = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": { "name": NAME },
+        "data": data,
+    });
+    match call(server, Method::POST, COLLECTION, Some(&object)).await {
+        // Another node was faster.
+        Err(Error::AlreadyExists { .. }) => patch(server, &json!({ "data": data })).await,
+        other => other.map(drop),
+    }
+}
+
+/// Forgets a node that was removed.
+pub(crate) async fn forget(server: &Server, node: NodeId) -> Result<(), Error> {
+    match patch(server, &json!({ "data": { node.to_string(): null } })).await {
+        Err(Error::NotFound { .. }) => Ok(()),
+        other => other,
+    }
+}
+
+async fn patch(server: &Server, patch: &Value) -> Result<(), Error> {
+    call(server, Method::PATCH, &format!("{COLLECTION}/{NAME}"), Some(patch)).await.map(drop)
+}
+
+/// Makes a request as the server itself.
+async fn call(server: &Server, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, Error> {
+    let query = Query::default();
+    let content_type =
+        if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+    let request = Request {
+        attributes: Attributes::parse(&method, path, &query),
+        method,
+        query,
+        headers: HeaderMap::from_iter([
+            (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
+            (header::USER_AGENT, HeaderValue::from_static("pintle")),
+        ]),
+        body: body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string())),
+    };
+    server.call(&User::apiserver(), &request, Ok(Form::JSON)).await.reply
+}
