@@ -1,9 +1,24 @@
 //! Digest types that several controllers share, one file each.
 
+pub mod endpoint_slice;
+pub mod endpoints;
 mod namespace;
 mod node;
-mod pod;
+pub mod pod;
+pub mod service;
 
+pub use endpoint_slice::EndpointSlice;
+pub use endpoints::Endpoints;
 pub use namespace::Namespace;
 pub use node::{Node, Taint};
 pub use pod::Pod;
+pub use service::Service;
+
+/// Reads a list or map that may be `null`, which is what Go writes for an empty one.
+fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de> + Default,
+{
+    Ok(<Option<T> as serde::Deserialize>::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -58,5 +58,15 @@ pub use view::{Snapshot, View};
 #[cfg(test)]
 mod fake;
 
+#[cfg(test)]
+mod endpoint_fixture;
+mod endpoint_packing;
+mod endpoint_pods;
+
+mod endpoint_slice_mirroring;
+mod endpoint_slices;
+mod endpoints;
+
 /// Every controller.
-pub const ALL: &[&Controller] = &[];
+pub const ALL: &[&Controller] =
+    &[&endpoints::CONTROLLER, &endpoint_slices::CONTROLLER, &endpoint_slice_mirroring::CONTROLLER];

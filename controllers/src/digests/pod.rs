@@ -24,6 +24,8 @@ pub struct Pod {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Metadata {
+    /// Its namespace, for the index by labels.
+    pub namespace: EcoString,
     /// Labels.
     pub labels: BTreeMap<EcoString, EcoString>,
     /// When it was created.
@@ -38,6 +40,36 @@ pub struct Metadata {
 pub struct Spec {
     /// Empty while it is not scheduled.
     pub node_name: EcoString,
+    /// Its name within `subdomain`.
+    pub hostname: EcoString,
+    /// The headless service that its name belongs to.
+    pub subdomain: EcoString,
+    /// Its containers.
+    pub containers: Vec<Container>,
+    /// Containers that run before or, with `restartPolicy: Always`, beside them.
+    pub init_containers: Vec<Container>,
+}
+
+/// A container.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Container {
+    /// Ports that services may name.
+    pub ports: Vec<ContainerPort>,
+    /// `Always` for an init container that goes on.
+    pub restart_policy: EcoString,
+}
+
+/// A port of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerPort {
+    /// Its name; may be empty.
+    pub name: EcoString,
+    /// Its number.
+    pub container_port: u16,
+    /// `TCP`, `UDP` or `SCTP`; TCP when empty.
+    pub protocol: EcoString,
 }
 
 /// `status`
@@ -48,6 +80,20 @@ pub struct Status {
     pub phase: EcoString,
     /// Conditions.
     pub conditions: Vec<Condition>,
+    /// Its main address; empty while it has none.
+    #[serde(rename = "podIP")]
+    pub pod_ip: EcoString,
+    /// One address per family.
+    #[serde(rename = "podIPs")]
+    pub pod_ips: Vec<PodIp>,
+}
+
+/// An address of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct PodIp {
+    /// The address.
+    pub ip: EcoString,
 }
 
 /// A condition of a pod.
@@ -66,10 +112,34 @@ pub struct Condition {
 impl Pod {
     /// Pods by the node that they are bound to.
     pub const BY_NODE: Index = Index(1);
+    /// Pods by namespace and one of their labels, as [`Pod::label_term`] writes it.
+    pub const BY_LABEL: Index = Index(2);
 
     /// Whether it is on its way out.
     pub fn is_terminating(&self) -> bool {
         self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// The value of [`Pod::BY_LABEL`] for a label.
+    pub fn label_term(namespace: &str, key: &str, value: &str) -> String {
+        format!("{namespace}/{key}={value}")
+    }
+
+    /// Its condition of a type.
+    pub fn condition(&self, kind: &str) -> Option<&Condition> {
+        self.status.conditions.iter().find(|condition| condition.kind == kind)
+    }
+
+    /// Whether it can serve.
+    pub fn is_ready(&self) -> bool {
+        self.condition("Ready").is_some_and(|ready| ready.status == "True")
+    }
+
+    /// Its addresses, the main one first.
+    pub fn addresses(&self) -> impl Iterator<Item = &EcoString> {
+        let main = self.status.pod_ips.is_empty().then_some(&self.status.pod_ip);
+        let all = self.status.pod_ips.iter().map(|address| &address.ip);
+        main.into_iter().chain(all).filter(|address| !address.is_empty())
     }
 
     /// Whether its containers have ended for good.
@@ -84,6 +154,9 @@ impl Digest for Pod {
     fn index(&self, put: &mut dyn FnMut(Index, &str)) {
         if !self.spec.node_name.is_empty() {
             put(Pod::BY_NODE, &self.spec.node_name);
+        }
+        for (key, value) in &self.metadata.labels {
+            put(Pod::BY_LABEL, &Pod::label_term(&self.metadata.namespace, key, value));
         }
     }
 }

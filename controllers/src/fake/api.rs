@@ -315,6 +315,11 @@ impl State {
             });
             return Err(error);
         }
+        if body["metadata"]["name"].is_null()
+            && let Some(prefix) = body["metadata"]["generateName"].as_str()
+        {
+            body["metadata"]["name"] = json!(format!("{prefix}{}", self.uids + 1));
+        }
         let place = place_of(target.resource, &body);
         if self.objects.contains_key(&place) {
             return Err(refuse(409, "AlreadyExists", "already exists"));
