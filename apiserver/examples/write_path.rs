@@ -203,6 +203,7 @@ fn request(method: Method, url: &str, content_type: &'static str, body: String) 
         query,
         headers,
         body: Bytes::from(body),
+        fence: None,
     }
 }
 

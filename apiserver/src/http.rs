@@ -221,8 +221,14 @@ async fn handle(
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query().unwrap_or(""));
     let attributes = Attributes::parse(&parts.method, parts.uri.path(), &query);
-    let request =
-        Request { attributes, method: parts.method, query, headers: parts.headers, body: Bytes::new() };
+    let request = Request {
+        attributes,
+        method: parts.method,
+        query,
+        headers: parts.headers,
+        body: Bytes::new(),
+        fence: None,
+    };
     if request.attributes.is_resource && matches!(request.attributes.verb.as_str(), "get" | "watch") {
         return answer(shared, connection, request, body).await;
     }

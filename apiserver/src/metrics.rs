@@ -3,6 +3,9 @@
 //! Keeps: counting a request takes well under a microsecond and allocates nothing once its labels were seen;
 //! labels come from closed sets, so that clients cannot make series.
 
+use std::fmt;
+
+use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -25,10 +28,13 @@ const DURATION_SECONDS: [f64; 23] = [
 
 type Made<M> = fn() -> M;
 
+/// Appends what others count in OpenMetrics' text format, without its end mark.
+pub type Source = Box<dyn Fn(&mut String) + Send + Sync>;
+
 /// The counters of a server.
-#[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    sources: Mutex<Vec<Source>>,
     requests: Family<CodeLabels, Counter>,
     durations: Family<RequestLabels, Histogram, Made<Histogram>>,
     sizes: Family<SizeLabels, Histogram, Made<Histogram>>,
@@ -58,6 +64,12 @@ impl Drop for Ongoing {
     }
 }
 
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Metrics {
         Metrics::new()
@@ -69,6 +81,7 @@ impl Metrics {
     pub fn new() -> Metrics {
         let mut metrics = Metrics {
             registry: Registry::default(),
+            sources: Mutex::default(),
             requests: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(DURATION_SECONDS)),
             sizes: Family::new_with_constructor(|| Histogram::new(exponential_buckets(1000.0, 10.0, 7))),
@@ -116,6 +129,11 @@ impl Metrics {
             "Connections that ended before their handshake did",
             self.handshake_errors.clone(),
         );
+    }
+
+    /// Adds what others in the process count to `/metrics`.
+    pub fn add_source(&self, source: Source) {
+        self.sources.lock().push(source);
     }
 
     /// Counts an answered request.

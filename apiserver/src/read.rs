@@ -62,7 +62,12 @@ impl Reader<'_> {
         let entry = state
             .get(&Key::new(resource.key(namespace, name)))
             .ok_or_else(|| Error::not_found(resource.group_resource.as_str(), name))?;
-        Ok(Reply::Entry(ObjectReply { resource: resource.clone(), entry: entry.clone(), created: false }))
+        Ok(Reply::Entry(ObjectReply {
+            resource: resource.clone(),
+            entry: entry.clone(),
+            created: false,
+            removed: false,
+        }))
     }
 
     /// LIST.

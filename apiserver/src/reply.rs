@@ -54,6 +54,8 @@ pub struct ObjectReply {
     pub entry: Arc<Entry>,
     /// Whether it was created by this request.
     pub created: bool,
+    /// Whether it was removed by this request.
+    pub removed: bool,
 }
 
 /// An object as a tree of a served version.

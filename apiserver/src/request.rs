@@ -46,6 +46,9 @@ pub struct Request {
     pub headers: http::HeaderMap,
     /// The whole body, decompressed, within the limit.
     pub body: Bytes,
+    /// The Raft term in which the loop that asks was started: its writes are refused in any other. Only callers inside
+    /// the process have one; nothing that a client sends becomes a fence.
+    pub fence: Option<u64>,
 }
 
 /// The decoded query.

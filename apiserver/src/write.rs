@@ -101,7 +101,7 @@ impl Scope<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            let (txn, object, created, removed, exact) = match intent {
+            let (mut txn, object, created, removed, exact) = match intent {
                 Intent::Unchanged(entry) => {
                     return Ok(Written::Stored { entry, created: false, removed: false });
                 }
@@ -118,6 +118,7 @@ impl Scope<'_> {
                 created,
                 exact,
             };
+            txn.fence = self.request.fence;
             // Whoever goes on after the wait may be another thread: what is done with is freed where it was made.
             drop((object, view));
             match self.server.store.txn(txn).await {
@@ -174,8 +175,8 @@ impl Scope<'_> {
     /// Turns what was written into the answer.
     pub fn written(&self, written: Written) -> Reply {
         match written {
-            Written::Stored { entry, created, .. } => {
-                Reply::Entry(ObjectReply { resource: self.resource.clone(), entry, created })
+            Written::Stored { entry, created, removed } => {
+                Reply::Entry(ObjectReply { resource: self.resource.clone(), entry, created, removed })
             }
             Written::Dry { object, created, .. } => self.tree_reply(object, created),
         }

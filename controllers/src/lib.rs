@@ -58,6 +58,8 @@ pub use view::{Snapshot, View};
 #[cfg(test)]
 mod fake;
 
+mod namespace;
+
 #[cfg(test)]
 mod endpoint_fixture;
 mod endpoint_packing;
@@ -68,5 +70,9 @@ mod endpoint_slices;
 mod endpoints;
 
 /// Every controller.
-pub const ALL: &[&Controller] =
-    &[&endpoints::CONTROLLER, &endpoint_slices::CONTROLLER, &endpoint_slice_mirroring::CONTROLLER];
+pub const ALL: &[&Controller] = &[
+    &namespace::CONTROLLER,
+    &endpoints::CONTROLLER,
+    &endpoint_slices::CONTROLLER,
+    &endpoint_slice_mirroring::CONTROLLER,
+];

@@ -98,6 +98,7 @@ async fn call(server: &Server, method: Method, path: &str, body: Option<&Value>)
             (header::USER_AGENT, HeaderValue::from_static("pintle")),
         ]),
         body: body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string())),
+        fence: None,
     };
     server.call(&User::apiserver(), &request, Ok(Form::JSON)).await.reply
 }

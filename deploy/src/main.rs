@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod clock;
 mod commands;
+mod controllers;
 mod directory;
 mod duration;
 mod error;

@@ -24,7 +24,7 @@ use crate::{
     address::HostPort,
     administration::{self, Administration},
     cli::ServerArgs,
-    clock, directory,
+    clock, controllers, directory,
     error::Error,
     joining::Joining,
     layout, limits, listener, logging,
@@ -141,6 +141,7 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
     if let Some(ready) = stop.unless(getting_ready).await {
         ready?;
         let listener = reserved.listen()?;
+        tasks.spawn(controllers::follow_leadership(server.clone(), &store));
         greet(&data_dir, &url, &kubeconfig);
         let (close, closing) = watch::channel(false);
         let default_delay = if is_alone(&store) { Duration::ZERO } else { SHUTDOWN_DELAY };

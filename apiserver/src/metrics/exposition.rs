@@ -140,6 +140,7 @@ impl Metrics {
     pub fn text(&self, figures: &Figures) -> String {
         let mut counted = String::new();
         text::encode_registry(&mut counted, &self.registry).expect("a string takes every write");
+        self.sources.lock().iter().for_each(|source| source(&mut counted));
         let mut samples = Samples { text: String::with_capacity(counted.len() + 16 * 1024) };
         for line in counted.lines() {
             samples.text.push_str(&older(line));

@@ -18,7 +18,7 @@ fn request(method: Method, path: &str, content_type: &'static str, body: &str) -
     let mut headers = http::HeaderMap::new();
     headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
     let attributes = Attributes::parse(&method, path, &query);
-    Request { attributes, method, query, headers, body: Bytes::from(body.to_owned()) }
+    Request { attributes, method, query, headers, body: Bytes::from(body.to_owned()), fence: None }
 }
 
 /// Creates the map `m`, sends all requests at once and answers their answers and the data that is left.
@@ -74,4 +74,40 @@ fn creates_of_one_name_at_once_make_one_object() {
     let made = answers.iter().filter(|answer| answer.reply.is_ok()).count();
     let refused = |answer: &&Answer| matches!(answer.reply, Err(Error::AlreadyExists { .. }));
     assert_eq!((made, answers.iter().filter(refused).count()), (1, creates.len() - 1));
+}
+
+#[test]
+fn a_write_of_another_term_is_refused_whatever_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::open(pintle_store::Options::new(directory.path().join("data"))).unwrap();
+        let server = Server::new(store.clone(), Cluster::default(), Arc::new(SystemClock::default()));
+        let server = Arc::new(server);
+        server.start().await.unwrap();
+        let user = User::apiserver();
+        let create = request(Method::POST, MAPS, "", r#"{"metadata":{"name":"m"}}"#);
+        assert!(server.call(&user, &create, Ok(Form::JSON)).await.reply.is_ok());
+        let map = format!("{MAPS}/m");
+        let merge = "application/merge-patch+json";
+        let term = store.leadership().borrow().term;
+        for (method, path, content_type, body) in [
+            (Method::POST, MAPS, "", r#"{"metadata":{"name":"n"}}"#),
+            (Method::PUT, map.as_str(), "", r#"{"metadata":{"name":"m"},"data":{"a":"b"}}"#),
+            (Method::PATCH, map.as_str(), merge, r#"{"data":{"c":"d"}}"#),
+            (Method::DELETE, map.as_str(), "", ""),
+            (Method::DELETE, MAPS, "", ""),
+        ] {
+            let asked = request(method.clone(), path, content_type, body);
+            let fenced = Request { fence: Some(term + 1), ..asked.clone() };
+            let Err(error) = server.call(&user, &fenced, Ok(Form::JSON)).await.reply else {
+                panic!("{method} {path} was applied")
+            };
+            assert_eq!(error.status().code, 503, "{method} {path}");
+            let current = Request { fence: Some(term), ..asked };
+            let refused = server.call(&user, &current, Ok(Form::JSON)).await.reply.err();
+            assert!(refused.is_none(), "{method} {path}: {refused:?}");
+        }
+        store.shutdown().await;
+    });
 }

@@ -1,0 +1,45 @@
+//! The controllers' place in the program: in the server's process they run while this node leads; as a program of their
+//! own they run against any API server, as the holder of a Lease.
+
+mod clock;
+mod discovery;
+mod in_process;
+mod rest;
+
+use std::sync::Arc;
+
+use pintle_apiserver::Server;
+use pintle_controllers::{clock::Clock, runtime};
+use pintle_store::Store;
+
+use in_process::InProcess;
+
+/// Runs all controllers whenever this node leads. Dropping it ends them.
+pub(crate) fn follow_leadership(
+    server: Arc<Server>,
+    store: &Store,
+) -> impl Future<Output = ()> + Send + use<> {
+    let metrics = runtime::Metrics::default();
+    let counted = metrics.clone();
+    server.metrics.add_source(Box::new(move |out| counted.encode(out)));
+    let clock: Arc<dyn Clock> = Arc::new(clock::SystemClock::default());
+    let mut leadership = store.leadership();
+    async move {
+        loop {
+            let now = *leadership.borrow_and_update();
+            let running = now.leads.then(|| {
+                tracing::info!(term = now.term, "controllers start");
+                let connect = InProcess::new(server.clone(), now.term);
+                runtime::start(pintle_controllers::ALL, &connect, &clock, &metrics)
+            });
+            let changed = leadership.wait_for(|newest| *newest != now).await.is_ok();
+            if running.is_some() {
+                tracing::info!(term = now.term, "controllers stop");
+            }
+            drop(running);
+            if !changed {
+                return;
+            }
+        }
+    }
+}
