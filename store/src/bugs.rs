@@ -74,12 +74,14 @@ pub enum Bug {
     SnapshotSkipsEvents,
     /// An installed snapshot loses the sessions.
     SnapshotLosesSessions,
+    /// A node that fetches its damaged state forgets the log behind it, which it had acknowledged.
+    ForgottenLog,
 }
 
 impl Bug {
     /// Every bug that can be planted.
     #[cfg(any(test, feature = "simulation"))]
-    pub const ALL: [Bug; 33] = [
+    pub const ALL: [Bug; 34] = [
         Bug::NoFsync,
         Bug::AckBeforeQuorum,
         Bug::ReusedReadContext,
@@ -113,6 +115,7 @@ impl Bug {
         Bug::UndoForgetsDeletes,
         Bug::SnapshotSkipsEvents,
         Bug::SnapshotLosesSessions,
+        Bug::ForgottenLog,
     ];
 }
 

@@ -50,6 +50,22 @@ pub enum OpenError {
         /// The newest format known.
         known: u32,
     },
+    /// The log lost something that was synced, or holds something else. The node may have forgotten entries or votes that
+    /// it promised to others, so under its id it must neither vote nor serve again.
+    #[error(
+        "the log of node {node:016x} in {directory} is damaged: {what}. Nothing was changed. {}",
+        advice(*node, *alone)
+    )]
+    LogDamaged {
+        /// The directory.
+        directory: PathBuf,
+        /// The node that must not come back.
+        node: u64,
+        /// What is wrong.
+        what: String,
+        /// Whether it was its cluster's only member, when that is known.
+        alone: Option<bool>,
+    },
     /// What was synced before is gone or changed. Serving from it could return or acknowledge wrong data.
     #[error(
         "the store in {directory} is damaged: {what}. Nothing was changed. Restore the last backup into an empty data directory with `pintle snapshot restore`, and keep this one for inspection"
@@ -68,6 +84,33 @@ pub enum OpenError {
         /// What the operating system or the engine said.
         source: DiskError,
     },
+}
+
+/// What the operator of a node with a damaged log can do.
+fn advice(node: u64, alone: Option<bool>) -> String {
+    let rejoin = format!(
+        "move the directory away, start this host again with an empty one and --join so that it joins as a new node, \
+         then remove the old one with `pintle member remove {node:016x}`"
+    );
+    let restore = "restore the last backup into an empty data directory with `pintle snapshot restore`, and keep this \
+                   one for inspection";
+    match alone {
+        Some(false) => format!(
+            "It has promised things to the other nodes, so it cannot come back under its id: {rejoin}"
+        ),
+        Some(true) => format!("There is no other node to learn from: {restore}"),
+        None => format!("If there are other nodes, {rejoin}. If there are none, {restore}"),
+    }
+}
+
+impl OpenError {
+    /// The id under which this node must not come back, when it has to join again under a new one.
+    pub fn must_rejoin(&self) -> Option<u64> {
+        match self {
+            OpenError::LogDamaged { node, alone, .. } if *alone != Some(true) => Some(*node),
+            _ => None,
+        }
+    }
 }
 
 /// A failure below the store: the operating system, the file system or the storage engine.

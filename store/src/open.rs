@@ -3,6 +3,7 @@
 //! Keeps: a log that ends below its watermark, has a gap or a broken chain, or does not hold the state's applied
 //! index is never served from. Records are replayed in order through the code that applies them live.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::disk::{
 use crate::engine::{BlockFile, Engine, LogStore, LogWrite, StateStore, StateWrite};
 use crate::error::{DiskError, OpenError};
 use crate::machine::Machine;
+use crate::members::{encode_addresses, read_addresses};
 use crate::meta::Meta;
 use crate::options::{Founding, Options};
 use crate::raft::{Tail, TailEntry};
@@ -30,6 +32,10 @@ const BOOT: &str = "boot";
 /// The name under which the log says which state belongs to it.
 pub(crate) const STATE_DIRECTORY: &str = "state-directory";
 const FIRST_STATE_DIRECTORY: &str = "1";
+/// Where an empty state lies while a damaged one is replaced.
+const NO_STATE_DIRECTORY: &str = "none";
+/// The name under which the log keeps a copy of the members' addresses.
+pub(crate) const ADDRESSES: &str = "addresses";
 
 /// The log begins behind this entry, which exists nowhere: a node that joins therefore always starts from a
 /// snapshot, which tells it the membership.
@@ -55,6 +61,8 @@ pub(crate) struct Recovered {
     pub(crate) data_dir: DataDir,
     pub(crate) identity: Identity,
     pub(crate) boot: u64,
+    /// Whether the state is damaged and has to come from another node.
+    pub(crate) awaits_state: bool,
     pub(crate) log: Box<dyn LogStore>,
     pub(crate) tail: Tail,
     pub(crate) log_bytes: usize,
@@ -75,7 +83,7 @@ pub(crate) fn recover(options: &Options, engine: &dyn Engine) -> Result<Recovere
             load(&data_dir, options, &created)?
         }
     };
-    recover_loaded(data_dir, options, loaded)
+    recover_loaded(data_dir, options, engine, loaded)
 }
 
 /// Opens what a simulated disk holds, on this thread.
@@ -88,9 +96,9 @@ pub(crate) fn recover_simulated(
     let data_dir = DataDir::simulated(&options.data_dir, identity);
     let (names, name) = std::sync::mpsc::sync_channel(1);
     let log = load_log(&data_dir, engine, names)?;
-    let name = name.recv().map_err(|_| data_dir.damaged("the log names no state"))?;
-    let state = load_state(&data_dir, options, engine, &name)?;
-    recover_loaded(data_dir, options, Loaded { log, state })
+    let name = name.recv().map_err(|_| data_dir.log_damaged("it names no state", None))?;
+    let state = load_state(&data_dir, options, engine, &name);
+    recover_loaded(data_dir, options, engine, Loaded { log, state })
 }
 
 /// Makes the stores of a node on a simulated disk.
@@ -108,11 +116,31 @@ pub(crate) fn create_simulated(
 }
 
 /// Checks that what was loaded fits together, and counts the start.
-fn recover_loaded(data_dir: DataDir, options: &Options, loaded: Loaded) -> Result<Recovered, OpenError> {
+fn recover_loaded(
+    data_dir: DataDir,
+    options: &Options,
+    engine: &dyn Engine,
+    loaded: Loaded,
+) -> Result<Recovered, OpenError> {
     let Loaded { log, state } = loaded;
     let identity = data_dir.identity().ok_or_else(|| data_dir.damaged("it has no identity"))?;
-    check_watermark(&data_dir, &log)?;
-    let hard_state = check_applied(&data_dir, &log, &state.machine.meta)?;
+    let alone = state.as_ref().ok().and_then(|state| is_alone(&data_dir, state));
+    check_watermark(&data_dir, &log, alone)?;
+    let others = log.addresses.keys().any(|node| *node != identity.node);
+    let (state, hard_state, awaits_state) = match state {
+        Ok(state) => {
+            let hard_state = check_applied(&data_dir, &log, &state.machine.meta, alone)?;
+            (state, hard_state, false)
+        }
+        // The log says what this node promised; the others can say what the state was.
+        Err(OpenError::Damaged { what, .. }) if others => {
+            tracing::error!(%what, "the state is damaged: it is fetched from another node");
+            let state = no_state(&data_dir, options, engine, &log.addresses)?;
+            let commit = log.hard_state.commit.max(log.truncation.index);
+            (state, HardState { commit, ..log.hard_state.clone() }, true)
+        }
+        Err(error) => return Err(error),
+    };
     let meta = &state.machine.meta;
     let lone = meta.conf.voters == [identity.node] && meta.conf.learners.is_empty();
     let bytes_max = if lone { LONE_TAIL_BYTES_MAX } else { options.tail_bytes };
@@ -131,10 +159,12 @@ fn recover_loaded(data_dir: DataDir, options: &Options, loaded: Loaded) -> Resul
     tail.append(log.entries);
     tail.trim(meta.applied);
     let mut store = log.store;
-    let boot = raise_boot(&mut *store).map_err(|error| data_dir.disk(error))?;
+    let known = if awaits_state { log.addresses } else { known_addresses(meta) };
+    let boot = raise_boot(&mut *store, &known).map_err(|error| data_dir.disk(error))?;
     Ok(Recovered {
         identity,
         boot,
+        awaits_state,
         log: store,
         tail,
         log_bytes,
@@ -303,7 +333,7 @@ fn random_id(data_dir: &DataDir) -> Result<u64, OpenError> {
 
 struct Loaded {
     log: LoadedLog,
-    state: LoadedState,
+    state: Result<LoadedState, OpenError>,
 }
 
 struct LoadedLog {
@@ -313,6 +343,8 @@ struct LoadedLog {
     entries: Vec<TailEntry>,
     watermark_file: WatermarkFile,
     watermark: Option<Watermark>,
+    /// The members and their addresses as they were once, in case that the state cannot tell.
+    addresses: BTreeMap<u64, String>,
 }
 
 struct LoadedState {
@@ -329,20 +361,56 @@ fn load(data_dir: &DataDir, options: &Options, engine: &dyn Engine) -> Result<Lo
         let log = scope.spawn(move || load_log(data_dir, engine, names));
         // Without a name the log has failed, which is reported below.
         let state = name.recv().ok().map(|name: String| load_state(data_dir, options, engine, &name));
-        let log = log.join().map_err(|_| data_dir.damaged("reading the log panicked"))??;
-        let state = state.ok_or_else(|| data_dir.damaged("the log names no state"))??;
+        let log = log.join().map_err(|_| data_dir.log_damaged("reading it panicked", None))?;
+        let alone = state.as_ref().and_then(|state| is_alone(data_dir, state.as_ref().ok()?));
+        let log = log.map_err(|error| with_alone(error, alone))?;
+        let state = state.ok_or_else(|| data_dir.log_damaged("it names no state", alone))?;
         Ok(Loaded { log, state })
     })
 }
 
-/// What went wrong while reading: the disk, or what it holds.
-fn load_error(data_dir: &DataDir, what: &str, error: DiskError) -> OpenError {
+/// Whether a node was the only member of its cluster.
+fn is_alone(data_dir: &DataDir, state: &LoadedState) -> Option<bool> {
+    let conf = &state.machine.meta.conf;
+    let own = data_dir.identity()?.node;
+    Some(conf.voters == [own] && conf.learners.is_empty())
+}
+
+fn with_alone(error: OpenError, known: Option<bool>) -> OpenError {
     match error {
-        DiskError::Malformed(Malformed(part)) => data_dir.damaged(format!("{what} holds a malformed {part}")),
-        DiskError::Engine(message) if message.starts_with("Corruption") => {
-            data_dir.damaged(format!("{what}: {message}"))
+        OpenError::LogDamaged { directory, node, what, alone } => {
+            OpenError::LogDamaged { directory, node, what, alone: alone.or(known) }
         }
-        other => data_dir.disk(other),
+        other => other,
+    }
+}
+
+/// What is wrong with what was read, unless the disk itself failed.
+fn damage(error: &DiskError) -> Option<String> {
+    match error {
+        DiskError::Malformed(Malformed(part)) => Some(format!("it holds a malformed {part}")),
+        // What the engine says about files that are cut off, mixed up or gone.
+        DiskError::Engine(message) => {
+            let kinds = ["Corruption", "Invalid argument", "Not implemented", "NotFound"];
+            let is_damage = kinds.iter().any(|kind| message.starts_with(kind))
+                || message.contains("No such file or directory");
+            is_damage.then(|| message.clone())
+        }
+        DiskError::Io { .. } | DiskError::Cancelled => None,
+    }
+}
+
+fn log_error(data_dir: &DataDir, error: DiskError) -> OpenError {
+    match damage(&error) {
+        Some(what) => data_dir.log_damaged(what, None),
+        None => data_dir.disk(error),
+    }
+}
+
+fn state_error(data_dir: &DataDir, error: DiskError) -> OpenError {
+    match damage(&error) {
+        Some(what) => data_dir.damaged(format!("the state: {what}")),
+        None => data_dir.disk(error),
     }
 }
 
@@ -351,23 +419,28 @@ fn load_log(
     engine: &dyn Engine,
     state_directory: std::sync::mpsc::SyncSender<String>,
 ) -> Result<LoadedLog, OpenError> {
-    let fail = |error| load_error(data_dir, "the log", error);
+    let fail = |error| log_error(data_dir, error);
     let directory = data_dir.log_directory();
     if !engine.exists(&directory) {
-        return Err(data_dir.damaged("the log is missing"));
+        return Err(data_dir.log_damaged("it is missing", None));
     }
     let mut store = engine.open_log(&directory).map_err(fail)?;
     let mut named = |name: &'static str| {
         let value = store.named(name).map_err(fail)?;
-        value.ok_or_else(|| data_dir.damaged(format!("the log has no {name}")))
+        value.ok_or_else(|| data_dir.log_damaged(format!("it has no {name}"), None))
     };
-    let state =
-        String::from_utf8(named(STATE_DIRECTORY)?).map_err(|_| data_dir.damaged("the log names no state"))?;
+    let state = String::from_utf8(named(STATE_DIRECTORY)?)
+        .map_err(|_| data_dir.log_damaged("it names no state", None))?;
     // The receiver is gone only when the other side failed, which is reported there.
     let _ = state_directory.send(state);
     let malformed = |error: Malformed| fail(DiskError::from(error));
     let truncation = Truncation::decode(&named(Truncation::NAME)?).map_err(malformed)?;
     let hard_state = HardStateValue::decode(&named(HardStateValue::NAME)?).map_err(malformed)?;
+    // Only a copy: a release that did not write it has it in the state.
+    let addresses = match store.named(ADDRESSES).map_err(fail)? {
+        Some(bytes) => read_addresses(&mut Reader::new(&bytes)).map_err(malformed)?,
+        None => BTreeMap::new(),
+    };
     let mut entries: Vec<TailEntry> = Vec::new();
     let mut last = (truncation.index, truncation.chain);
     store
@@ -386,7 +459,7 @@ fn load_log(
         .map_err(fail)?;
     let block = engine.open_block(&data_dir.watermark_file()).map_err(fail)?;
     let (watermark_file, watermark) = WatermarkFile::new(block);
-    Ok(LoadedLog { store, truncation, hard_state, entries, watermark_file, watermark })
+    Ok(LoadedLog { store, truncation, hard_state, entries, watermark_file, watermark, addresses })
 }
 
 fn load_state(
@@ -395,7 +468,7 @@ fn load_state(
     engine: &dyn Engine,
     name: &str,
 ) -> Result<LoadedState, OpenError> {
-    let fail = |error| load_error(data_dir, "the state", error);
+    let fail = |error| state_error(data_dir, error);
     let directory = data_dir.state_directory(name);
     if !engine.exists(&directory) {
         return Err(data_dir.damaged("the state is missing"));
@@ -432,39 +505,74 @@ fn load_state(
     Ok(LoadedState { records, machine, hubs, publisher })
 }
 
+/// Every member with its address, empty where none is known.
+pub(crate) fn known_addresses(meta: &Meta) -> BTreeMap<u64, String> {
+    let conf = &meta.conf;
+    let members = conf.voters.iter().chain(&conf.learners).chain(&conf.voters_outgoing);
+    members.map(|node| (*node, meta.addresses.get(node).cloned().unwrap_or_default())).collect()
+}
+
+/// An empty state beside the damaged one, until another node has sent what belongs there. It knows where the others
+/// are, and nothing else: with nobody in its membership this node never campaigns.
+fn no_state(
+    data_dir: &DataDir,
+    options: &Options,
+    engine: &dyn Engine,
+    addresses: &BTreeMap<u64, String>,
+) -> Result<LoadedState, OpenError> {
+    let directory = data_dir.state_directory(NO_STATE_DIRECTORY);
+    let open = engine.remove_state(&directory).and_then(|()| engine.open_state(&directory));
+    let records = open.map_err(|error| data_dir.disk(error))?;
+    let machine = Machine::new(Meta { addresses: addresses.clone(), ..Meta::default() });
+    let hubs = Arc::new(Hubs::new(0));
+    let publisher = Publisher::new(hubs.clone(), options.ring_bytes);
+    Ok(LoadedState { records, machine, hubs, publisher })
+}
+
 /// The log must reach what was last known to be synced, and the vote must not be older.
-fn check_watermark(data_dir: &DataDir, log: &LoadedLog) -> Result<(), OpenError> {
+fn check_watermark(data_dir: &DataDir, log: &LoadedLog, alone: Option<bool>) -> Result<(), OpenError> {
     if planted(Bug::IgnoreWatermark) {
         return Ok(());
     }
     let Some(watermark) = log.watermark else {
-        return Err(data_dir.damaged("the watermark is missing or not valid"));
+        return Err(data_dir.log_damaged("the watermark is missing or not valid", alone));
     };
     let truncation = log.truncation;
     let before = (truncation.term, truncation.index);
     let last = log.entries.last().map_or(before, |last| (last.entry.term, last.entry.index));
     if last < (watermark.term, watermark.index) {
-        return Err(data_dir.damaged(format!(
-            "the log ends at entry {} of term {}, but entry {} of term {} was synced",
-            last.1, last.0, watermark.index, watermark.term
-        )));
+        return Err(data_dir.log_damaged(
+            format!(
+                "it ends at entry {} of term {}, but entry {} of term {} was synced",
+                last.1, last.0, watermark.index, watermark.term
+            ),
+            alone,
+        ));
     }
     let at_watermark = log.entries.iter().find(|entry| entry.entry.index == watermark.index);
     if at_watermark.is_some_and(|entry| entry.entry.term == watermark.term && entry.chain != watermark.chain)
     {
-        return Err(data_dir.damaged(format!("log entry {} is not the one that was synced", watermark.index)));
+        return Err(data_dir
+            .log_damaged(format!("log entry {} is not the one that was synced", watermark.index), alone));
     }
     let (term, vote) = (log.hard_state.term, log.hard_state.vote);
     let same_vote = vote == watermark.vote || watermark.vote == 0;
     if term < watermark.current_term || (term == watermark.current_term && !same_vote) {
-        return Err(data_dir.damaged(format!("the vote of term {} was lost", watermark.current_term)));
+        return Err(
+            data_dir.log_damaged(format!("the vote of term {} was lost", watermark.current_term), alone)
+        );
     }
     Ok(())
 }
 
 /// The log must hold the applied entry with the same term, or begin right after it. Then what was applied counts
 /// as committed.
-fn check_applied(data_dir: &DataDir, log: &LoadedLog, meta: &Meta) -> Result<HardState, OpenError> {
+fn check_applied(
+    data_dir: &DataDir,
+    log: &LoadedLog,
+    meta: &Meta,
+    alone: Option<bool>,
+) -> Result<HardState, OpenError> {
     let truncation = log.truncation;
     let term = if meta.applied == truncation.index {
         Some(truncation.term)
@@ -472,30 +580,33 @@ fn check_applied(data_dir: &DataDir, log: &LoadedLog, meta: &Meta) -> Result<Har
         log.entries.iter().find(|entry| entry.entry.index == meta.applied).map(|entry| entry.entry.term)
     };
     if term != Some(meta.term) {
-        return Err(data_dir.damaged(format!(
-            "the state has applied log entry {} of term {}, which the log does not hold",
-            meta.applied, meta.term
-        )));
+        return Err(data_dir.log_damaged(
+            format!(
+                "the state has applied log entry {} of term {}, which the log does not hold",
+                meta.applied, meta.term
+            ),
+            alone,
+        ));
     }
     let last = log.entries.last().map_or(truncation.index, |last| last.entry.index);
     if log.hard_state.commit > last {
-        return Err(data_dir.damaged(format!(
-            "log entry {} was committed, but the log ends at {last}",
-            log.hard_state.commit
-        )));
+        return Err(data_dir.log_damaged(
+            format!("log entry {} was committed, but the log ends at {last}", log.hard_state.commit),
+            alone,
+        ));
     }
     let commit = log.hard_state.commit.max(meta.applied);
     Ok(HardState { commit, ..log.hard_state.clone() })
 }
 
 /// Counts this start, durably, so that no sequence of an earlier one is mistaken for one of this.
-fn raise_boot(log: &mut dyn LogStore) -> Result<u64, DiskError> {
+fn raise_boot(log: &mut dyn LogStore, known: &BTreeMap<u64, String>) -> Result<u64, DiskError> {
     let boot = match log.named(BOOT)? {
         Some(value) => Reader::new(&value).u64()?,
         None => 0,
     };
     let boot = if planted(Bug::ReusedBoot) { boot.max(1) } else { boot + 1 };
-    let named = vec![(BOOT, boot.to_le_bytes().to_vec())];
+    let named = vec![(BOOT, boot.to_le_bytes().to_vec()), (ADDRESSES, encode_addresses(known))];
     log.write(&LogWrite { named, ..LogWrite::default() }, true)?;
     Ok(boot)
 }

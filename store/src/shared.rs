@@ -194,6 +194,8 @@ pub(crate) struct Shared {
     pub(crate) members: watch::Sender<Membership>,
     /// What the leader last said about the members.
     pub(crate) roll: Mutex<KnownRoll>,
+    /// Whether the state was damaged, and another node has not sent it yet.
+    pub(crate) awaits_state: AtomicBool,
     pub(crate) stopping: AtomicBool,
     pub(crate) figures: Figures,
     pub(crate) roots: Mutex<Roots>,

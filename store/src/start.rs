@@ -134,6 +134,7 @@ pub(crate) fn assemble(
         data_dir,
         identity,
         boot,
+        awaits_state,
         log,
         tail,
         log_bytes,
@@ -147,6 +148,7 @@ pub(crate) fn assemble(
         node: identity.node,
         boot,
         applied: machine.meta.applied,
+        awaits_state,
         heartbeat_ticks: options.heartbeat_ticks,
         election_ticks: options.election_ticks,
         uncommitted_bytes_max: options.proposal_bytes_max as u64 * 2,
@@ -154,7 +156,7 @@ pub(crate) fn assemble(
     };
     let core: Core<Reader> =
         Core::new(&core_options, tail).map_err(|error| data_dir.damaged(format!("Raft: {error}")))?;
-    let shared = Arc::new(share(options, identity, boot, &machine, records.clone(), hubs));
+    let shared = Arc::new(share(options, identity, boot, awaits_state, &machine, records.clone(), hubs));
     let log_mailbox: Arc<Mailbox<LogEvent>> = Arc::new(Mailbox::new());
     let state_mailbox = Arc::new(Mailbox::new());
     let flush_mailbox = Arc::new(Mailbox::new());
@@ -185,6 +187,7 @@ pub(crate) fn assemble(
         flush_busy: flush_busy.clone(),
         wake: wake_mailbox.clone(),
         snapshots: snapshot_mailbox.clone(),
+        log: log_mailbox.clone(),
         records,
         since_flush: SinceFlush { bytes: log_bytes, entries: 0 },
         erasing: false,
@@ -218,6 +221,7 @@ fn share(
     options: Options,
     identity: Identity,
     boot: u64,
+    awaits_state: bool,
     machine: &Machine,
     records: Arc<dyn StateStore>,
     hubs: Arc<Hubs>,
@@ -249,6 +253,7 @@ fn share(
             addresses: machine.meta.addresses.clone(),
         }),
         roll: Mutex::default(),
+        awaits_state: AtomicBool::new(awaits_state),
         stopping: AtomicBool::new(false),
         figures: Figures::default(),
         roots: Mutex::new(Roots::default()),

@@ -40,6 +40,8 @@ pub struct Status {
 pub enum Health {
     /// Reads and writes work.
     Good,
+    /// The state was damaged and another node has not sent it yet: nothing works here.
+    AwaitsState,
     /// There is no leader: no writes and no consistent reads.
     NoLeader,
     /// The quota is used up: only deletes and shrinking writes work.

@@ -306,6 +306,10 @@ impl Store {
         });
         match read.await {
             Ok(records) => records,
+            Err(DiskError::Cancelled) => std::future::pending().await,
+            Err(error) if self.state().floor <= floor => {
+                fatal(format_args!("records could not be read: {error}"))
+            }
             // Compaction overtook the read; what is left of the history is the current entry.
             Err(error) => {
                 tracing::debug!(%error, "history was compacted while it was read");
@@ -337,6 +341,8 @@ impl Store {
         let stored_bytes = figures.retained_bytes.load(Ordering::Relaxed);
         let health = if shared.is_stopping() {
             Health::Stopping
+        } else if shared.awaits_state.load(Ordering::SeqCst) {
+            Health::AwaitsState
         } else if replica.leader == 0 {
             Health::NoLeader
         } else if stored_bytes >= shared.options.quota_bytes {

@@ -11,7 +11,7 @@ mod state;
 mod wake;
 
 pub(crate) use flush::{FlushEvent, FlushThread};
-pub(crate) use log::{LogEvent, LogThread};
+pub(crate) use log::{LogEvent, LogThread, Switch};
 pub(crate) use owner::{Owner, OwnerParts};
 pub(crate) use snapshot::{Built, SnapshotEvent, SnapshotThread};
 pub(crate) use state::{SinceFlush, StateEvent, StateThread, event_of};

@@ -498,7 +498,8 @@ async fn a_log_that_lost_its_end_is_not_served_from() {
     std::fs::rename(&copy, &log).expect("put the old one back");
     let error = Store::open(Options::new(directory.path())).err();
     let text = error.as_ref().map(ToString::to_string).unwrap_or_default();
-    assert!(matches!(error, Some(OpenError::Damaged { .. })), "{text}");
+    assert!(matches!(error, Some(OpenError::LogDamaged { alone: Some(true), .. })), "{text}");
+    assert_eq!(error.and_then(|error| error.must_rejoin()), None);
     assert!(text.contains("was synced") && text.contains("snapshot restore"), "{text}");
 }
 

@@ -227,6 +227,60 @@ async fn a_cluster_grows_from_one_node_and_replaces_a_member() {
     assert!(matches!(cluster.store(14).txn(create("after")).await, Outcome::Applied { first: 3, .. }));
 }
 
+/// Flips a byte in the middle of every table file of a directory.
+fn flip_bytes(directory: &std::path::Path) -> usize {
+    let mut flipped = 0;
+    for entry in std::fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "sst") {
+            let mut bytes = std::fs::read(&path).expect("a table");
+            let middle = bytes.len() / 4;
+            bytes[middle] ^= 0x10;
+            std::fs::write(&path, bytes).expect("a table");
+            flipped += 1;
+        }
+    }
+    flipped
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_a_flipped_byte_in_its_state_keeps_its_id_and_is_sent_another_state() {
+    let cluster = Cluster::new();
+    let leader = cluster.leader().await;
+    let damaged = VOTERS.into_iter().find(|node| *node != leader).expect("a follower");
+    for round in 0..100 {
+        let outcome = cluster.store(damaged).txn(create(&format!("pod-{round}"))).await;
+        assert!(matches!(outcome, Outcome::Applied { .. }));
+    }
+    cluster.close(damaged).shutdown().await;
+    assert!(matches!(cluster.store(leader).txn(create("later")).await, Outcome::Applied { .. }));
+    assert!(flip_bytes(&cluster.directories[&damaged].path().join("state/1")) > 0);
+    cluster.open(damaged);
+    let state = cluster.store(damaged).read_barrier().await.expect("a barrier");
+    assert_eq!((state.count(BUCKET), state.revision), (101, 101));
+    assert!(matches!(cluster.store(damaged).txn(create("own")).await, Outcome::Applied { first: 102, .. }));
+    assert_eq!(cluster.store(damaged).status().node, damaged);
+    cluster.close(damaged).shutdown().await;
+    drop(state);
+    cluster.open(damaged);
+    assert_eq!(cluster.store(damaged).read_barrier().await.expect("a barrier").count(BUCKET), 102);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_with_a_damaged_log_is_told_to_join_again_under_a_new_id() {
+    let cluster = Cluster::new();
+    let leader = cluster.leader().await;
+    let damaged = VOTERS.into_iter().find(|node| *node != leader).expect("a follower");
+    assert!(matches!(cluster.store(damaged).txn(create("pod")).await, Outcome::Applied { .. }));
+    cluster.close(damaged).shutdown().await;
+    let path = cluster.directories[&damaged].path();
+    std::fs::remove_dir_all(path.join("log")).expect("the log goes");
+    let error = Store::open(Options::new(path)).expect_err("refused");
+    assert_eq!(error.must_rejoin(), Some(damaged));
+    let text = error.to_string();
+    assert!(text.contains("join") && text.contains(&format!("member remove {damaged:016x}")), "{text}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_node_knows_how_all_members_stand() {
     let cluster = Cluster::new();

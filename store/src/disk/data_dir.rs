@@ -125,6 +125,12 @@ impl DataDir {
         OpenError::Damaged { directory: self.path.clone(), what: what.into() }
     }
 
+    /// The log is damaged; whether the node was its cluster's only one is told when it is known.
+    pub(crate) fn log_damaged(&self, what: impl Into<String>, alone: Option<bool>) -> OpenError {
+        let node = self.identity.map_or(0, |identity| identity.node);
+        OpenError::LogDamaged { directory: self.path.clone(), node, what: what.into(), alone }
+    }
+
     pub(crate) fn disk(&self, source: DiskError) -> OpenError {
         OpenError::Disk { directory: self.path.clone(), source }
     }

@@ -18,6 +18,7 @@ const ASK: u8 = 5;
 const ASK_ANSWER: u8 = 6;
 const STANDING: u8 = 7;
 const ROLL: u8 = 8;
+const STATE_WANTED: u8 = 9;
 
 /// From this size on, what remains goes into another message.
 const MESSAGE_BYTES: usize = 1 << 20;
@@ -58,6 +59,8 @@ pub(crate) enum Body {
         id: u64,
         next: u64,
     },
+    /// The sender's state was damaged: it wants another one.
+    StateWanted,
     /// A wish for the members as a whole, to the leader.
     Ask(Ask),
     AskAnswer(AskAnswer),
@@ -85,9 +88,12 @@ impl PeerMessage {
     pub(crate) fn lane(&self) -> Lane {
         match self.0 {
             Body::Raft(_) => Lane::Raft,
-            Body::Forward(_) | Body::Ask(_) | Body::AskAnswer(_) | Body::Standing(_) | Body::Roll(_) => {
-                Lane::Requests
-            }
+            Body::Forward(_)
+            | Body::Ask(_)
+            | Body::AskAnswer(_)
+            | Body::Standing(_)
+            | Body::Roll(_)
+            | Body::StateWanted => Lane::Requests,
             Body::Snapshot(_) | Body::SnapshotAck { .. } => Lane::Snapshots,
         }
     }
@@ -97,7 +103,7 @@ impl PeerMessage {
             Body::Raft(messages) => messages.iter().map(raft_size).sum(),
             Body::Forward(proposals) => proposals.iter().map(|data| data.len() + 8).sum(),
             Body::Snapshot(chunk) => chunk.meta.len() + chunk.records.len() + 64,
-            Body::SnapshotAck { .. } | Body::AskAnswer(_) | Body::Standing(_) => 32,
+            Body::SnapshotAck { .. } | Body::AskAnswer(_) | Body::Standing(_) | Body::StateWanted => 32,
             Body::Ask(_) => 1_200,
             Body::Roll(roll) => 32 + roll.entries.len() * 64,
         }
@@ -155,6 +161,7 @@ impl Body {
                 put_varint(buffer, *id);
                 put_varint(buffer, *next);
             }
+            Body::StateWanted => buffer.push(STATE_WANTED),
             Body::Ask(ask) => {
                 buffer.push(ASK);
                 ask.encode(buffer);
@@ -193,6 +200,7 @@ impl Body {
                 },
             })),
             SNAPSHOT_ACK => Body::SnapshotAck { id: reader.varint()?, next: reader.varint()? },
+            STATE_WANTED => Body::StateWanted,
             ASK => Body::Ask(Ask::decode(&mut reader)?),
             ASK_ANSWER => Body::AskAnswer(AskAnswer::decode(&mut reader)?),
             STANDING => Body::Standing(Standing::decode(&mut reader)?),

@@ -9,7 +9,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType, HardState, Message};
-use raft::{Config, RawNode, ReadOnlyOption, StateRole};
+use raft::{Config, RawNode, ReadOnlyOption, StateRole, Storage};
 
 use crate::bugs::{Bug, planted};
 use crate::codec::Malformed;
@@ -32,6 +32,8 @@ pub(crate) struct CoreOptions {
     pub(crate) node: u64,
     pub(crate) boot: u64,
     pub(crate) applied: u64,
+    /// Nothing is handed out for applying until a state was received.
+    pub(crate) awaits_state: bool,
     pub(crate) heartbeat_ticks: usize,
     pub(crate) election_ticks: usize,
     pub(crate) uncommitted_bytes_max: u64,
@@ -98,6 +100,7 @@ pub(crate) struct Core<T> {
     released: Vec<Message>,
     hard_state: HardState,
     applied: u64,
+    awaits_state: bool,
     /// Buffers of batches that were written.
     spare: Vec<Values>,
 }
@@ -133,6 +136,7 @@ impl<T> Core<T> {
             released: Vec::new(),
             hard_state,
             applied: options.applied,
+            awaits_state: options.awaits_state,
             spare: Vec::new(),
         };
         core.set_election_timeout();
@@ -300,17 +304,41 @@ impl<T> Core<T> {
         tail.take_wishes()
     }
 
+    /// Whether this node has no state yet: its own was damaged.
+    pub(crate) fn awaits_state(&self) -> bool {
+        self.awaits_state
+    }
+
     /// Whether a received state brings this node forward: it is beyond what is committed here, the log does not hold
-    /// its last entry, and this node is a member in it.
+    /// its last entry, and this node is a member in it. One that has no state takes any that its log can follow.
     pub(crate) fn wants(&self, meta: &Meta) -> bool {
-        let conf = &meta.conf;
-        let own = self.raw.raft.id;
-        let mut members = conf.voters.iter().chain(&conf.learners).chain(&conf.voters_outgoing);
+        if self.role() == Role::Leader || !is_member(&meta.conf, self.raw.raft.id) {
+            return false;
+        }
         let log = &self.raw.raft.raft_log;
-        meta.applied > log.committed
-            && !log.match_term(meta.applied, meta.term)
-            && self.role() != Role::Leader
-            && members.any(|member| *member == own)
+        if self.awaits_state {
+            return meta.applied + 1 >= log.first_index();
+        }
+        meta.applied > log.committed && !log.match_term(meta.applied, meta.term)
+    }
+
+    /// The entries that follow a state in this log: others count on them. An entry in the place of the state's last one
+    /// that is not that one was never committed, and nothing behind it.
+    pub(crate) fn kept_behind(&self, meta: &Meta) -> Vec<TailEntry> {
+        if !self.holds_last_of(meta) || planted(Bug::ForgottenLog) {
+            return Vec::new();
+        }
+        self.raw.store().behind(meta.applied)
+    }
+
+    /// Whether what was handed out for the log has the last entry of a state.
+    fn holds_last_of(&self, meta: &Meta) -> bool {
+        self.raw.store().term(meta.applied) == Ok(meta.term)
+    }
+
+    /// The chain value at a state's last entry, if the log goes on behind it.
+    pub(crate) fn chain_at(&self, meta: &Meta) -> u64 {
+        self.raw.store().chain(meta.applied).filter(|_| self.holds_last_of(meta)).unwrap_or(0)
     }
 
     /// Tells the leader how far this node is without the state that ends at this entry. When the log holds the entry,
@@ -334,7 +362,9 @@ impl<T> Core<T> {
     /// The hard state with which the log begins anew behind a received state: what was last given out, because
     /// nothing newer has left this node.
     pub(crate) fn hard_state_at(&self, meta: &Meta) -> HardState {
-        HardState { commit: meta.applied, ..self.hard_state.clone() }
+        let kept = self.kept_behind(meta).last().map_or(meta.applied, |last| last.entry.index);
+        let commit = self.hard_state.commit.clamp(meta.applied, kept);
+        HardState { commit, ..self.hard_state.clone() }
     }
 
     /// Begins anew behind a received state whose log is persisted. Gives the message that tells the leader.
@@ -345,6 +375,7 @@ impl<T> Core<T> {
         self.persisting.clear();
         self.released.clear();
         self.newest = 0;
+        self.awaits_state = false;
         self.hard_state = self.raw.raft.hard_state();
         self.applied = meta.applied;
         let (from, term) = (config.id, self.raw.raft.term);
@@ -438,6 +469,8 @@ impl<T> Core<T> {
         if self.persisting.is_empty() {
             self.raw.on_persist_ready(self.newest);
         }
+        // Without a state nothing can be applied; what follows the received one is handed out again.
+        let entries = if self.awaits_state { Vec::new() } else { entries };
         let committed =
             entries.into_iter().map(|entry| self.commit_entry(entry)).collect::<Result<_, _>>()?;
         Ok(Output { messages, log, committed, reads })

@@ -82,6 +82,11 @@ impl Tail {
         self.entries.back().map_or(self.before, |last| (last.entry.index, last.entry.term, last.chain))
     }
 
+    /// The entries behind an index.
+    pub(crate) fn behind(&self, index: u64) -> Vec<TailEntry> {
+        self.entries.iter().filter(|entry| entry.entry.index > index).cloned().collect()
+    }
+
     /// The chain value of the entry at `index`, which is in memory or right before it.
     pub(crate) fn chain(&self, index: u64) -> Option<u64> {
         if index == self.before.0 {

@@ -86,6 +86,8 @@ struct Log {
 struct StateImage {
     records: OrdMap<Revision, Bytes>,
     meta: Option<Bytes>,
+    /// Its bytes are no longer what was written, which their checksums show.
+    damaged: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -170,6 +172,14 @@ impl SimDisk {
         }
         log.durable = log.current.clone();
         true
+    }
+
+    /// Flips a byte in every state.
+    pub(crate) fn damage_states(&self) {
+        for state in self.inner.lock().states.values_mut() {
+            state.current.damaged = true;
+            state.durable.damaged = true;
+        }
     }
 
     /// Brings the disk back to an earlier copy of itself.
@@ -340,9 +350,13 @@ struct SimState {
 }
 
 impl SimState {
-    fn image(&self) -> StateImage {
+    fn image(&self) -> Result<StateImage, DiskError> {
         let inner = self.disk.inner.lock();
-        inner.states.get(&self.directory).map(|state| state.current.clone()).unwrap_or_default()
+        let image = inner.states.get(&self.directory).map(|state| state.current.clone()).unwrap_or_default();
+        if image.damaged {
+            return Err(DiskError::Engine("Corruption: a simulated checksum".to_owned()));
+        }
+        Ok(image)
     }
 }
 
@@ -391,11 +405,11 @@ impl StateStore for SimState {
     }
 
     fn meta(&self) -> Result<Option<Vec<u8>>, DiskError> {
-        Ok(self.image().meta.map(|meta| meta.to_vec()))
+        Ok(self.image()?.meta.map(|meta| meta.to_vec()))
     }
 
     fn record(&self, revision: Revision) -> Result<Option<Vec<u8>>, DiskError> {
-        Ok(self.image().records.get(&revision).map(|value| value.to_vec()))
+        Ok(self.image()?.records.get(&revision).map(|value| value.to_vec()))
     }
 
     fn visit(
@@ -407,7 +421,7 @@ impl StateStore for SimState {
         if through <= above {
             return Ok(());
         }
-        let image = self.image();
+        let image = self.image()?;
         for (revision, value) in image.records.range(above + 1..=through) {
             if visitor(*revision, value)? == ControlFlow::Break(()) {
                 break;

@@ -48,6 +48,7 @@ pub(crate) enum Fault {
     DiskTrouble,
     DiskFails,
     Damage,
+    DamageState,
     Stall,
     ChangeMembers,
     HandOver,
@@ -55,7 +56,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    const ALL: [Fault; 19] = [
+    const ALL: [Fault; 20] = [
         Fault::EndProcess,
         Fault::CutPower,
         Fault::CutAllPower,
@@ -71,6 +72,7 @@ impl Fault {
         Fault::DiskTrouble,
         Fault::DiskFails,
         Fault::Damage,
+        Fault::DamageState,
         Fault::Stall,
         Fault::ChangeMembers,
         Fault::HandOver,
@@ -118,6 +120,7 @@ impl Plan {
             Bug::ReusedBoot | Bug::ForgottenRevision => &[Fault::EndProcess],
             Bug::TornMeta | Bug::CutTooFar | Bug::VoteNotSynced => &[Fault::EndProcess, Fault::CutPower],
             Bug::SnapshotSkipsEvents | Bug::SnapshotLosesSessions => &[Fault::Isolate],
+            Bug::ForgottenLog => &[Fault::DamageState, Fault::Isolate, Fault::CutPower],
             Bug::IgnoreWatermark => &[Fault::Damage],
             Bug::HastyRefusal | Bug::TimeoutMeansRefused => {
                 &[Fault::Isolate, Fault::Lossy, Fault::EndProcess]

@@ -7,7 +7,8 @@ const RUNS_MAX: u64 = 8;
 
 /// Bugs that take more runs than a test has time for, or that no run notices yet: the example `simulate` has the
 /// table.
-const RARE: [Bug; 8] = [
+const RARE: [Bug; 9] = [
+    Bug::ForgottenLog,
     Bug::RetrySync,
     Bug::TornMeta,
     Bug::ReusedReadContext,

@@ -158,6 +158,8 @@ struct World {
     network_random: Random,
     healing: bool,
     damage_unnoticed: bool,
+    /// A member whose log was lost, and the host that joins again in its place.
+    lost: Option<(u64, usize)>,
     /// Changes of membership that were asked for.
     changes: u64,
     /// Snapshots installed by processes that ended.
@@ -210,6 +212,7 @@ impl World {
             random,
             healing: false,
             damage_unnoticed: false,
+            lost: None,
             changes: 0,
             snapshots: 0,
             plan,
@@ -295,6 +298,7 @@ impl World {
             Event::Watcher(watcher) => self.watcher(watcher),
             Event::Fault => {
                 self.fault();
+                self.replace_lost();
                 let delay = self.random.within(MILLISECOND..self.plan.fault_interval);
                 if !self.healing {
                     self.at(delay, Event::Fault);

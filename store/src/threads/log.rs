@@ -3,6 +3,7 @@
 //! Keeps: batches are written in order and reported after their sync; the watermark never runs ahead of the log;
 //! any failure ends the process.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use crate::engine::{LogStore, LogWrite};
 use crate::error::DiskError;
 use crate::fatal::fatal;
 use crate::mailbox::Mailbox;
-use crate::open::STATE_DIRECTORY;
+use crate::members::encode_addresses;
+use crate::open::{ADDRESSES, STATE_DIRECTORY};
 use crate::raft::LogBatch;
 use crate::shared::{OwnerEvent, Shared};
 
@@ -28,14 +30,23 @@ pub(crate) enum LogEvent {
     /// Write and sync this batch.
     Append(LogBatch),
     /// Forget all entries and begin behind a received state.
-    Switch {
-        truncation: Truncation,
-        hard_state: HardState,
-        state: String,
-    },
+    Switch(Switch),
+    /// Keep a copy of the members' addresses, in case that the state is damaged some day.
+    Addresses(BTreeMap<u64, String>),
     /// The state up to this index is durable: the log up to it may go.
     EraseThrough(u64),
     Stop,
+}
+
+/// How the log goes on behind a received state.
+#[derive(Debug)]
+pub(crate) struct Switch {
+    pub(crate) truncation: Truncation,
+    /// Index, term and chain value of the last entry afterwards: the entries behind the state are kept when they
+    /// follow it.
+    pub(crate) last: (u64, u64, u64),
+    pub(crate) hard_state: HardState,
+    pub(crate) state: String,
 }
 
 /// The log thread's own things.
@@ -66,19 +77,19 @@ impl LogThread {
         let mut batches = Vec::new();
         let mut erase_through = None;
         let mut switch = None;
+        let mut addresses = None;
         let mut stop = false;
         for event in events.drain(..) {
             match event {
                 LogEvent::Append(batch) => batches.push(batch),
                 // Nothing is appended between this and the owner's answer to it.
-                LogEvent::Switch { truncation, hard_state, state } => {
-                    switch = Some((truncation, hard_state, state));
-                }
+                LogEvent::Switch(to) => switch = Some(to),
+                LogEvent::Addresses(known) => addresses = Some(known),
                 LogEvent::EraseThrough(index) => erase_through = Some(index),
                 LogEvent::Stop => stop = true,
             }
         }
-        let written = self.write(batches).and_then(|()| self.erase(erase_through));
+        let written = self.write(batches).and_then(|()| self.erase(erase_through, addresses));
         if let Err(error) = written.and_then(|()| self.switch(switch)) {
             fatal(format_args!("the log could not be written: {error}"));
         }
@@ -124,27 +135,44 @@ impl LogThread {
         Ok(())
     }
 
-    fn erase(&mut self, through: Option<u64>) -> Result<(), DiskError> {
-        let Some(index) = through else { return Ok(()) };
-        let Some(value) = self.log.entry(index)? else { return Ok(()) };
-        let LogEntry { entry, chain } = LogEntry::decode(index, &value)?;
-        let truncation = Truncation { index, term: entry.term, chain };
-        let named = vec![(Truncation::NAME, truncation.encode())];
-        let write = LogWrite { erase_through: Some(index), named, ..LogWrite::default() };
-        // Without a sync: if this is lost, the log is merely longer.
-        self.log.write(&write, false)
+    /// Without a sync: if this is lost, the log is merely longer, and the copy of the addresses older.
+    fn erase(
+        &mut self,
+        through: Option<u64>,
+        addresses: Option<BTreeMap<u64, String>>,
+    ) -> Result<(), DiskError> {
+        let mut write = LogWrite::default();
+        write.named.extend(addresses.map(|addresses| (ADDRESSES, encode_addresses(&addresses))));
+        let erased = match through {
+            Some(index) => self.log.entry(index)?.map(|value| (index, value)),
+            None => None,
+        };
+        if let Some((index, value)) = erased {
+            let LogEntry { entry, chain } = LogEntry::decode(index, &value)?;
+            let truncation = Truncation { index, term: entry.term, chain };
+            write.erase_through = Some(index);
+            write.named.push((Truncation::NAME, truncation.encode()));
+        }
+        if write.named.is_empty() { Ok(()) } else { self.log.write(&write, false) }
     }
 
-    /// One synced write forgets the log and names the new state: before it the old state counts, after it the new.
-    fn switch(&mut self, switch: Option<(Truncation, HardState, String)>) -> Result<(), DiskError> {
-        let Some((truncation, hard_state, state)) = switch else { return Ok(()) };
+    /// One synced write cuts the log and names the new state: before it the old state counts, after it the new.
+    fn switch(&mut self, switch: Option<Switch>) -> Result<(), DiskError> {
+        let Some(Switch { truncation, last, hard_state, state }) = switch else { return Ok(()) };
+        let (index, term, chain) = last;
+        let keeps = index > truncation.index;
         let named = vec![
             (Truncation::NAME, truncation.encode()),
             (HardStateValue::NAME, HardStateValue::encode(&hard_state)),
             (STATE_DIRECTORY, state.into_bytes()),
         ];
-        self.log.write(&LogWrite { erase_from: Some(0), named, ..LogWrite::default() }, true)?;
-        let Truncation { index, term, chain } = truncation;
+        let write = LogWrite {
+            erase_through: keeps.then_some(truncation.index),
+            erase_from: (!keeps).then_some(0),
+            named,
+            ..LogWrite::default()
+        };
+        self.log.write(&write, true)?;
         let watermark =
             Watermark { index, term, chain, current_term: hard_state.term, vote: hard_state.vote };
         self.watermark.write(watermark).map_err(DiskError::io("write the watermark"))?;

@@ -247,6 +247,7 @@ impl Owner {
                 }
             }
             Body::Forward(proposals) => self.take_in(from, proposals),
+            Body::StateWanted => self.state_wanted(from),
             Body::Ask(ask) => self.take_ask(from, ask),
             Body::AskAnswer(answer) => self.take_ask_answer(from, answer),
             Body::Standing(standing) => self.take_standing(from, standing),
@@ -294,6 +295,7 @@ impl Owner {
         let is_alone = self.known.replica.leads && reach.iter().all(|reach| reach.node == own_node);
         self.next_tick = now + self.shared.options.tick * if is_alone { LONE_TICKS } else { 1 };
         self.tell_standings(now);
+        self.ask_for_state();
         if self.ticks.is_multiple_of(SWEEP_TICKS) {
             self.sweep(now);
         }

@@ -18,9 +18,10 @@ use crate::fatal::fatal;
 use crate::machine::{Change, Machine};
 use crate::mailbox::Mailbox;
 use crate::members::{is_member, read_addresses};
+use crate::open::known_addresses;
 use crate::raft::Committed;
 use crate::shared::{Membership, NEVER, OwnerEvent, Reply, Shared};
-use crate::threads::{Built, FlushEvent, SnapshotEvent, Wake};
+use crate::threads::{Built, FlushEvent, LogEvent, SnapshotEvent, Wake};
 use crate::txn::Outcome;
 use crate::watch::{Event, Publisher};
 
@@ -53,6 +54,7 @@ pub(crate) struct StateThread {
     pub(crate) flush_busy: Arc<AtomicBool>,
     pub(crate) wake: Arc<Mailbox<Wake>>,
     pub(crate) snapshots: Arc<Mailbox<SnapshotEvent>>,
+    pub(crate) log: Arc<Mailbox<LogEvent>>,
     pub(crate) records: Arc<dyn StateStore>,
     pub(crate) since_flush: SinceFlush,
     pub(crate) erasing: bool,
@@ -119,6 +121,7 @@ impl StateThread {
         self.erasing = false;
         self.keep_figures();
         self.publish_members();
+        self.shared.awaits_state.store(false, Ordering::SeqCst);
         self.shared.figures.snapshots_installed.fetch_add(1, Ordering::Relaxed);
         self.shared.replace_records(records);
         self.shared.state.store(Arc::new(self.machine.state.clone()));
@@ -184,6 +187,7 @@ impl StateThread {
 
     fn publish_members(&self) {
         let meta = &self.machine.meta;
+        self.log.push(LogEvent::Addresses(known_addresses(meta)));
         self.shared
             .members
             .send_replace(Membership { conf: meta.conf.clone(), addresses: meta.addresses.clone() });

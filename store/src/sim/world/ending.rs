@@ -28,13 +28,14 @@ impl World {
             while self.now < until {
                 self.step()?;
             }
+            self.replace_lost();
             let acknowledged = self.history.writes[writes..]
                 .iter()
                 .any(|seen| matches!(seen.answer, Answer::Applied { .. }));
             let read = self.history.reads.len() > reads;
             writes = self.history.writes.len();
             reads = self.history.reads.len();
-            rounds = if acknowledged && read { rounds + 1 } else { 0 };
+            rounds = if acknowledged && read && self.lost.is_none() { rounds + 1 } else { 0 };
             if self.now - began > HEALING {
                 return Err(Failure::new("progress after healing", self.describe_nodes()));
             }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::asks::Wish;
+use std::sync::atomic::Ordering;
 
 impl World {
     pub(super) fn fault(&mut self) {
@@ -78,6 +79,7 @@ impl World {
                 self.hosts[host].disk.trouble(after, trouble);
             }
             Fault::Damage => self.damage(host),
+            Fault::DamageState => self.damage_state(host),
             Fault::ChangeMembers => self.change_members(),
             Fault::HandOver => {
                 self.ask(host, Wish::HandOver(None));
@@ -145,15 +147,7 @@ impl World {
             return;
         }
         self.end_process(host, Loss::Power);
-        let node = (self.random.next() >> 1).max(1);
-        self.by_id.insert(node, host);
-        let state = &mut self.hosts[host];
-        state.identity.node = node;
-        state.disk.restore(&SimDisk::new());
-        state.disk.take_written();
-        if self.create(host, false).is_ok() {
-            self.start_later(host, MILLISECOND);
-        }
+        self.begin_anew(host);
     }
 
     pub(super) fn stop(&mut self, host: usize) {
@@ -173,7 +167,7 @@ impl World {
     }
 
     /// Damages the log of a node that ended: it must notice and refuse to start. Then the damage is undone, as if the
-    /// disk had been replaced by a copy.
+    /// disk had been replaced by a copy, or the host joins again in place of the old node.
     pub(super) fn damage(&mut self, host: usize) {
         if self.hosts[host].running.is_none() {
             // After a power cut the watermark is only a lower bound.
@@ -184,13 +178,88 @@ impl World {
         let Host { disk, identity, random, .. } = &mut self.hosts[host];
         let copy = disk.copy();
         if disk.damage(random) {
+            let node = identity.node;
             let started = catch(host, || Running::start(options, *identity, disk, 0));
-            if !matches!(started, Ok(Err(_))) && !planted(Bug::NoFsync) {
+            let noticed = match &started {
+                Ok(Err(error)) => error.must_rejoin() == Some(node),
+                _ => false,
+            };
+            if !noticed && !planted(Bug::NoFsync) {
                 self.damage_unnoticed = true;
             }
-            disk.restore(&copy);
-            disk.take_written();
+            if self.random.chance(50) && self.rejoin(host) {
+                return;
+            }
+            self.hosts[host].disk.restore(&copy);
+            self.hosts[host].disk.take_written();
         }
+        let delay = self.random.within(MILLISECOND..SECOND);
+        self.start_later(host, delay);
+    }
+
+    /// Begins anew on an empty disk under a new id, to take the place of the old node; one node at a time.
+    fn rejoin(&mut self, host: usize) -> bool {
+        let old = self.hosts[host].identity.node;
+        let Some((_, members)) = self.leader() else { return false };
+        let votes = members.iter().any(|member| member.node == old && member.role == MemberRole::Voter);
+        if !votes || self.lost.is_some() || !self.begin_anew(host) {
+            return false;
+        }
+        self.lost = Some((old, host));
+        true
+    }
+
+    fn begin_anew(&mut self, host: usize) -> bool {
+        let node = (self.random.next() >> 1).max(1);
+        self.by_id.insert(node, host);
+        let state = &mut self.hosts[host];
+        state.identity.node = node;
+        state.disk.restore(&SimDisk::new());
+        state.disk.take_written();
+        let created = self.create(host, false).is_ok();
+        if created {
+            self.start_later(host, MILLISECOND);
+        }
+        created
+    }
+
+    /// Takes the next step towards replacing the member that was lost.
+    pub(super) fn replace_lost(&mut self) {
+        let Some((old, host)) = self.lost else { return };
+        let Some((leader, members)) = self.leader() else { return };
+        let new = self.hosts[host].identity.node;
+        let role_of = |node| members.iter().find(|member| member.node == node).map(|member| member.role);
+        let change = match (role_of(old), role_of(new)) {
+            (None, _) => {
+                self.lost = None;
+                return;
+            }
+            (Some(_), None) => MemberChange::Add { node: new, address: "simulated".to_owned() },
+            (Some(MemberRole::Voter), Some(MemberRole::Learner)) => {
+                MemberChange::Promote { node: new, replaces: Some(old) }
+            }
+            (Some(_), Some(_)) => MemberChange::Remove { node: old },
+        };
+        self.ask(leader, Wish::Change(change));
+    }
+
+    /// Flips a byte in the state of a node whose log is sound. It must notice, keep its id, and have the state sent by
+    /// another node; never are all states damaged.
+    fn damage_state(&mut self, host: usize) {
+        let Some((_, members)) = self.leader() else { return };
+        let has_state = |host: &Host| {
+            let serves = |running: &Running| {
+                running.shared.applied.reached() > 0 && !running.shared.awaits_state.load(Ordering::SeqCst)
+            };
+            host.running.as_ref().is_some_and(serves)
+        };
+        let is_member = |host: &&Host| members.iter().any(|member| member.node == host.identity.node);
+        let all_serve = self.hosts.iter().filter(is_member).all(has_state);
+        if self.lost.is_some() || !all_serve || !is_member(&&self.hosts[host]) {
+            return;
+        }
+        self.end_process(host, Loss::Process);
+        self.hosts[host].disk.damage_states();
         let delay = self.random.within(MILLISECOND..SECOND);
         self.start_later(host, delay);
     }

@@ -6,7 +6,7 @@ use crate::disk::Truncation;
 use crate::fatal::fatal;
 use crate::peers::Body;
 use crate::raft::Tail;
-use crate::threads::{Built, LogEvent, StateEvent};
+use crate::threads::{Built, LogEvent, StateEvent, Switch};
 use std::sync::atomic::Ordering;
 
 impl Owner {
@@ -22,6 +22,26 @@ impl Owner {
         }
     }
 
+    /// A node whose state was damaged asks the leader for another one until it has it.
+    pub(super) fn ask_for_state(&mut self) {
+        let leader = self.core.leader();
+        if self.core.awaits_state()
+            && leader != 0
+            && self.installing.is_none()
+            && self.ticks.is_multiple_of(SNAPSHOT_TICKS)
+        {
+            self.send(leader, Body::StateWanted);
+        }
+    }
+
+    /// Another node asks for the whole state.
+    pub(super) fn state_wanted(&mut self, by: u64) {
+        let is_member = self.core.reach().iter().any(|reach| reach.node == by);
+        if self.core.leads_its_term() && is_member {
+            self.state.push(StateEvent::Snapshot(by));
+        }
+    }
+
     /// Has the log switched to a received state, unless this node has come further meanwhile.
     pub(super) fn install(&mut self, built: Box<Built>) {
         let meta = &built.machine.meta;
@@ -32,10 +52,13 @@ impl Owner {
             self.answer_snapshot(meta.applied, meta.term);
             return;
         }
-        let truncation = Truncation { index: meta.applied, term: meta.term, chain: 0 };
+        let kept = self.core.kept_behind(meta);
+        let before = (meta.applied, meta.term, self.core.chain_at(meta));
+        let last = kept.last().map_or(before, |last| (last.entry.index, last.entry.term, last.chain));
+        let truncation = Truncation { index: before.0, term: before.1, chain: before.2 };
         let hard_state = self.core.hard_state_at(meta);
         let state = built.directory.clone();
-        self.log.push(LogEvent::Switch { truncation, hard_state, state });
+        self.log.push(LogEvent::Switch(Switch { truncation, last, hard_state, state }));
         self.installing = Some(built);
     }
 
@@ -52,9 +75,11 @@ impl Owner {
     pub(super) fn switched(&mut self) {
         let Some(built) = self.installing.take() else { return };
         let meta = &built.machine.meta;
-        let before = (meta.applied, meta.term, 0);
+        let before = (meta.applied, meta.term, self.core.chain_at(meta));
+        let kept = self.core.kept_behind(meta);
         let hard_state = self.core.hard_state_at(meta);
-        let tail = Tail::new(before, self.shared.options.tail_bytes, hard_state, meta.conf.clone());
+        let mut tail = Tail::new(before, self.shared.options.tail_bytes, hard_state, meta.conf.clone());
+        tail.append(kept);
         let leader = self.core.leader();
         let restarted = self.core.restart(tail, meta, leader);
         let answer = restarted.unwrap_or_else(|error| fatal(format_args!("a received state: {error}")));
