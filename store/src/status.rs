@@ -50,6 +50,19 @@ pub enum Health {
     Stopping,
 }
 
+impl Health {
+    /// What an operator reads.
+    pub fn name(self) -> &'static str {
+        match self {
+            Health::Good => "good",
+            Health::AwaitsState => "waits for the state from another node",
+            Health::NoLeader => "no leader",
+            Health::QuotaExceeded => "quota exceeded",
+            Health::Stopping => "stopping",
+        }
+    }
+}
+
 /// Whether this node leads, for loops that run on the leader only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leadership {

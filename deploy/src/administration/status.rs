@@ -89,10 +89,5 @@ pub(super) fn role_name(role: MemberRole) -> &'static str {
 }
 
 fn health_name(health: Health) -> &'static str {
-    match health {
-        Health::Good => "good",
-        Health::NoLeader => "no leader",
-        Health::QuotaExceeded => "quota exceeded",
-        Health::Stopping => "stopping",
-    }
+    health.name()
 }

@@ -25,6 +25,7 @@ impl Cluster {
                 node,
                 boot: 1,
                 applied: 1,
+                awaits_state: false,
                 heartbeat_ticks: 1,
                 election_ticks: 10,
                 uncommitted_bytes_max: 16 << 20,
