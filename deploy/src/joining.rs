@@ -18,7 +18,7 @@ use std::{
 use http::StatusCode;
 use pintle_apiserver::cluster::Network;
 use pintle_certs::{AuthorityHash, Bundle, Token, pinned_client, unverified_client};
-use pintle_store::{Founding, Store};
+use pintle_store::{Founding, Member, MemberRole, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -35,6 +35,8 @@ use crate::{
 
 /// Certificates are made valid from a moment before now; beyond this difference they, or tokens, would not be.
 const CLOCK_SKEW_SECONDS_MAX: u64 = 60;
+/// How long a node that joins waits to become a voter before it serves all the same.
+const PROMOTION_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a state that has arrived may take to be published.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -120,8 +122,8 @@ impl Joining {
             admitted = self.admit(peer_address) => {
                 match admitted {
                     Ok(()) => print("joining: taken in as a learner, waiting for the state\n"),
-                    // The cluster may know this node already.
-                    Err(error) if self.resumed => tracing::warn!(%error, "waiting for the state anyway"),
+                    // The cluster may know this node already, though the token has expired meanwhile.
+                    Err(error @ (Error::JoinToken | Error::JoinForbidden)) if self.resumed => tracing::warn!(%error, "waiting for the state anyway"),
                     Err(error) => return Err(error),
                 }
                 arrived.await;
@@ -132,6 +134,11 @@ impl Joining {
         let status = store.status();
         let size = crate::size::Size(status.stored_bytes);
         print(&format!("joining: received the state, {size} up to revision {}\n", status.revision));
+        let promoted = tokio::time::timeout(PROMOTION_PATIENCE, became(store, MemberRole::Voter)).await;
+        print(match promoted {
+            Ok(()) => "joining: this node votes\n",
+            Err(_) => "joining: this node will vote when it has caught up\n",
+        });
         fs::remove_file(&self.file).map_err(|source| Error::JoinFile { path: self.file.clone(), source })
     }
 
@@ -168,11 +175,21 @@ impl Joining {
 
 /// Resolves when the state has arrived, which tells this node the membership.
 async fn arrived(store: &Store) {
+    wait_for(store, |_| true).await;
+}
+
+/// Resolves when this node has a role.
+async fn became(store: &Store, role: MemberRole) {
+    wait_for(store, |member| member.role == role).await;
+}
+
+/// Resolves when this node is such a member.
+async fn wait_for(store: &Store, wanted: impl Fn(&Member) -> bool) {
     let own = store.status().node;
     loop {
         // Asked for before looking, so that no change is overlooked.
         let changed = store.members_changed();
-        if store.members().iter().any(|member| member.node == own) {
+        if store.members().iter().any(|member| member.node == own && wanted(member)) {
             return;
         }
         changed.await;

@@ -19,6 +19,7 @@ mod layout;
 mod limits;
 mod listener;
 mod logging;
+mod moving;
 mod node_id;
 mod peer_port;
 mod print;

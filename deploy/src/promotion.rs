@@ -2,17 +2,18 @@
 //! up; the dead voter whose address it has leaves in the same change. Nothing is remembered, so the next leader goes on
 //! where this one died.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use pintle_apiserver::Server;
 use pintle_store::{Member, MemberChange, MemberRole, Store};
 
-use crate::node_id::NodeId;
+use crate::{directory, node_id::NodeId};
 
 /// How often learners are looked at, while there are any.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Runs until the task is dropped.
-pub(crate) async fn run(store: Store) {
+pub(crate) async fn run(store: Store, server: Arc<Server>) {
     let mut leadership = store.leadership();
     loop {
         // Asked for before looking, so that no change is overlooked.
@@ -27,21 +28,26 @@ pub(crate) async fn run(store: Store) {
             continue;
         }
         for change in promotions(&members, store.status().node) {
-            promote(&store, change).await;
+            promote(&store, &server, change).await;
         }
         tokio::time::sleep(INTERVAL).await;
     }
 }
 
-async fn promote(store: &Store, change: MemberChange) {
+async fn promote(store: &Store, server: &Server, change: MemberChange) {
     let MemberChange::Promote { node, replaces } = change else { return };
     match store.change_members(change).await {
         Ok(()) => match replaces {
-            Some(old) => tracing::info!(
-                node = %NodeId(node),
-                replaces = %NodeId(old),
-                "a node became a voter in the place of the dead member whose address it has"
-            ),
+            Some(old) => {
+                tracing::info!(
+                    node = %NodeId(node),
+                    replaces = %NodeId(old),
+                    "a node became a voter in the place of the dead member whose address it has"
+                );
+                if let Err(error) = directory::forget(server, NodeId(old)).await {
+                    tracing::warn!(%error, "the API address of a replaced member could not be forgotten");
+                }
+            }
             None => tracing::info!(node = %NodeId(node), "a node became a voter"),
         },
         // It is tried again as long as it is a learner.

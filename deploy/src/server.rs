@@ -27,7 +27,7 @@ use crate::{
     clock, controllers, directory,
     error::Error,
     joining::Joining,
-    layout, limits, listener, logging,
+    layout, limits, listener, logging, moving,
     node_id::NodeId,
     peer_port::{LatePeers, PeerPort, PeerSocket},
     promotion, service_account,
@@ -112,10 +112,6 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
     };
     let mut tasks = JoinSet::new();
     tasks.spawn(renew(pki.clone(), tls.clone(), names, url.clone(), kubeconfig.clone(), peer_port.clone()));
-    if peer_port.is_some() {
-        tasks.spawn(promotion::run(store.clone()));
-    }
-
     let cluster = Cluster {
         service_networks: vec![service_network],
         advertised,
@@ -137,6 +133,10 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
         service_cidr: service_network.to_string(),
     }));
     let server = Arc::new(server);
+    if let Some(address) = &peer_address {
+        tasks.spawn(promotion::run(store.clone(), server.clone()));
+        tasks.spawn(moving::run(store.clone(), address.to_string()));
+    }
     let getting_ready = get_ready(&store, &server, joining, peer_address.as_ref(), advertised);
     if let Some(ready) = stop.unless(getting_ready).await {
         ready?;

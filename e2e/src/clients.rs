@@ -61,6 +61,11 @@ impl Server {
         }
     }
 
+    /// Another program that finds the server as kubectl does, as the administrator.
+    pub fn program(&self, program: &Path) -> Client {
+        Client { program: program.to_owned(), ..self.kubectl() }
+    }
+
     /// The newest kubectl as the administrator.
     pub fn kubectl(&self) -> Client {
         self.client(KUBECTL)

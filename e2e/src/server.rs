@@ -47,16 +47,27 @@ impl Server {
 
     /// The same with another build of the binary.
     pub fn start_binary(binary: &Path, options: &[&str]) -> Server {
-        let mut server = Server {
-            binary: binary.to_owned(),
+        let mut server = Server::prepare(options);
+        server.binary = binary.to_owned();
+        server.start_again();
+        server
+    }
+
+    /// A server that has not been started, so that something can be put into its data directory.
+    pub fn prepare(options: &[&str]) -> Server {
+        Server {
+            binary: binary(),
             home: TempDir::new().expect("the temporary directory is writable"),
             options: options.iter().map(|&option| option.to_owned()).collect(),
             address: "127.0.0.1:0".to_owned(),
             greeting: String::new(),
             running: None,
-        };
-        server.start_again();
-        server
+        }
+    }
+
+    /// Gives other arguments to the next start.
+    pub fn set_options(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|&option| option.to_owned()).collect();
     }
 
     /// Starts the server again on the same directory and port.

@@ -130,8 +130,8 @@ pub(crate) struct Reach {
 }
 
 impl MemberChange {
-    /// What Raft is asked for.
-    pub(crate) fn conf_change(&self) -> ConfChangeV2 {
+    /// What Raft is asked for, given the membership.
+    pub(crate) fn conf_change(&self, conf: &ConfState) -> ConfChangeV2 {
         let single = |kind: ConfChangeType, node| {
             let mut single = ConfChangeSingle { node_id: node, ..ConfChangeSingle::default() };
             single.set_change_type(kind);
@@ -140,7 +140,10 @@ impl MemberChange {
         let mut change = ConfChangeV2::default();
         match self {
             MemberChange::Add { node, address } => {
-                change.changes = vec![single(ConfChangeType::AddLearnerNode, *node)];
+                // A voter that moves goes on voting.
+                let votes = conf.voters.contains(node);
+                let kind = if votes { ConfChangeType::AddNode } else { ConfChangeType::AddLearnerNode };
+                change.changes = vec![single(kind, *node)];
                 change.context = encode_addresses(&BTreeMap::from([(*node, address.clone())]));
             }
             MemberChange::Promote { node, replaces } => {
@@ -178,9 +181,6 @@ impl MemberChange {
         match self {
             MemberChange::Add { address, .. } if address.len() > ADDRESS_BYTES_MAX => {
                 Err(MemberError::AddressTooLong)
-            }
-            MemberChange::Add { node, .. } if conf.voters.contains(node) => {
-                Err(MemberError::VotesAlready(*node))
             }
             MemberChange::Add { .. } => Ok(()),
             MemberChange::Promote { node, replaces } => {
@@ -296,6 +296,17 @@ mod tests {
         let joint = ConfState { voters_outgoing: vec![1, 2, 3], ..conf(&[1, 3, 4], &[]) };
         assert!(!promote.is_done(&joint));
         assert!(promote.is_done(&conf(&[1, 3, 4], &[])));
+    }
+
+    #[test]
+    fn a_voter_that_moves_goes_on_voting() {
+        let moved = |node| MemberChange::Add { node, address: "c:1".to_owned() };
+        let conf = conf(&[1, 2, 3], &[4]);
+        let kind = |node| moved(node).conf_change(&conf).changes[0].change_type();
+        assert_eq!(moved(2).check(&conf, 1, 0, &[]), Ok(()));
+        assert_eq!(kind(2), ConfChangeType::AddNode);
+        assert_eq!(kind(4), ConfChangeType::AddLearnerNode);
+        assert_eq!(kind(5), ConfChangeType::AddLearnerNode);
     }
 
     #[test]

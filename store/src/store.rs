@@ -36,6 +36,8 @@ use crate::watch::{Cursor, Interest, Place};
 
 /// How long opening waits for leadership; a sole voter needs one sync.
 const OPEN_PATIENCE: Duration = Duration::from_secs(60);
+/// How often it looks whether this node is still alone.
+const OPEN_LOOK: Duration = Duration::from_millis(20);
 
 /// A store. Clones are handles to the same one.
 #[derive(Clone, Debug)]
@@ -91,8 +93,16 @@ impl Store {
             // Others decide with this node; they may start later.
             return;
         }
+        let own = shared.identity.node;
+        let deadline = shared.options.clock.now() + OPEN_PATIENCE;
         let mut replica = shared.replica.lock();
-        shared.replica_changed.wait_while_for(&mut replica, |replica| !replica.complete, OPEN_PATIENCE);
+        // A log that is longer than the state may say that others have joined: then they decide with this node, too.
+        while !replica.complete
+            && shared.members.borrow().conf.voters == [own]
+            && shared.options.clock.now() < deadline
+        {
+            shared.replica_changed.wait_for(&mut replica, OPEN_LOOK);
+        }
     }
 
     /// Applies a transaction.

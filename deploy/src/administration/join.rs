@@ -20,11 +20,14 @@ use crate::{
 
 /// How long the port of a new node may take to answer.
 const REACH_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the leader may take to miss a member that died.
+const MISSED_TIMEOUT: Duration = Duration::from_secs(5);
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 impl Administration {
     /// Hands out the keys, with an id that was never used.
     pub(super) async fn join(&self, server: &Server, request: &JoinRequest) -> Result<JoinAnswer, Error> {
-        self.check_address(&request.peer_address, None)?;
+        self.check_address(&request.peer_address, None).await?;
         let internal = |error: pintle_certs::Error| Error::Internal(error.to_string());
         let mut bundle = Vec::new();
         Bundle::open(&self.pki).and_then(|it| it.write_to(&mut bundle)).map_err(internal)?;
@@ -55,7 +58,7 @@ impl Administration {
         let members = self.store.members();
         let same = |member: &Member| member.node == node.0 && member.address == *peer_address;
         if !members.iter().any(same) {
-            self.check_address(peer_address, Some(*node))?;
+            self.check_address(peer_address, Some(*node)).await?;
             check_reachable(peer_address).await?;
             self.remove_unfinished(&members, request).await?;
             let change = MemberChange::Add { node: node.0, address: peer_address.clone() };
@@ -65,21 +68,32 @@ impl Administration {
         self.members(server).await
     }
 
-    /// Refuses an address at which another member lives.
-    fn check_address(&self, address: &str, node: Option<NodeId>) -> Result<(), Error> {
+    /// Refuses an address at which another member lives. One that has just died is given the time to be missed.
+    async fn check_address(&self, address: &str, node: Option<NodeId>) -> Result<(), Error> {
         let _: HostPort = address.parse().map_err(Error::BadRequest)?;
-        let own = self.store.status().node;
-        let lives = |member: &Member| member.node == own || member.active != Some(false);
-        let taken = |member: &&Member| {
-            member.address == address && node.is_none_or(|node| node.0 != member.node) && lives(member)
+        let free = async {
+            while self.living_at(address, node).is_some() {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
         };
-        match self.store.members().iter().find(taken).map(|member| NodeId(member.node)) {
+        let _ = tokio::time::timeout(MISSED_TIMEOUT, free).await;
+        match self.living_at(address, node) {
             None => Ok(()),
             Some(id) => Err(Error::BadRequest(format!(
                 "a live member ({id}) has the address {address} already: start this node with another --peer-listen, \
                  or stop that member first"
             ))),
         }
+    }
+
+    /// The member other than `node` that lives at an address.
+    fn living_at(&self, address: &str, node: Option<NodeId>) -> Option<NodeId> {
+        let own = self.store.status().node;
+        let lives = |member: &Member| member.node == own || member.active != Some(false);
+        let taken = |member: &&Member| {
+            member.address == address && node.is_none_or(|node| node.0 != member.node) && lives(member)
+        };
+        self.store.members().iter().find(taken).map(|member| NodeId(member.node))
     }
 
     /// A learner at this address never finished to join and has lost its disk: its place is free.

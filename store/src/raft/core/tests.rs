@@ -229,7 +229,8 @@ fn a_leader_that_is_removed_steps_down_and_the_others_go_on() {
     let mut cluster = Cluster::new(3);
     cluster.elect(1);
     let removal = crate::members::MemberChange::Remove { node: 1 };
-    cluster.core(1).propose_members(removal.conf_change()).expect("proposed");
+    let change = removal.conf_change(&cluster.core(1).conf_state());
+    cluster.core(1).propose_members(change).expect("proposed");
     cluster.core(1).propose(vec![b"behind it".to_vec()]).expect("proposed");
     cluster.settle();
     assert_eq!(cluster.core(1).role(), Role::Follower);

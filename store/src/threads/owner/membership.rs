@@ -139,8 +139,9 @@ impl Owner {
 
     fn begin_member_change(&mut self, change: &MemberChange) -> Result<(), MemberError> {
         let own = self.shared.identity.node;
-        change.check(&self.core.conf_state(), own, self.core.commit(), &self.core.reach())?;
-        self.core.propose_members(change.conf_change()).map_err(|_| MemberError::Busy)
+        let conf = self.core.conf_state();
+        change.check(&conf, own, self.core.commit(), &self.core.reach())?;
+        self.core.propose_members(change.conf_change(&conf)).map_err(|_| MemberError::Busy)
     }
 
     /// Answers whoever asked for what is under way, once it is complete or its time is over.

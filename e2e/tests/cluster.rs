@@ -1,0 +1,325 @@
+//! A cluster of three nodes on this machine, made and used as its operator does: with the real flags, commands and kubectl.
+
+use std::{net::TcpListener, path::Path};
+
+use pintle_e2e::{
+    clients::Client,
+    server::{Server, binary, run},
+};
+use serde_json::Value;
+
+/// Three nodes, the first of which the others have joined.
+struct Cluster {
+    nodes: Vec<Server>,
+}
+
+impl Cluster {
+    fn start() -> Cluster {
+        let mut cluster = Cluster { nodes: vec![Server::start_with(&peer_flags(&free_address()))] };
+        for _ in 0..2 {
+            cluster.join();
+        }
+        cluster
+    }
+
+    /// Adds a node, as the printed command says.
+    fn join(&mut self) {
+        let (flags, address) = (self.join_flags(), free_address());
+        let flags: Vec<&str> = flags.iter().map(String::as_str).chain(peer_flags(&address)).collect();
+        self.nodes.push(Server::start_with(&flags));
+    }
+
+    /// The flags of the command that `pintle token create --print-join-command` prints.
+    fn join_flags(&self) -> Vec<String> {
+        let printed = self.pintle(0).ok(&["token", "create", "--print-join-command"]);
+        let words = printed.split_whitespace().skip_while(|word| *word != "--join");
+        words.take_while(|word| *word != "--listen").map(str::to_owned).collect()
+    }
+
+    /// The program itself, as the administrator of a node.
+    fn pintle(&self, node: usize) -> Client {
+        pintle(&self.nodes[node])
+    }
+
+    fn kubectl(&self, node: usize) -> Client {
+        self.nodes[node].kubectl()
+    }
+
+    fn members(&self, node: usize) -> Vec<Value> {
+        let report: Value = serde_json::from_str(&self.pintle(node).ok(&["members", "-o", "json"]))
+            .expect("the report is complete");
+        report["members"].as_array().expect("the report is complete").clone()
+    }
+
+    /// The place of the node that leads.
+    fn leader(&self, asked: usize) -> usize {
+        let members = self.members(asked);
+        let leader = members.iter().find(|member| member["leader"] == true).expect("there is a leader");
+        let address = leader["apiAddress"].as_str().expect("it says where it serves the API");
+        self.nodes.iter().position(|node| node.address() == address).expect("it is one of the nodes")
+    }
+
+    /// The id of a node.
+    fn id(&self, node: usize) -> String {
+        let status: Value = serde_json::from_str(&self.pintle(node).ok(&["status", "-o", "json"]))
+            .expect("the report is complete");
+        status["node"].as_str().expect("the report is complete").to_owned()
+    }
+}
+
+fn pintle(server: &Server) -> Client {
+    server.program(&binary())
+}
+
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    listener.local_addr().expect("it is bound").to_string()
+}
+
+fn peer_flags(address: &str) -> [&str; 4] {
+    ["--peer-listen", address, "--shutdown-delay", "0"]
+}
+
+fn create(kubectl: &Client, name: &str) {
+    kubectl.ok(&["create", "configmap", name, "--from-literal=a=b"]);
+}
+
+fn holds(kubectl: &Client, name: &str) -> bool {
+    kubectl.ok(&["get", "configmap", name, "-o", "name"]).trim() == format!("configmap/{name}")
+}
+
+#[test]
+fn what_one_node_writes_every_node_reads() {
+    let cluster = Cluster::start();
+    for writer in 0..3 {
+        let name = format!("by-{writer}");
+        create(&cluster.kubectl(writer), &name);
+        assert!((0..3).all(|reader| holds(&cluster.kubectl(reader), &name)), "{name}");
+    }
+    for asked in 0..3 {
+        let members = cluster.members(asked);
+        let voters = members.iter().filter(|member| member["role"] == "voter" && member["health"] == "good");
+        assert_eq!((members.len(), voters.count()), (3, 3), "{members:?}");
+        let table = cluster.pintle(asked).ok(&["members"]);
+        assert!(cluster.nodes.iter().all(|node| table.contains(node.address())), "{table}");
+    }
+}
+
+#[test]
+fn any_node_may_lead_and_may_be_told_to() {
+    let cluster = Cluster::start();
+    for to in [2, 0, 1] {
+        cluster.pintle((to + 1) % 3).ok(&["leader", "transfer", &cluster.id(to)]);
+        assert_eq!(cluster.leader(to), to);
+        create(&cluster.kubectl((to + 2) % 3), &format!("under-{to}"));
+    }
+}
+
+#[test]
+fn the_death_of_the_leader_loses_nothing() {
+    let mut cluster = Cluster::start();
+    let leader = cluster.leader(0);
+    create(&cluster.kubectl(leader), "before");
+    let other = (leader + 1) % 3;
+    let watch = cluster.kubectl(other).start(&["get", "configmaps", "-w", "-o", "name"]);
+    watch.find(|line| line == "configmap/before");
+    cluster.nodes[leader].kill();
+    let kubectl = cluster.kubectl(other);
+    assert!(holds(&kubectl, "before"));
+    create(&kubectl, "after");
+    watch.find(|line| line == "configmap/after");
+    cluster.nodes[leader].start_again();
+    assert!(holds(&cluster.kubectl(leader), "after"));
+}
+
+#[test]
+fn a_node_that_lost_its_disk_takes_its_own_place() {
+    let mut cluster = Cluster::start();
+    let lost = cluster.id(2);
+    create(&cluster.kubectl(0), "kept");
+    cluster.nodes[2].kill();
+    std::fs::remove_dir_all(cluster.nodes[2].data_dir()).unwrap();
+    cluster.nodes[2].start_again();
+    assert!(holds(&cluster.kubectl(2), "kept"));
+    let members = cluster.members(0);
+    let ids: Vec<&str> = members.iter().filter_map(|member| member["id"].as_str()).collect();
+    assert!(ids.len() == 3 && !ids.contains(&lost.as_str()), "{ids:?}");
+    assert!(ids.contains(&cluster.id(2).as_str()));
+    assert!(members.iter().all(|member| member["role"] == "voter"), "{members:?}");
+}
+
+#[test]
+fn members_restart_with_the_command_that_they_joined_with() {
+    let mut cluster = Cluster::start();
+    create(&cluster.kubectl(0), "kept");
+    for node in 0..3 {
+        assert!(cluster.nodes[node].end("TERM").success());
+        cluster.nodes[node].start_again();
+        assert!(holds(&cluster.kubectl(node), "kept"));
+    }
+    let log = cluster.nodes[1].log();
+    assert!(log.contains("--join is ignored"), "{log}");
+    let before: Vec<String> = (0..3).map(|node| cluster.id(node)).collect();
+    let members = cluster.members(1);
+    assert!(members.iter().all(|member| before.iter().any(|id| member["id"] == id.as_str())), "{members:?}");
+}
+
+#[test]
+fn a_node_that_was_alone_becomes_the_first_of_a_cluster() {
+    let mut server = Server::start();
+    create(&server.kubectl(), "kept");
+    assert!(server.end("TERM").success());
+    server.set_options(&peer_flags(&free_address()));
+    server.start_again();
+    let mut cluster = Cluster { nodes: vec![server] };
+    cluster.join();
+    assert!(holds(&cluster.kubectl(1), "kept"));
+    let members = cluster.members(1);
+    assert!(members.iter().all(|member| member["peerAddress"] != ""), "{members:?}");
+    // Two nodes that need each other: each may be restarted.
+    for node in 0..2 {
+        assert!(cluster.nodes[node].end("TERM").success());
+        cluster.nodes[node].start_again();
+        create(&cluster.kubectl(1 - node), &format!("after-{node}"));
+    }
+}
+
+#[test]
+fn a_removed_member_is_gone_and_the_others_go_on() {
+    let mut cluster = Cluster::start();
+    cluster.pintle(1).ok(&["leader", "transfer", &cluster.id(0)]);
+    let removed = cluster.id(2);
+    cluster.pintle(1).ok(&["member", "remove", &removed]);
+    cluster.nodes[2].kill();
+    assert_eq!(cluster.members(0).len(), 2);
+    create(&cluster.kubectl(1), "after");
+    let refusal = cluster.pintle(1).fails(&["member", "remove", &removed]);
+    assert!(refusal.contains("is not a member"), "{refusal}");
+}
+
+#[test]
+fn nobody_joins_without_the_right_token_and_hash() {
+    let server = Server::start_with(&peer_flags(&free_address()));
+    let cluster = Cluster { nodes: vec![server] };
+    let [_, address, _, token, _, hash] = &cluster.join_flags()[..] else {
+        panic!("the command has three flags")
+    };
+    let home = tempfile::tempdir().unwrap();
+    let join = |address: &str, token: &str, hash: &str| {
+        let data_dir = home.path().join("data");
+        let peer_address = free_address();
+        let output = run(&[
+            "server",
+            "--data-dir",
+            data_dir.to_str().unwrap(),
+            "--listen",
+            "127.0.0.1:0",
+            "--join",
+            address,
+            "--token",
+            token,
+            "--ca-cert-hash",
+            hash,
+            "--peer-listen",
+            &peer_address,
+        ]);
+        assert!(!output.status.success());
+        assert!(!data_dir.join("store.identity").exists(), "nothing was made");
+        assert!(!data_dir.join("pki").exists(), "no key was handed out");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let refused = join(address, "aaaaaa.0123456789abcdef", hash);
+    assert!(refused.contains("the token is not known to the cluster"), "{refused}");
+    let other_hash = format!("sha256:{}", "0".repeat(64));
+    let refused = join(address, token, &other_hash);
+    assert!(refused.contains("does not have the hash"), "{refused}");
+    let refused = join("127.0.0.1:1", token, hash);
+    assert!(refused.contains("cannot be reached"), "{refused}");
+
+    // A token for kubelets opens no door to the keys.
+    let kubelet = "cccccc.0123456789abcdef";
+    cluster.kubectl(0).ok_with_input(&["create", "-f", "-"], KUBELET_TOKEN);
+    let refused = join(address, kubelet, hash);
+    assert!(refused.contains("not one for joining the control plane"), "{refused}");
+
+    let id = token.split('.').next().unwrap();
+    let shown = cluster.pintle(0).ok(&["token", "list"]);
+    assert!(shown.contains(id) && !shown.contains(token.as_str()), "{shown}");
+    cluster.pintle(0).ok(&["token", "delete", id]);
+    let refused = join(address, token, hash);
+    assert!(refused.contains("the token is not known to the cluster"), "{refused}");
+}
+
+const KUBELET_TOKEN: &str = "\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: bootstrap-token-cccccc
+  namespace: kube-system
+type: bootstrap.kubernetes.io/token
+stringData:
+  token-id: cccccc
+  token-secret: 0123456789abcdef
+  usage-bootstrap-authentication: \"true\"
+  auth-extra-groups: system:bootstrappers:kubeadm:default-node-token
+";
+
+#[test]
+fn a_snapshot_makes_a_new_cluster_whose_revisions_go_on() {
+    let cluster = Cluster::start();
+    create(&cluster.kubectl(0), "saved");
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("cluster.snapshot");
+    let file = file.to_str().unwrap();
+    cluster.pintle(1).ok(&["snapshot", "save", file]);
+    create(&cluster.kubectl(2), "not-saved");
+    let newest = revision(&cluster.kubectl(2), "not-saved");
+    let status: Value =
+        serde_json::from_slice(&run(&["snapshot", "status", file, "-o", "json"]).stdout).unwrap();
+    assert!(status["revision"].as_u64().is_some_and(|saved| saved > 0 && saved < newest), "{status}");
+    let again = cluster.pintle(1).fails(&["snapshot", "save", file]);
+    assert!(again.contains("exists already"), "{again}");
+
+    let mut restored = Server::prepare(&[]);
+    let data_dir = restored.data_dir();
+    copy_pki(&cluster.nodes[0].data_dir(), &data_dir);
+    let output = run(&["snapshot", "restore", file, "--data-dir", data_dir.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    restored.start_again();
+    let kubectl = restored.kubectl();
+    assert!(holds(&kubectl, "saved"));
+    kubectl.fails(&["get", "configmap", "not-saved"]);
+    create(&kubectl, "new");
+    assert!(revision(&kubectl, "new") > newest);
+    // Whoever watched the old cluster is told that its history is over.
+    let watch = restored.url(&format!("/api/v1/configmaps?watch=true&resourceVersion={newest}"));
+    let event: Value = serde_json::from_str(&restored.curl().ok(&[&watch])).unwrap();
+    assert_eq!((&event["type"], &event["object"]["code"]), (&"ERROR".into(), &410.into()), "{event}");
+
+    let damaged = home.path().join("damaged.snapshot");
+    let mut bytes = std::fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&damaged, bytes).unwrap();
+    let output = run(&["snapshot", "status", damaged.to_str().unwrap()]);
+    assert!(!output.status.success());
+}
+
+fn revision(kubectl: &Client, name: &str) -> u64 {
+    let path = "jsonpath={.metadata.resourceVersion}";
+    kubectl.ok(&["get", "configmap", name, "-o", path]).parse().expect("a number")
+}
+
+/// Takes the certificates along, as whoever restores a cluster does.
+fn copy_pki(from: &Path, to: &Path) {
+    for directory in ["pki", "pki/etcd"] {
+        std::fs::create_dir_all(to.join(directory)).expect("the temporary directory is writable");
+        for entry in std::fs::read_dir(from.join(directory)).expect("the temporary directory is writable") {
+            let entry = entry.expect("the temporary directory is writable");
+            if entry.file_type().expect("the temporary directory is writable").is_file() {
+                std::fs::copy(entry.path(), to.join(directory).join(entry.file_name()))
+                    .expect("the temporary directory is writable");
+            }
+        }
+    }
+}
