@@ -93,9 +93,11 @@ pub async fn run_list(server: Arc<Server>) {
         if companions.ops.is_empty() {
             continue;
         }
-        // What lost a race is planned anew in the next tick.
-        let outcome = server.store.txn(transaction(companions, Some(leadership.term))).await;
-        tracing::info!(?outcome, "the list of API servers has changed");
+        match server.store.txn(transaction(companions, Some(leadership.term))).await {
+            Outcome::Applied { .. } => tracing::info!("the list of API servers has changed"),
+            // What lost a race is planned anew in the next tick.
+            outcome => tracing::debug!(?outcome, "the list of API servers was not written"),
+        }
     }
 }
 
