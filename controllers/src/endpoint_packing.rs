@@ -75,6 +75,12 @@ fn identity(endpoint: &Endpoint) -> Identity {
     (endpoint.addresses.clone(), endpoint.hostname.clone(), uid)
 }
 
+/// Whether it is readiness that has changed, which is what trigger times are about.
+fn differ(new: &Endpoint, old: &Endpoint) -> bool {
+    let readiness = |endpoint: &Endpoint| endpoint.conditions.serving.or(endpoint.conditions.ready);
+    readiness(new) != readiness(old)
+}
+
 fn sorted(ports: &[Port]) -> Vec<Port> {
     let mut ports = ports.to_vec();
     ports.sort_unstable();
@@ -185,7 +191,8 @@ impl Origin<'_> {
                 let candidate = &group.candidates[at];
                 if candidate.endpoint != *endpoint {
                     changed = true;
-                    triggers.extend(candidate.trigger.clone());
+                    triggers
+                        .extend(candidate.trigger.clone().filter(|_| differ(&candidate.endpoint, endpoint)));
                 }
                 endpoints.push(candidate.endpoint.clone());
             }
