@@ -9,6 +9,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
+use crate::settings::Settings;
+
 mod error;
 mod object;
 mod options;
@@ -152,6 +154,11 @@ pub trait Connect: Send + Sync + 'static {
 
     /// The API as the views, which several controllers share, see it.
     fn shared(&self) -> std::sync::Arc<dyn Api>;
+
+    /// What controllers need to know and no API tells.
+    fn settings(&self) -> Settings {
+        Settings::default()
+    }
 }
 
 /// How long the server is asked to keep a watch open; the runtime starts it again.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::runtime::{Metrics, Recorder, Viewer};
+use crate::settings::Settings;
 use crate::view::View;
 
 /// The surroundings of a reconcile or a loop.
@@ -21,6 +22,8 @@ pub struct Context {
     pub events: Recorder,
     /// What is counted.
     pub metrics: Metrics,
+    /// What no API tells.
+    pub settings: Arc<Settings>,
     /// The controller's name.
     pub name: &'static str,
     pub(crate) viewer: Viewer,

@@ -5,14 +5,18 @@ pub mod endpoints;
 mod namespace;
 mod node;
 pub mod pod;
+mod secret;
 pub mod service;
+mod service_account;
 
 pub use endpoint_slice::EndpointSlice;
 pub use endpoints::Endpoints;
 pub use namespace::Namespace;
 pub use node::{Node, Taint};
 pub use pod::Pod;
+pub use secret::{Expiration, Secret};
 pub use service::Service;
+pub use service_account::ServiceAccount;
 
 /// Reads a list or map that may be `null`, which is what Go writes for an empty one.
 fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>

@@ -45,6 +45,7 @@ mod event;
 mod key;
 mod plan;
 pub mod runtime;
+pub mod settings;
 mod view;
 
 pub use context::Context;
@@ -68,6 +69,11 @@ mod endpoint_pods;
 mod endpoint_slice_mirroring;
 mod endpoint_slices;
 mod endpoints;
+mod resource_quota;
+mod root_ca_cert_publisher;
+mod service_account;
+mod service_account_token;
+mod token_cleaner;
 
 /// Every controller.
 pub const ALL: &[&Controller] = &[
@@ -75,4 +81,9 @@ pub const ALL: &[&Controller] = &[
     &endpoints::CONTROLLER,
     &endpoint_slices::CONTROLLER,
     &endpoint_slice_mirroring::CONTROLLER,
+    &resource_quota::CONTROLLER,
+    &root_ca_cert_publisher::CONTROLLER,
+    &service_account::CONTROLLER,
+    &service_account_token::CONTROLLER,
+    &token_cleaner::CONTROLLER,
 ];

@@ -58,6 +58,7 @@ pub fn start(
 ) -> Running {
     let mut tasks = JoinSet::new();
     let shared = connect.shared();
+    let settings = Arc::new(connect.settings());
     let mut caches = Caches::new(clock.clone(), metrics.clone());
     let mut workers = Vec::new();
     for controller in controllers {
@@ -72,6 +73,7 @@ pub fn start(
             clock: clock.clone(),
             events,
             metrics: metrics.clone(),
+            settings: settings.clone(),
             name: controller.name,
             viewer,
         };

@@ -13,6 +13,7 @@ use crate::api::{
     Api, ApiError, Call, Changes, Connect, DeleteOptions, Deleted, Discovery, ListOptions, Object, Page,
     PatchType, Propagation, Resource, ServedResource, Target, Version, WatchEvent, WriteOptions,
 };
+use crate::settings::Settings;
 
 use super::patch;
 
@@ -64,6 +65,7 @@ struct State {
     failed_groups: Vec<String>,
     activity: u64,
     now: String,
+    settings: Settings,
 }
 
 #[derive(Clone, Copy)]
@@ -188,6 +190,10 @@ impl FakeApi {
         let calls = std::mem::take(&mut self.inner.state.lock().calls);
         let reads = ["discover", "fetch", "list", "watch"];
         calls.into_iter().filter(|call| !reads.iter().any(|read| call.starts_with(read))).collect()
+    }
+
+    pub(crate) fn set_settings(&self, settings: Settings) {
+        self.inner.state.lock().settings = settings;
     }
 
     pub(crate) fn set_now(&self, now: String) {
@@ -618,5 +624,9 @@ impl Connect for FakeApi {
 
     fn shared(&self) -> Arc<dyn Api> {
         Arc::new(self.clone())
+    }
+
+    fn settings(&self) -> Settings {
+        self.inner.state.lock().settings.clone()
     }
 }
