@@ -33,6 +33,7 @@ mod resource_quota;
 mod role_escalation;
 mod runtime_class;
 mod service_account;
+mod service_account_token;
 mod service_allocation;
 mod taint_nodes_by_condition;
 
@@ -65,6 +66,7 @@ pub static PLUGINS: &[&dyn Plugin] = &[
     &role_escalation::RoleEscalation,
     &cluster_role_aggregation::ClusterRoleAggregation,
     &namespace_contents::NamespaceContents,
+    &service_account_token::ServiceAccountToken,
     &service_allocation::ServiceAllocation,
     &resource_quota::ResourceQuota,
 ];

@@ -2,7 +2,7 @@
 //!
 //! Keeps: `status.used` of each quota is changed in the transaction of the write that changes the usage, so it
 //! is exact and concurrent writes cannot pass the limit together. A quota whose status does not cover its
-//! spec (it is new, or its spec changed) is counted anew by the first write that concerns it.
+//! spec (it is new, or its spec changed) is counted anew by the first write that concerns it, or by its controller.
 
 use std::sync::{Arc, LazyLock};
 
@@ -24,6 +24,18 @@ static QUOTAS: LazyLock<&Resource> = LazyLock::new(|| builtin("", "resourcequota
 impl Plugin for ResourceQuota {
     fn name(&self) -> &'static str {
         "ResourceQuota"
+    }
+
+    /// Whoever writes a quota's status, the figures in it are the server's: it counts.
+    fn admit(&self, attributes: &mut Attributes<'_>, quota: &mut Map) -> Result<(), Error> {
+        if attributes.operation == Operation::Update && attributes.is_for("resourcequotas", "status") {
+            let hard = quota.map_at(&["spec", "hard"]).cloned().unwrap_or_default();
+            let used = count(attributes.view, quota, &hard, attributes.namespace);
+            let status = quota.map_mut("status");
+            status.set("hard", hard);
+            status.set("used", used);
+        }
+        Ok(())
     }
 
     fn validate(&self, attributes: &mut Attributes<'_>, object: Option<&Map>) -> Result<(), Error> {
@@ -84,7 +96,10 @@ fn charge(
     let used = used(attributes.view, &quota, &hard, attributes.namespace);
     let mut total = used.clone();
     combine(&mut total, &after, |a, b| a.checked_add(&b));
-    combine(&mut total, &before, |a, b| a.checked_sub(&b));
+    // What is counted less than it is must not become a debt that lets others pass.
+    combine(&mut total, &before, |a, b| {
+        a.checked_sub(&b).map(|rest| if rest < Quantity::ZERO { Quantity::ZERO } else { rest })
+    });
     let grows = |key: &str| {
         let amount = |map: &Map| quantity(map, key).unwrap_or(Quantity::ZERO);
         amount(&after) > amount(&before) && amount(&total) > amount(&hard)
@@ -122,6 +137,11 @@ fn used(view: &View, quota: &Map, hard: &Map, namespace: &str) -> Map {
     if let Some(used) = recorded.filter(|_| covers && quota.map_at(&["status", "hard"]) == Some(hard)) {
         return used.clone();
     }
+    count(view, quota, hard, namespace)
+}
+
+/// What all objects of the namespace use of each limited resource.
+fn count(view: &View, quota: &Map, hard: &Map, namespace: &str) -> Map {
     let mut total: Map = hard.keys().map(|key| (key.clone(), Node::from("0"))).collect();
     let own_bucket = |resource: &&Arc<Resource>| resource.namespaced() && resource.version.storage;
     for resource in Registry::builtin().iter().filter(own_bucket) {
