@@ -1,4 +1,5 @@
-//! Authorization: whether a user may do what a request asks, decided over the stored roles and bindings.
+//! Authorization: whether a user may do what a request asks, decided over the stored roles and bindings, and for
+//! kubelets over their pods.
 //!
 //! Keeps: `system:masters` passes before anything is read; every other answer comes from a policy compiled from
 //! the four RBAC kinds, compiled again only when one of them changed, and never older than the view it is asked
@@ -19,6 +20,7 @@ use crate::user::{SYSTEM_MASTERS, User};
 
 pub mod aggregation;
 pub mod escalation;
+pub(crate) mod node;
 mod policy;
 pub mod rbac;
 pub mod rule;
@@ -45,6 +47,8 @@ pub struct Attributes<'a> {
     pub namespace: &'a str,
     /// Object name; empty for the collection.
     pub name: &'a str,
+    /// The node of an exact `spec.nodeName` selector; empty without one.
+    pub selected_node: &'a str,
     /// The path, for requests that are not for resources.
     pub path: &'a str,
 }
@@ -63,6 +67,8 @@ pub enum Decision {
 pub enum Reason {
     /// The user is in `system:masters`.
     Masters,
+    /// The user is a kubelet and this is its own, or its pods'.
+    Node,
     /// A binding grants it.
     Granted(Grant),
 }
@@ -86,6 +92,7 @@ impl<'a> From<&'a request::Attributes> for Attributes<'a> {
             subresource: &request.subresource,
             namespace: &request.namespace,
             name: &request.name,
+            selected_node: &request.selected_node,
             path: &request.path,
         }
     }
@@ -163,7 +170,7 @@ impl Decision {
     /// Why, in upstream's words; may be empty.
     pub fn reason(&self) -> String {
         match self {
-            Decision::Allow(Reason::Masters) => String::new(),
+            Decision::Allow(Reason::Masters | Reason::Node) => String::new(),
             Decision::Allow(Reason::Granted(grant)) => format!("RBAC: allowed by {grant}"),
             Decision::NoOpinion(reason) => reason.clone(),
         }
@@ -192,22 +199,31 @@ impl Authorizer {
         if user.in_group(SYSTEM_MASTERS) {
             return Decision::Allow(Reason::Masters);
         }
+        // As upstream: the Node authorizer first, then RBAC; the first that allows decides.
+        let node = node::identity(user).map(|node| node::authorize(view, node, attributes));
+        if node == Some(node::Opinion::Allow) {
+            return Decision::Allow(Reason::Node);
+        }
         let policy = self.policy(view);
         match policy.find(user, attributes.namespace, |rule| rule.allows(attributes)) {
             Some(grant) => Decision::Allow(Reason::Granted(grant.clone())),
-            None => Decision::NoOpinion(policy.why_not(user, attributes.namespace)),
+            None => {
+                let mut why = policy.why_not(user, attributes.namespace);
+                if let Some(node::Opinion::None(reason)) = node
+                    && !reason.is_empty()
+                {
+                    why = if why.is_empty() { reason } else { format!("{reason}, {why}") };
+                }
+                Decision::NoOpinion(why)
+            }
         }
     }
 
     /// Refuses with 403 what `user` may not do.
     pub fn check(&self, view: &View, user: &User, attributes: &Attributes<'_>) -> Result<(), Error> {
-        if user.in_group(SYSTEM_MASTERS) {
-            return Ok(());
-        }
-        let policy = self.policy(view);
-        match policy.find(user, attributes.namespace, |rule| rule.allows(attributes)) {
-            Some(_) => Ok(()),
-            None => Err(attributes.forbidden(user, &policy.why_not(user, attributes.namespace))),
+        match self.authorize(view, user, attributes) {
+            Decision::Allow(_) => Ok(()),
+            Decision::NoOpinion(why) => Err(attributes.forbidden(user, &why)),
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 
 use crate::admission::{self, Companions};
+use crate::authorization::Rule;
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::codec;
@@ -49,6 +50,11 @@ pub(crate) fn list_servers(
     let mut plan = Plan::new(view, cluster, clock, &now);
     kubernetes_service::list(&mut plan, servers);
     plan.companions
+}
+
+/// What kubelets may do that is not subdivided by node.
+pub(crate) fn node_rules() -> Vec<Rule> {
+    rbac::node_rules()
 }
 
 /// A transaction in the making.

@@ -29,6 +29,8 @@ pub struct Attributes {
     pub name: String,
     /// The name stood in the path (not only in a field selector).
     pub names_object: bool,
+    /// The node of an exact `spec.nodeName` selector of a list, watch or deletecollection; empty without one.
+    pub selected_node: String,
     /// What follows the subresource (proxy paths).
     pub rest: String,
 }
@@ -194,25 +196,27 @@ impl Attributes {
         if self.verb == "watch" || !self.name.is_empty() {
             return;
         }
+        self.selected_node = exact(query, "spec.nodeName").unwrap_or_default();
         match self.verb.as_str() {
             "get" => {
                 self.verb = if query.flag("watch") { "watch" } else { "list" }.to_owned();
-                self.name = exact_name(query).unwrap_or_default();
+                self.name = exact(query, "metadata.name").unwrap_or_default();
             }
             "delete" => {
                 self.verb = "deletecollection".to_owned();
-                self.name = exact_name(query).unwrap_or_default();
+                self.name = exact(query, "metadata.name").unwrap_or_default();
             }
             _ => {}
         }
     }
 }
 
-/// The name of an exact `metadata.name` field selector.
-fn exact_name(query: &Query) -> Option<String> {
-    let selector = query.non_empty("fieldSelector")?;
+/// The value that a field selector demands of `field` exactly. Selectors with escaped characters demand nothing here:
+/// what looks like a term in one may be part of another term's value, and rights hang on the answer.
+fn exact(query: &Query, field: &str) -> Option<String> {
+    let selector = query.non_empty("fieldSelector").filter(|selector| !selector.contains('\\'))?;
     selector.split(',').find_map(|term| {
-        let value = term.strip_prefix("metadata.name=")?;
+        let value = term.strip_prefix(field)?.strip_prefix('=')?;
         let value = value.strip_prefix('=').unwrap_or(value);
         (!value.is_empty()).then(|| value.to_owned())
     })
@@ -272,6 +276,11 @@ mod tests {
                 http::Method::GET,
                 "/api/v1/namespaces/a/pods?fieldSelector=metadata.name%3Dx",
                 "list  v1 pods/ a x",
+            ),
+            (
+                http::Method::GET,
+                "/api/v1/namespaces/a/pods?fieldSelector=status.phase!%3Da%5C,metadata.name%3Dx",
+                "list  v1 pods/ a ",
             ),
             (http::Method::POST, "/apis/apps/v1/namespaces/a/deployments", "create apps v1 deployments/ a "),
         ] {

@@ -6,7 +6,16 @@ use crate::fixture::{Fixture, user};
 fn asked<'a>(verb: &'a str, resource: &'a str, namespace: &'a str, name: &'a str) -> Attributes<'a> {
     let (group, resource) = resource.split_once(':').unwrap_or(("", resource));
     let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-    Attributes { verb, is_resource: true, group, resource, subresource, namespace, name, path: "" }
+    Attributes {
+        verb,
+        is_resource: true,
+        group,
+        resource,
+        subresource,
+        namespace,
+        name,
+        ..Attributes::default()
+    }
 }
 
 fn check(fixture: &Fixture, user: &User, attributes: &Attributes<'_>, expected: &str) {

@@ -46,6 +46,12 @@ pub(super) fn plan(plan: &mut Plan<'_>) {
     }
 }
 
+/// The rules of `system:node` as they are compiled in.
+pub(super) fn node_rules() -> Vec<Rule> {
+    let role = CLUSTER_ROLES.iter().find(|role| role.name == "system:node");
+    role.into_iter().flat_map(|role| role.rules).map(|rule| rules::parse(rule)).collect()
+}
+
 fn stored(
     plan: &Plan<'_>,
     resource: &Resource,
