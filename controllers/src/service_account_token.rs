@@ -2,7 +2,8 @@
 //!
 //! The token is put into the Secret when that is written (admission does it, so no controller needs the signing key).
 //! An account that the view lacks is asked for again before anything is deleted, because the view of accounts may be
-//! behind that of Secrets.
+//! behind that of Secrets. As upstream's, this controller has no account of its own: it acts as
+//! `system:kube-controller-manager`.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -35,7 +36,6 @@ pub(crate) const CONTROLLER: Controller = Controller {
         });
     },
     shape: Shape::Reconcile(|context, key| reconcile(context, key)),
-    rules: &["get core:serviceaccounts", "delete core:secrets"],
     ..Controller::DEFAULT
 };
 
@@ -51,7 +51,7 @@ fn reconcile<'a>(context: &'a Context, key: &'a Key) -> BoxFuture<'a, Result<Nex
             return Ok(Next::Change);
         }
         let target = Target::new(ServiceAccount::RESOURCE, &key.namespace, account);
-        match context.api.fetch(target).await {
+        match context.shared.fetch(target).await {
             Ok(found) if belongs(&found.meta.uid) => return Ok(Next::Change),
             Ok(_) => {}
             Err(error) if error.is_not_found() => {}
@@ -59,7 +59,7 @@ fn reconcile<'a>(context: &'a Context, key: &'a Key) -> BoxFuture<'a, Result<Nex
         }
         let options = DeleteOptions::of_uid(secret.meta.uid.as_str());
         let target = Target::new(Secret::RESOURCE, &key.namespace, &key.name);
-        match context.api.delete(target, &options).await {
+        match context.shared.delete(target, &options).await {
             Ok(_) => Ok(Next::Change),
             Err(error) if error.is_not_found() || error.is_conflict() => Ok(Next::Change),
             Err(error) => Err(error),

@@ -24,6 +24,7 @@ use pintle_controllers::api::{
     Api, ApiError, Call, Cause, Changes, Connect, DeleteOptions, Deleted, Discovery, ListOptions, Meta,
     Object, Page, PatchType, Resource, Target, Version, WatchEvent, WriteOptions,
 };
+use pintle_controllers::settings::Settings;
 
 use super::discovery;
 use super::rest::Rest;
@@ -64,6 +65,10 @@ impl Connect for InProcess {
         let name = "system:kube-controller-manager".to_owned();
         let user = User { name, groups: vec!["system:authenticated".to_owned()], ..User::default() };
         self.connection(user, "pintle-controllers")
+    }
+
+    fn settings(&self) -> Settings {
+        Settings { root_ca: self.server.cluster.root_ca.clone() }
     }
 }
 
