@@ -101,8 +101,9 @@ fn reconcile<'a>(context: &'a Context, key: &'a Key) -> BoxFuture<'a, Result<Nex
                 return Ok(Next::Change);
             }
             Some(_) => {
-                // Whoever put labels or further annotations on it keeps them.
-                let stored = context.api.fetch(target).await?;
+                // Whoever put labels or further annotations on it keeps them. The publisher's own role has no right to
+                // read, as upstream's has none.
+                let stored = context.shared.fetch(target).await?;
                 let mut object: serde_json::Value = stored.decode()?;
                 object["metadata"]["annotations"][NOTE_KEY] = NOTE.into();
                 object["data"] = body["data"].clone();
