@@ -48,13 +48,23 @@ pub(crate) async fn read(server: &Server) -> Result<BTreeMap<NodeId, Entry>, Err
     Ok(data.into_iter().flatten().filter_map(entry).collect())
 }
 
-/// Writes what a node says of itself.
-pub(crate) async fn publish(server: &Server, node: NodeId, entry: &Entry) -> Result<(), Error> {
-    if read(server).await?.get(&node) == Some(entry) {
+/// Writes what a node says of itself, and forgets who is no member any more.
+pub(crate) async fn publish(
+    server: &Server,
+    node: NodeId,
+    entry: &Entry,
+    members: &[NodeId],
+) -> Result<(), Error> {
+    let known = read(server).await?;
+    let gone: Vec<_> = known.keys().filter(|known| !members.contains(known)).collect();
+    if known.get(&node) == Some(entry) && gone.is_empty() {
         return Ok(());
     }
     let text = serde_json::to_string(entry).map_err(|error| Error::Internal(error.to_string()))?;
-    let data = json!({ node.to_string(): text });
+    let mut data = json!({ node.to_string(): text });
+    for gone in gone {
+        data[gone.to_string()] = Value::Null;
+    }
     match patch(server, &json!({ "data": data })).await {
         Err(Error::NotFound { .. }) => {}
         other => return other,

@@ -207,7 +207,8 @@ async fn get_ready(
         api_address: advertised.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    if let Err(error) = directory::publish(server, NodeId(store.status().node), &entry).await {
+    let members: Vec<NodeId> = store.members().iter().map(|member| NodeId(member.node)).collect();
+    if let Err(error) = directory::publish(server, NodeId(store.status().node), &entry, &members).await {
         tracing::warn!(%error, "the other members are not told where this node serves the API");
     }
     Ok(())

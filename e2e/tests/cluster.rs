@@ -165,6 +165,37 @@ fn members_restart_with_the_command_that_they_joined_with() {
 }
 
 #[test]
+fn a_cluster_that_lost_power_comes_back() {
+    let mut cluster = Cluster::start();
+    create(&cluster.kubectl(0), "kept");
+    cluster.nodes.iter_mut().for_each(Server::kill);
+    // No node is ready before a majority runs.
+    std::thread::scope(|scope| {
+        for node in &mut cluster.nodes {
+            scope.spawn(|| node.start_again());
+        }
+    });
+    assert!((0..3).all(|node| holds(&cluster.kubectl(node), "kept")));
+    create(&cluster.kubectl(2), "after");
+}
+
+#[test]
+fn a_server_that_stops_is_unready_before_it_is_gone() {
+    let address = free_address();
+    let mut server = Server::start_with(&["--peer-listen", &address, "--shutdown-delay", "5s"]);
+    let url = server.url("/readyz");
+    let curl = server.anonymous_curl();
+    let readyz = || curl.run(&["--output", "/dev/null", "--write-out", "%{http_code}", &url]).stdout;
+    assert_eq!(readyz(), "200");
+    server.signal("TERM");
+    // The delay ends this when readiness does not.
+    let said = std::iter::repeat_with(readyz).find(|code| code != "200").expect("it goes on");
+    assert_eq!(said, "500");
+    create(&server.kubectl(), "meanwhile");
+    assert!(server.end("CONT").success());
+}
+
+#[test]
 fn a_node_that_was_alone_becomes_the_first_of_a_cluster() {
     let mut server = Server::start();
     create(&server.kubectl(), "kept");

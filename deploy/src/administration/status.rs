@@ -1,7 +1,7 @@
 //! What this node knows of itself.
 
 use pintle_apiserver::Server;
-use pintle_store::{Health, Link, MemberRole};
+use pintle_store::{Health, Link, Member, MemberRole};
 
 use super::Administration;
 use crate::{
@@ -45,7 +45,7 @@ impl Administration {
             links,
             alarms: Vec::new(),
         };
-        report.alarms = alarms(&report);
+        report.alarms = alarms(&report, &members);
         report
     }
 
@@ -64,7 +64,7 @@ impl Administration {
 }
 
 /// What an operator should look at.
-fn alarms(report: &StatusReport) -> Vec<String> {
+fn alarms(report: &StatusReport, members: &[Member]) -> Vec<String> {
     let mut alarms = Vec::new();
     if report.leader.is_none() {
         alarms.push("there is no leader: start the other members, or look at the links below".to_owned());
@@ -72,6 +72,18 @@ fn alarms(report: &StatusReport) -> Vec<String> {
     if report.stored_bytes >= report.quota_bytes / 100 * QUOTA_ALARM_PERCENT {
         let (stored, quota) = (Size(report.stored_bytes), Size(report.quota_bytes));
         alarms.push(format!("{stored} of {quota} are used: delete objects, or raise --storage-quota"));
+    }
+    for member in members.iter().filter(|member| member.active == Some(false)) {
+        let (node, address) = (NodeId(member.node), &member.address);
+        alarms.push(format!(
+            "member {node} ({address}) is not reached: start it, or remove it with `pintle member remove {node}`"
+        ));
+    }
+    for member in members.iter().filter(|member| member.disk_full == Some(true)) {
+        let node = NodeId(member.node);
+        alarms.push(format!(
+            "the disk of member {node} is full: make room on it, growth is refused until then"
+        ));
     }
     let mut down: Vec<_> =
         report.links.iter().filter_map(|link| Some((link.node, link.down.as_ref()?))).collect();

@@ -54,9 +54,10 @@ fn save(args: &SnapshotSaveArgs) -> Result<(), Error> {
 }
 
 async fn receive(client: &Client, partial: &Partial) -> Result<(), Error> {
+    let expected = client.get::<wire::StatusReport>(wire::STATUS).await?.stored_bytes;
     let answer = client.send(Method::GET, wire::SNAPSHOT, Bytes::new()).await?;
     let mut body = answer.into_body();
-    let mut progress = Progress::default();
+    let mut progress = Progress { expected, ..Progress::default() };
     while let Some(frame) = body.frame().await {
         let broken = |error: hyper::Error| crate::client::ClientError::Broken {
             address: client.address.clone(),
@@ -202,6 +203,7 @@ impl Report {
 #[derive(Default)]
 struct Progress {
     bytes: u64,
+    expected: u64,
     shown: u64,
     line: bool,
 }
@@ -211,7 +213,7 @@ impl Progress {
         self.bytes += bytes as u64;
         if self.bytes - self.shown >= PROGRESS_BYTES {
             self.shown = self.bytes;
-            self.show(&format!("{} received", Size(self.bytes)));
+            self.show(&format!("{} of about {}", Size(self.bytes), Size(self.expected.max(self.bytes))));
         }
     }
 
