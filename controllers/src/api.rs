@@ -143,6 +143,8 @@ pub trait Api: Send + Sync + 'static {
 pub struct Discovery {
     /// Every resource, in its preferred version.
     pub resources: Vec<ServedResource>,
+    /// Every version of every group, as `group/version` (`v1` for core).
+    pub group_versions: Vec<String>,
     /// Group versions that are served but could not be asked, as `group/version`.
     pub failed: Vec<String>,
 }

@@ -59,6 +59,7 @@ pub use view::{Snapshot, View};
 #[cfg(test)]
 mod fake;
 
+mod garbage_collector;
 mod namespace;
 
 #[cfg(test)]
@@ -78,6 +79,7 @@ mod token_cleaner;
 /// Every controller.
 pub const ALL: &[&Controller] = &[
     &namespace::CONTROLLER,
+    &garbage_collector::CONTROLLER,
     &endpoints::CONTROLLER,
     &endpoint_slices::CONTROLLER,
     &endpoint_slice_mirroring::CONTROLLER,

@@ -516,7 +516,8 @@ impl Api for FakeApi {
         let failed = state.failed_groups.clone();
         let mut resources = state.served.clone();
         resources.retain(|served| !failed.contains(&served.resource.api_version()));
-        Box::pin(async move { Ok(Discovery { resources, failed }) })
+        let group_versions = resources.iter().map(|served| served.resource.api_version()).collect();
+        Box::pin(async move { Ok(Discovery { resources, group_versions, failed }) })
     }
 
     fn fetch<'a>(&'a self, target: Target<'a>) -> Call<'a, Object> {

@@ -56,10 +56,12 @@ pub(super) fn read(document: &[u8], discovery: &mut Discovery) -> Result<(), Api
     for group in list.items {
         let mut seen = Vec::new();
         for version in group.versions {
+            let slash = if group.metadata.name.is_empty() { "" } else { "/" };
+            let group_version = format!("{}{slash}{}", group.metadata.name, version.version);
             if version.freshness == "Stale" {
-                let slash = if group.metadata.name.is_empty() { "" } else { "/" };
-                discovery.failed.push(format!("{}{slash}{}", group.metadata.name, version.version));
+                discovery.failed.push(group_version.clone());
             }
+            discovery.group_versions.push(group_version);
             for served in version.resources {
                 if seen.contains(&served.resource) {
                     continue;
@@ -100,5 +102,6 @@ mod tests {
             .collect();
         assert_eq!(found, ["deployments.apps v1 true", "old.apps v1beta1 false"]);
         assert_eq!(discovery.failed, ["apps/v1beta1"]);
+        assert_eq!(discovery.group_versions, ["apps/v1", "apps/v1beta1"]);
     }
 }
