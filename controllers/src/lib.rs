@@ -61,6 +61,7 @@ mod fake;
 
 mod garbage_collector;
 mod namespace;
+mod pod_garbage_collector;
 
 #[cfg(test)]
 mod endpoint_fixture;
@@ -80,6 +81,7 @@ mod token_cleaner;
 pub const ALL: &[&Controller] = &[
     &namespace::CONTROLLER,
     &garbage_collector::CONTROLLER,
+    &pod_garbage_collector::CONTROLLER,
     &endpoints::CONTROLLER,
     &endpoint_slices::CONTROLLER,
     &endpoint_slice_mirroring::CONTROLLER,
