@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod closed_loop;
 pub mod connection;
+pub mod endpoint_watchers;
 pub mod error;
 pub mod latencies;
 pub mod life_cycle;

@@ -35,17 +35,18 @@ subsets: [{addresses: [{ip: 192.0.2.4}], ports: [{port: 8080}]}]
 const SLICES: &str = "jsonpath={.endpoints[*].addresses[0]} ready {.endpoints[*].conditions.ready} \
     serving {.endpoints[*].conditions.serving} terminating {.endpoints[*].conditions.terminating}{\"\\n\"}";
 
+/// An endpoint's address, and whether it is ready, serving and terminating.
+type Endpoint = (&'static str, bool, bool, bool);
+
 /// The line that it prints.
-fn line(endpoints: &[(&str, bool, bool, bool)]) -> String {
-    let all = |text: &dyn Fn(&(&str, bool, bool, bool)) -> String| {
-        endpoints.iter().map(text).collect::<Vec<_>>().join(" ")
-    };
+fn line(endpoints: &[Endpoint]) -> String {
+    let all = |text: fn(&Endpoint) -> String| endpoints.iter().map(text).collect::<Vec<_>>().join(" ");
     format!(
         "{} ready {} serving {} terminating {}",
-        all(&|it| it.0.to_owned()),
-        all(&|it| it.1.to_string()),
-        all(&|it| it.2.to_string()),
-        all(&|it| it.3.to_string())
+        all(|it| it.0.to_owned()),
+        all(|it| it.1.to_string()),
+        all(|it| it.2.to_string()),
+        all(|it| it.3.to_string())
     )
 }
 

@@ -57,6 +57,10 @@ struct Options {
     #[arg(long, default_value_t = 10_000)]
     pods: usize,
 
+    /// Services to create, each with ten pods; 0 leaves their scenarios out.
+    #[arg(long, default_value_t = 1_000)]
+    services: usize,
+
     /// Print only the scenarios whose name contains this text; may be repeated.
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
@@ -90,6 +94,7 @@ async fn run(options: Options) -> Result<usize> {
         time: Duration::from_secs(options.seconds.max(1)),
         config_maps: options.config_maps,
         pods: options.pods,
+        services: options.services,
         only: options.only.clone(),
     };
     table::print_heading();

@@ -1,5 +1,6 @@
 //! The scenarios, in the order in which they build on each other: what the first ones create, the later ones read.
 
+mod endpoints;
 mod lists;
 mod reads;
 mod watches;
@@ -36,6 +37,8 @@ pub struct Plan {
     pub config_maps: usize,
     /// Pods to create.
     pub pods: usize,
+    /// Services to create, each with ten pods.
+    pub services: usize,
     /// Only scenarios whose name contains one of these; all when empty.
     pub only: Vec<String>,
 }
@@ -82,6 +85,7 @@ impl Run {
         watches::by_node(self).await;
         writes::events(self).await;
         reads::events(self).await;
+        endpoints::all(self).await;
     }
 
     /// What was created.
