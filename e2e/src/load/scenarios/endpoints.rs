@@ -28,7 +28,7 @@ const NODE: &str = "endpoints-node";
 
 pub(super) async fn all(run: &mut Run) {
     let services = run.plan.services;
-    let scenario = format!("{services} services x {PODS} pods: their endpoints");
+    let scenario = format!("endpoints, {services} x {PODS} pods");
     if !run.wants(&scenario) || services == 0 {
         return;
     }
@@ -88,7 +88,7 @@ async fn come(run: &Run, scenario: &str, watchers: &Watchers) -> Result<Row> {
     .await?;
     let (lags, events) = watchers.slices.finish().await?;
     watchers.endpoints.finish().await?;
-    Ok(row(run, &format!("{scenario}, pods come"), count, lags, began, before)
+    Ok(row(run, &format!("{scenario}: all come"), count, lags, began, before)
         .note(format!("{events} events")))
 }
 
@@ -108,10 +108,9 @@ async fn go(run: &Run, scenario: &str, watchers: &Watchers) -> Result<Vec<Row>> 
     }
     let (to_slices, _) = watchers.slices.finish().await?;
     let (to_endpoints, _) = watchers.endpoints.finish().await?;
-    let scenario = format!("{scenario}, {DELETIONS_PER_SECOND} deletions/s");
     Ok(vec![
-        row(run, &format!("{scenario}, to slices"), deletions, to_slices, began, before),
-        row(run, &format!("{scenario}, to Endpoints"), deletions, to_endpoints, began, before),
+        row(run, &format!("{scenario}: deletion to slice"), deletions, to_slices, began, before),
+        row(run, &format!("{scenario}: deletion to Endpoints"), deletions, to_endpoints, began, before),
     ])
 }
 
@@ -134,7 +133,7 @@ async fn change(run: &Run, scenario: &str, watchers: &Watchers) -> Result<Row> {
     .await?;
     let (lags, events) = watchers.slices.finish().await?;
     watchers.endpoints.finish().await?;
-    Ok(row(run, &format!("{scenario}, all unready"), count, lags, began, before)
+    Ok(row(run, &format!("{scenario}: all turn unready"), count, lags, began, before)
         .note(format!("{events} events")))
 }
 
