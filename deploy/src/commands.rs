@@ -6,7 +6,7 @@ pub(crate) mod snapshot;
 pub(crate) mod status;
 pub(crate) mod token;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -26,10 +26,10 @@ fn kubeconfig(args: &ClusterArgs) -> Result<KubeconfigFile, Error> {
 
 #[allow(clippy::disallowed_methods, reason = "KUBECONFIG is how every client of Kubernetes is told")]
 fn kubeconfig_path(args: &ClusterArgs) -> PathBuf {
-    let own = layout::admin_kubeconfig(&args.data_dir);
-    let given = args.kubeconfig.clone();
-    let named = || std::env::var_os("KUBECONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
-    given.or_else(named).unwrap_or(own)
+    let told = args.kubeconfig.clone().or(args.data_dir.as_deref().map(layout::admin_kubeconfig));
+    // As kubectl: several files may be named; the first one counts here.
+    let named = || std::env::split_paths(&std::env::var_os("KUBECONFIG")?).find(|path| path.is_file());
+    told.or_else(named).unwrap_or_else(|| layout::admin_kubeconfig(Path::new(layout::DEFAULT_DATA_DIR)))
 }
 
 /// Runs what a command asks of a server.

@@ -30,6 +30,7 @@ use crate::{
     layout,
     node_id::NodeId,
     print::print,
+    size::Size,
     wire::{self, JoinAnswer, JoinRequest, MemberAddress, MemberRequest, MembersReport},
 };
 
@@ -39,6 +40,8 @@ const CLOCK_SKEW_SECONDS_MAX: u64 = 60;
 const PROMOTION_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a state that has arrived may take to be published.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is shown how much has arrived.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A node that has not joined completely.
@@ -58,6 +61,8 @@ struct Plan {
     cluster: NodeId,
     node: NodeId,
     members: Vec<MemberAddress>,
+    /// About how much this node will receive.
+    stored_bytes: u64,
 }
 
 impl Joining {
@@ -115,7 +120,12 @@ impl Joining {
 
     /// Has this node taken in and waits until the state has arrived.
     pub(crate) async fn complete(self, store: &Store, peer_address: &HostPort) -> Result<(), Error> {
-        let arrived = arrived(store);
+        let arrived = async {
+            tokio::select! {
+                () = arrived(store) => {}
+                () = self.show_progress() => {}
+            }
+        };
         tokio::pin!(arrived);
         tokio::select! {
             () = &mut arrived => {}
@@ -132,7 +142,7 @@ impl Joining {
         // The membership is told a moment before the state is published; every cluster has written something.
         let _ = store.state_at_least(1, PUBLISH_PATIENCE).await;
         let status = store.status();
-        let size = crate::size::Size(status.stored_bytes);
+        let size = Size(status.stored_bytes);
         print(&format!("joining: received the state, {size} up to revision {}\n", status.revision));
         let promoted = tokio::time::timeout(PROMOTION_PATIENCE, became(store, MemberRole::Voter)).await;
         print(match promoted {
@@ -140,6 +150,20 @@ impl Joining {
             Err(_) => "joining: this node will vote when it has caught up\n",
         });
         fs::remove_file(&self.file).map_err(|source| Error::JoinFile { path: self.file.clone(), source })
+    }
+
+    /// Shows how much of the state has arrived, as far as it is on the disk already. Never ends.
+    async fn show_progress(&self) {
+        let mut shown = 0;
+        loop {
+            tokio::time::sleep(PROGRESS_INTERVAL).await;
+            let here = self.file.parent().map_or(0, |data_dir| bytes_below(&data_dir.join("state")));
+            if here > shown {
+                let (here, all) = (Size(here), Size(self.plan.stored_bytes.max(here)));
+                print(&format!("joining: received {here} of about {all}\n"));
+            }
+            shown = shown.max(here);
+        }
     }
 
     /// Asks to be taken in, again while the cluster is busy.
@@ -237,7 +261,8 @@ async fn get_keys(
         answer.cluster
     ));
     print(&format!("joining: this node is {node}\n"));
-    Ok(Plan { cluster: answer.cluster, node, members: answer.members })
+    let JoinAnswer { cluster, members, stored_bytes, .. } = answer;
+    Ok(Plan { cluster, node, members, stored_bytes })
 }
 
 /// What a refusal means for whoever joins.
@@ -247,6 +272,17 @@ fn refused(error: ClientError) -> Error {
         Some(StatusCode::FORBIDDEN) => Error::JoinForbidden,
         _ => Error::Join(error),
     }
+}
+
+/// The bytes of all files below a directory; what disappears meanwhile does not count.
+fn bytes_below(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => bytes_below(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    });
+    bytes.sum()
 }
 
 fn read(file: &Path) -> Result<Option<Plan>, Error> {
@@ -294,7 +330,7 @@ mod tests {
         let file = layout::joining(directory.path());
         assert!(read(&file).unwrap().is_none());
         let members = vec![MemberAddress { node: NodeId(7), address: "10.0.0.1:6444".to_owned() }];
-        let plan = Plan { cluster: NodeId(u64::MAX), node: NodeId(9), members };
+        let plan = Plan { cluster: NodeId(u64::MAX), node: NodeId(9), members, stored_bytes: 7 };
         write(directory.path(), &file, &plan).unwrap();
         let found = read(&file).unwrap().unwrap();
         assert_eq!((found.cluster, found.node), (plan.cluster, plan.node));

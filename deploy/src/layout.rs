@@ -22,6 +22,9 @@ pub(crate) fn companions() -> Vec<String> {
     [PKI, ADMIN_KUBECONFIG, JOINING, JOINING_NEW].map(str::to_owned).to_vec()
 }
 
+/// Where everything is kept when nothing else is said.
+pub(crate) const DEFAULT_DATA_DIR: &str = "./pintle-data";
+
 const JOINING: &str = "joining.json";
 const JOINING_NEW: &str = "joining.new";
 const ADMIN_KUBECONFIG: &str = "admin.kubeconfig";

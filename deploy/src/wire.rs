@@ -109,6 +109,9 @@ pub(crate) struct JoinAnswer {
     /// An id that was never used.
     pub(crate) node: NodeId,
     pub(crate) members: Vec<MemberAddress>,
+    /// About how much a new node will receive.
+    #[serde(default)]
+    pub(crate) stored_bytes: u64,
     pub(crate) service_cidr: String,
     pub(crate) unix_seconds: i64,
 }

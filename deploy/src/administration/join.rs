@@ -43,6 +43,7 @@ impl Administration {
             cluster: NodeId(status.cluster),
             node: new_id(server),
             members: members.iter().filter(|member| !member.address.is_empty()).map(address).collect(),
+            stored_bytes: status.stored_bytes,
             service_cidr: self.service_cidr.clone(),
             unix_seconds: server.clock.unix_seconds(),
         })

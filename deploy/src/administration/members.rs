@@ -36,7 +36,8 @@ impl Administration {
                 api_address: entry.map(|entry| entry.api_address.clone()),
                 role: role_name(member.role).to_owned(),
                 leader: member.leads,
-                applied: member.applied.or(member.matched),
+                // A node that has just joined has not said yet what it has applied.
+                applied: member.applied.filter(|applied| *applied > 0).or(member.matched),
                 lag: member.lag,
                 version: entry.map(|entry| entry.version.clone()),
             }

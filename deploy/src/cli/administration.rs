@@ -1,5 +1,5 @@
-//! Commands that ask a running server, or work on a snapshot. Keeps: whatever asks a server finds it in the same three
-//! ways, as kubectl would: `--kubeconfig`, `KUBECONFIG`, the administrator's of a data directory.
+//! Commands that ask a running server, or work on a snapshot. Keeps: whatever asks a server finds it in the same way:
+//! by its flags, then by `KUBECONFIG` as kubectl does, then in the default data directory.
 
 use std::path::PathBuf;
 
@@ -10,13 +10,13 @@ use crate::{duration::Length, node_id::NodeId};
 /// Which server is asked, and as whom.
 #[derive(Args)]
 pub(crate) struct ClusterArgs {
-    /// Kubeconfig to use; by default $KUBECONFIG, else the administrator's of the data directory.
-    #[arg(long, value_name = "FILE")]
+    /// Kubeconfig to use; by default $KUBECONFIG, else the administrator's in ./pintle-data.
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     pub(crate) kubeconfig: Option<PathBuf>,
 
-    /// Data directory of a server on this machine.
-    #[arg(long, value_name = "DIRECTORY", default_value = "./pintle-data")]
-    pub(crate) data_dir: PathBuf,
+    /// Data directory of a server on this machine, whose administrator's kubeconfig is used.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
