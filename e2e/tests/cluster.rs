@@ -3,7 +3,9 @@
 use std::{net::TcpListener, path::Path};
 
 use pintle_e2e::{
-    clients::Client,
+    clients::{Client, Lines},
+    kubeconfig::Kubeconfig,
+    kubelets::{Kubelets, Options},
     server::{Server, binary, run},
 };
 use serde_json::Value;
@@ -353,4 +355,69 @@ fn copy_pki(from: &Path, to: &Path) {
             }
         }
     }
+}
+
+/// The ports of these nodes, as the endpoints of the service `kubernetes` list them.
+fn ports(cluster: &Cluster, nodes: &[usize]) -> String {
+    let port = |node: &usize| {
+        let (_, port) = cluster.nodes[*node].address().rsplit_once(':').expect("an address has a port");
+        port.parse::<u16>().expect("a port is a number")
+    };
+    let mut ports: Vec<u16> = nodes.iter().map(port).collect();
+    ports.sort_unstable();
+    ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// Prints a field of Endpoints as it changes.
+fn watch_endpoints(kubectl: &Client, name: &str, field: &str) -> Lines {
+    let output = format!("--output=jsonpath={{{field}}}{{\"\\n\"}}");
+    kubectl.start(&["get", "endpoints", name, "--watch", &output])
+}
+
+#[test]
+fn the_service_kubernetes_lists_exactly_the_servers_that_live() {
+    let mut cluster = Cluster::start();
+    let leader = cluster.leader(0);
+    let (watching, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    let watch = watch_endpoints(&cluster.kubectl(watching), "kubernetes", ".subsets[*].ports[*].port");
+    let until = |expected: String| watch.find(|line| line.trim_end() == expected);
+    let all = ports(&cluster, &[0, 1, 2]);
+    until(all.clone());
+    cluster.nodes[other].end("TERM");
+    until(ports(&cluster, &[leader, watching]));
+    cluster.nodes[other].start_again();
+    until(all.clone());
+    cluster.nodes[other].kill();
+    until(ports(&cluster, &[leader, watching]));
+    cluster.nodes[other].start_again();
+    until(all);
+    cluster.nodes[leader].kill();
+    until(ports(&cluster, &[watching, other]));
+}
+
+#[test]
+fn endpoints_follow_their_pods_while_the_leader_dies() {
+    let mut cluster = Cluster::start();
+    let leader = cluster.leader(0);
+    let other = (leader + 1) % 3;
+    let kubectl = cluster.kubectl(other);
+    let administrator = Kubeconfig::read(&cluster.nodes[other].kubeconfig()).expect("the server wrote it");
+    let options = Options { bind: true, ..Options::default() };
+    let _nodes = Kubelets::start(&administrator, &options).expect("the server takes nodes");
+    kubectl.ok(&["create", "service", "clusterip", "web", "--tcp=80:8080"]);
+    let run_pod = |name: &str| kubectl.ok(&["run", name, "--image=web:1", "--labels=app=web"]);
+    let watch = watch_endpoints(&kubectl, "web", ".subsets[*].addresses[*].targetRef.name");
+    let until = |expected: &str| watch.find(|line| line.trim_end() == expected);
+    run_pod("web-1");
+    run_pod("web-2");
+    until("web-1 web-2");
+    kubectl.ok(&["delete", "pod", "web-1", "--wait=false"]);
+    cluster.nodes[leader].kill();
+    until("web-2");
+    run_pod("web-3");
+    until("web-2 web-3");
+    kubectl.ok(&["delete", "service", "web"]);
+    kubectl.ok(&["wait", "endpoints/web", "--for=delete", "--timeout=20s"]);
+    let slices = "--selector=kubernetes.io/service-name=web";
+    kubectl.ok(&["wait", "endpointslices", slices, "--for=delete", "--timeout=20s"]);
 }
