@@ -56,12 +56,17 @@ impl Plugin for ServiceAccount {
     }
 
     fn validate(&self, attributes: &mut Attributes<'_>, pod: Option<&Map>) -> Result<(), Error> {
-        let Some(pod) = pod.filter(|_| attributes.creates("pods")) else { return Ok(()) };
+        let adds_containers = attributes.is_for("pods", "ephemeralcontainers");
+        let Some(pod) = pod.filter(|_| adds_containers || attributes.creates("pods")) else { return Ok(()) };
         let Some(spec) = pod.map("spec") else { return Ok(()) };
-        let checked = if pod.annotation(MIRROR).is_some() {
-            check_mirror(spec)
-        } else {
-            find(attributes, spec.str("serviceAccountName")).and_then(|account| check_secrets(account, spec))
+        let checked = match (pod.annotation(MIRROR).is_some(), adds_containers) {
+            (true, true) => Ok(()),
+            (true, false) => check_mirror(spec),
+            // The account of a running pod may be gone; then nothing is listed anywhere.
+            (false, true) => find(attributes, spec.str("serviceAccountName"))
+                .map_or(Ok(()), |account| check_secrets(account, spec)),
+            (false, false) => find(attributes, spec.str("serviceAccountName"))
+                .and_then(|account| check_secrets(account, spec)),
         };
         checked.map_err(|cause| attributes.forbidden(Some(pod), cause))
     }
@@ -128,18 +133,21 @@ fn check_mirror(spec: &Map) -> Result<(), String> {
     if !spec.str("serviceAccountName").is_empty() {
         return Err("a mirror pod may not reference service accounts".to_owned());
     }
-    if !secrets(spec).is_empty() {
+    if !secrets(spec).is_empty() || !spec.list("imagePullSecrets").is_empty() || projects(spec, "secret") {
         return Err("a mirror pod may not reference secrets".to_owned());
     }
-    let projects_token = spec
-        .maps("volumes")
-        .filter_map(|volume| volume.map("projected"))
-        .flat_map(|projected| projected.maps("sources"))
-        .any(|source| source.contains("serviceAccountToken"));
-    if projects_token {
+    if projects(spec, "serviceAccountToken") {
         return Err("a mirror pod may not use ServiceAccountToken volume projections".to_owned());
     }
     Ok(())
+}
+
+/// Whether a projected volume has a source of this sort.
+fn projects(spec: &Map, source: &str) -> bool {
+    spec.maps("volumes")
+        .filter_map(|volume| volume.map("projected"))
+        .flat_map(|projected| projected.maps("sources"))
+        .any(|it| it.contains(source))
 }
 
 /// An account may ask that its pods only use the secrets that it lists.
@@ -152,45 +160,55 @@ fn check_secrets(account: &Entry, spec: &Map) -> Result<(), String> {
         return Ok(());
     }
     let listed = |list: &str, name: &str| account.maps(list).any(|secret| secret.str("name") == name);
+    let account = account.name();
     for (place, name) in secrets(spec) {
-        let list = if place == "imagePullSecrets" { "imagePullSecrets" } else { "secrets" };
-        if !listed(list, &name) {
-            let account = account.name();
+        if !listed("secrets", &name) {
             return Err(format!(
-                "{place} with secret {name:?} is not allowed because service account {account} does not reference \
+                "{place}secret.secretName={name:?} is not allowed because service account {account} does not reference \
                  that secret"
+            ));
+        }
+    }
+    for (at, secret) in spec.maps("imagePullSecrets").enumerate() {
+        let name = secret.str("name");
+        if !listed("imagePullSecrets", name) {
+            return Err(format!(
+                "imagePullSecrets[{at}].name={name:?} is not allowed because service account {account} does not \
+                 reference that imagePullSecret"
             ));
         }
     }
     Ok(())
 }
 
-/// The secrets that a pod names, each with the place where it does.
-fn secrets(spec: &Map) -> Vec<(&'static str, String)> {
+/// The secrets that a pod's volumes and containers name, each with the place where they do, in upstream's words.
+/// Projected volumes do not count: upstream does not look into them.
+fn secrets(spec: &Map) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut add = |place: &'static str, name: &str| {
+    let mut add = |place: String, name: &str| {
         if !name.is_empty() {
             found.push((place, name.to_owned()));
         }
     };
     for volume in spec.maps("volumes") {
-        add("volume", volume.str_at(&["secret", "secretName"]));
-        for source in volume.map("projected").into_iter().flat_map(|projected| projected.maps("sources")) {
-            add("volume", source.str_at(&["secret", "name"]));
-        }
+        add("volume with ".to_owned(), volume.str_at(&["secret", "secretName"]));
     }
-    for containers in ["initContainers", "containers", "ephemeralContainers"] {
+    for (containers, title) in [
+        ("initContainers", "init container"),
+        ("containers", "container"),
+        ("ephemeralContainers", "ephemeral container"),
+    ] {
         for container in spec.maps(containers) {
+            let own = container.str("name");
             for variable in container.maps("env") {
-                add("env", variable.str_at(&["valueFrom", "secretKeyRef", "name"]));
+                let place = format!("{title} {own} with envVar {} referencing ", variable.str("name"));
+                add(place, variable.str_at(&["valueFrom", "secretKeyRef", "name"]));
             }
             for source in container.maps("envFrom") {
-                add("envFrom", source.str_at(&["secretRef", "name"]));
+                let place = format!("{title} {own} with envFrom referencing ");
+                add(place, source.str_at(&["secretRef", "name"]));
             }
         }
-    }
-    for secret in spec.maps("imagePullSecrets") {
-        add("imagePullSecrets", secret.str("name"));
     }
     found
 }
