@@ -117,6 +117,9 @@ pub fn refused(why: Why) -> Error {
         Why::QuotaExceeded => Error::StorageFull(
             "the storage quota is exhausted: delete objects, or raise --storage-quota and restart".to_owned(),
         ),
+        Why::DiskFull => Error::StorageFull(
+            "the disks of too many nodes are full: make room on them, or delete objects".to_owned(),
+        ),
         Why::TooLarge => Error::TooLarge(TXN_BYTES_MAX),
         Why::Stopping => Error::Unavailable("the server is shutting down".to_owned()),
         Why::NoLeader => Error::Unavailable("no leader".to_owned()),

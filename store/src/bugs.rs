@@ -76,12 +76,14 @@ pub enum Bug {
     SnapshotLosesSessions,
     /// A node that fetches its damaged state forgets the log behind it, which it had acknowledged.
     ForgottenLog,
+    /// The log is written to whatever the room on the disk.
+    FullDisk,
 }
 
 impl Bug {
     /// Every bug that can be planted.
     #[cfg(any(test, feature = "simulation"))]
-    pub const ALL: [Bug; 34] = [
+    pub const ALL: [Bug; 35] = [
         Bug::NoFsync,
         Bug::AckBeforeQuorum,
         Bug::ReusedReadContext,
@@ -116,6 +118,7 @@ impl Bug {
         Bug::SnapshotSkipsEvents,
         Bug::SnapshotLosesSessions,
         Bug::ForgottenLog,
+        Bug::FullDisk,
     ];
 }
 

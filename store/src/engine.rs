@@ -50,12 +50,40 @@ pub trait Engine: Debug + Send + Sync {
         };
         names().map_err(failed)
     }
+    /// The room on the file system of a directory, where it can be told.
+    fn space(&self, directory: &Path) -> Option<Space> {
+        let status = rustix::fs::statvfs(directory).ok()?;
+        Some(Space { free: status.f_bavail * status.f_frsize, total: status.f_blocks * status.f_frsize })
+    }
+    /// Has a file take this many bytes that nothing else can use; 0 removes it.
+    fn set_ballast(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        if bytes == 0 {
+            return std::fs::remove_file(path);
+        }
+        let file = File::create(path)?;
+        let filled = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes);
+        if let Err(error) = filled {
+            // Half a ballast would be mistaken for a whole one.
+            std::fs::remove_file(path)?;
+            return Err(error.into());
+        }
+        file.sync_all()
+    }
     /// Opens or creates a small file that is overwritten in place.
     fn open_block(&self, path: &Path) -> Result<Box<dyn BlockFile>, DiskError> {
         let mut options = OpenOptions::new();
         options.create(true).read(true).write(true).truncate(false);
         Ok(Box::new(options.open(path).map_err(DiskError::io("open the watermark"))?))
     }
+}
+
+/// The room on a file system, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// What may still be written.
+    pub free: u64,
+    /// All there is.
+    pub total: u64,
 }
 
 /// A small file that is overwritten in place.

@@ -17,7 +17,7 @@ use crate::codec::{Malformed, Reader};
 use crate::disk::{
     DataDir, HardStateValue, Identity, LogEntry, Truncation, Watermark, WatermarkFile, chain_of,
 };
-use crate::engine::{BlockFile, Engine, LogStore, LogWrite, StateStore, StateWrite};
+use crate::engine::{BlockFile, Engine, LogStore, LogWrite, Space, StateStore, StateWrite};
 use crate::error::{DiskError, OpenError};
 use crate::machine::Machine;
 use crate::members::{encode_addresses, read_addresses};
@@ -307,6 +307,14 @@ impl Engine for Created<'_> {
 
     fn exists(&self, directory: &Path) -> bool {
         self.engine.exists(directory)
+    }
+
+    fn space(&self, directory: &Path) -> Option<Space> {
+        self.engine.space(directory)
+    }
+
+    fn set_ballast(&self, path: &Path, bytes: u64) -> std::io::Result<()> {
+        self.engine.set_ballast(path, bytes)
     }
 
     fn remove_state(&self, directory: &Path) -> Result<(), DiskError> {

@@ -17,6 +17,8 @@ pub struct Options {
     pub companions: Vec<String>,
     /// Stored bytes (history included) above which growth is refused.
     pub quota_bytes: u64,
+    /// Room on the disk below which growth is refused; never more than a quarter of the file system.
+    pub disk_reserve_bytes: u64,
     /// Bytes that the rings of all buckets may hold together.
     pub ring_bytes: usize,
     /// How long history is kept.
@@ -78,6 +80,7 @@ impl Options {
             data_dir: data_dir.into(),
             companions: ["pki", "admin.kubeconfig"].map(String::from).to_vec(),
             quota_bytes: 8 << 30,
+            disk_reserve_bytes: 128 << 20,
             ring_bytes: 32 << 20,
             history: Duration::from_secs(5 * 60),
             history_bytes: 256 << 20,

@@ -153,7 +153,16 @@ pub(crate) struct Figures {
     pub(crate) ring_bytes: AtomicU64,
     pub(crate) log_syncs: AtomicU64,
     pub(crate) snapshots_installed: AtomicU64,
+    /// Room on this node's disk, [`FREE_UNKNOWN`] where nobody can tell.
+    pub(crate) free_bytes: AtomicU64,
+    /// Whether this node's disk lacks the room for growth.
+    pub(crate) disk_full: AtomicBool,
+    /// Whether it lacks the room for anything large.
+    pub(crate) room_scarce: AtomicBool,
 }
+
+/// Free bytes that nobody could tell.
+pub(crate) const FREE_UNKNOWN: u64 = u64::MAX;
 
 /// An index that is never reached.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -194,6 +203,8 @@ pub(crate) struct Shared {
     pub(crate) members: watch::Sender<Membership>,
     /// What the leader last said about the members.
     pub(crate) roll: Mutex<KnownRoll>,
+    /// Whether too few voters have the room for growth on their disks.
+    pub(crate) refuses_growth: AtomicBool,
     /// Whether the state was damaged, and another node has not sent it yet.
     pub(crate) awaits_state: AtomicBool,
     pub(crate) stopping: AtomicBool,

@@ -6,7 +6,7 @@
 
 mod check;
 mod client;
-mod disk;
+pub(crate) mod disk;
 mod faults;
 mod history;
 mod network;

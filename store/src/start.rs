@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::{Semaphore, watch};
 
 use crate::admission::Admission;
-use crate::disk::{DataDir, Identity};
+use crate::disk::{DataDir, Identity, SpaceWatch};
 use crate::engine::{Engine, StateStore, StateWrite};
 use crate::error::{DiskError, OpenError};
 use crate::fatal::{fatal, spawn};
@@ -177,6 +177,9 @@ pub(crate) fn assemble(
         watermark,
         watermark_synced: shared.options.clock.now(),
         watermark_dirty: false,
+        space: SpaceWatch::new(engine.clone(), data_dir.path().to_owned(), shared.options.disk_reserve_bytes),
+        held: Vec::new(),
+        held_switch: None,
     };
     let state_thread = StateThread {
         shared: shared.clone(),
@@ -253,6 +256,7 @@ fn share(
             addresses: machine.meta.addresses.clone(),
         }),
         roll: Mutex::default(),
+        refuses_growth: AtomicBool::new(false),
         awaits_state: AtomicBool::new(awaits_state),
         stopping: AtomicBool::new(false),
         figures: Figures::default(),

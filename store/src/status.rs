@@ -29,6 +29,10 @@ pub struct Status {
     pub ring_bytes: u64,
     /// Proposals in flight.
     pub proposals_in_flight: usize,
+    /// Room on this node's disk, when it can tell.
+    pub free_bytes: Option<u64>,
+    /// Whether this node's disk lacks the room for growth.
+    pub disk_full: bool,
     /// Synced writes of the log so far.
     pub log_syncs: u64,
     /// What is wrong, if anything.
@@ -44,6 +48,8 @@ pub enum Health {
     AwaitsState,
     /// There is no leader: no writes and no consistent reads.
     NoLeader,
+    /// The disks of too many nodes are full: only deletes and shrinking writes work.
+    DiskFull,
     /// The quota is used up: only deletes and shrinking writes work.
     QuotaExceeded,
     /// The store is shutting down.
@@ -57,6 +63,7 @@ impl Health {
             Health::Good => "good",
             Health::AwaitsState => "waits for the state from another node",
             Health::NoLeader => "no leader",
+            Health::DiskFull => "disk full",
             Health::QuotaExceeded => "quota exceeded",
             Health::Stopping => "stopping",
         }

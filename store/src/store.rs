@@ -26,7 +26,7 @@ use crate::options::Options;
 use crate::past;
 use crate::peers::{Lane, PeerFrame, PeerRefusal};
 use crate::record::Record;
-use crate::shared::{NEVER, OwnerEvent, Reader, Shared};
+use crate::shared::{FREE_UNKNOWN, NEVER, OwnerEvent, Reader, Shared};
 use crate::start::{Started, Threads, start};
 use crate::status::{Health, Leadership, Status};
 use crate::threads::StateEvent;
@@ -110,8 +110,8 @@ impl Store {
         if txn.ops.len() > TXN_OPS_MAX || txn.compares.len() > TXN_COMPARES_MAX {
             return Outcome::NotProposed(Why::TooLarge);
         }
-        if self.exceeds_quota(&txn) {
-            return Outcome::NotProposed(Why::QuotaExceeded);
+        if let Some(why) = self.refuses_growth().filter(|_| self.grows(&txn)) {
+            return Outcome::NotProposed(why);
         }
         if planted(Bug::StaleRefusal)
             && let Some(refused) = self.refuse_early(&txn)
@@ -149,14 +149,20 @@ impl Store {
         Some(Outcome::Failed { current, revision: state.revision })
     }
 
-    /// Above the quota only deletes and puts that do not grow their entry pass, so that a full store can be
-    /// cleaned up and its nodes' leases go on.
-    fn exceeds_quota(&self, txn: &Txn) -> bool {
+    /// Why the store may not grow now, if it may not.
+    fn refuses_growth(&self) -> Option<Why> {
         let shared = &self.inner.shared;
-        if shared.figures.retained_bytes.load(Ordering::Relaxed) < shared.options.quota_bytes {
-            return false;
+        if shared.refuses_growth.load(Ordering::Relaxed) {
+            return Some(Why::DiskFull);
         }
-        let state = shared.state.load();
+        let full = shared.figures.retained_bytes.load(Ordering::Relaxed) >= shared.options.quota_bytes;
+        full.then_some(Why::QuotaExceeded)
+    }
+
+    /// Deletes and puts that do not grow their entry always pass, so that a full store can be cleaned up and its nodes'
+    /// leases go on.
+    fn grows(&self, txn: &Txn) -> bool {
+        let state = self.inner.shared.state.load();
         txn.ops.iter().any(|op| match op {
             Op::Delete { .. } => false,
             Op::Put { key, value } => {
@@ -355,6 +361,8 @@ impl Store {
             Health::AwaitsState
         } else if replica.leader == 0 {
             Health::NoLeader
+        } else if shared.refuses_growth.load(Ordering::Relaxed) {
+            Health::DiskFull
         } else if stored_bytes >= shared.options.quota_bytes {
             Health::QuotaExceeded
         } else {
@@ -373,6 +381,8 @@ impl Store {
             quota_bytes: shared.options.quota_bytes,
             ring_bytes: figures.ring_bytes.load(Ordering::Relaxed),
             proposals_in_flight: shared.admission.in_flight(),
+            free_bytes: Some(figures.free_bytes.load(Ordering::Relaxed)).filter(|free| *free != FREE_UNKNOWN),
+            disk_full: figures.disk_full.load(Ordering::Relaxed),
             log_syncs: figures.log_syncs.load(Ordering::Relaxed),
             health,
         }

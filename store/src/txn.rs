@@ -99,9 +99,12 @@ pub enum Why {
     /// Too much work is in flight.
     #[error("too many writes are in flight")]
     Overloaded,
-    /// The storage quota or the disk does not allow growth.
+    /// The storage quota does not allow growth.
     #[error("the storage quota is exhausted")]
     QuotaExceeded,
+    /// The disks of too many nodes are full: only deletes and writes that do not grow their entry are taken.
+    #[error("the disks of too many nodes are full")]
+    DiskFull,
     /// More operations or bytes than one transaction may have.
     #[error("the transaction is too large")]
     TooLarge,

@@ -77,6 +77,10 @@ impl DataDir {
         self.identity
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn log_directory(&self) -> PathBuf {
         self.path.join(LOG_DIRECTORY)
     }

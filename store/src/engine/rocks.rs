@@ -9,6 +9,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -22,8 +23,12 @@ use crate::engine::{Engine, LogStore, LogVisitor, LogWrite, RecordVisitor, State
 use crate::entry::Revision;
 use crate::error::DiskError;
 
-const LOG_MEMTABLE_BYTES: usize = 16 << 20;
-const STATE_MEMTABLE_BYTES: usize = 16 << 20;
+const MEMTABLE_BYTES_MAX: u64 = 16 << 20;
+/// On a small file system memtables are this part of it, so that they can be written out within the reserve.
+const MEMTABLE_PART: u64 = 64;
+const MEMTABLE_BYTES_MIN: u64 = 1 << 20;
+/// How long a write that found no room waits before it is tried again.
+const NO_SPACE_PAUSE: Duration = Duration::from_millis(100);
 const BLOCK_CACHE_BYTES: usize = 8 << 20;
 const BLOCK_BYTES: usize = 32 << 10;
 
@@ -53,6 +58,13 @@ impl Default for RocksEngine {
 }
 
 impl RocksEngine {
+    fn memtable_bytes(&self, directory: &Path) -> u64 {
+        // The directory itself may not exist yet.
+        let space = directory.ancestors().find_map(|ancestor| self.space(ancestor));
+        let part = space.map_or(MEMTABLE_BYTES_MAX, |space| space.total / MEMTABLE_PART);
+        part.clamp(MEMTABLE_BYTES_MIN, MEMTABLE_BYTES_MAX)
+    }
+
     fn options(&self) -> Options {
         let mut blocks = BlockBasedOptions::default();
         blocks.set_block_cache(&self.cache);
@@ -76,7 +88,7 @@ impl RocksEngine {
 impl Engine for RocksEngine {
     fn open_log(&self, directory: &Path) -> Result<Box<dyn LogStore>, DiskError> {
         let mut options = self.options();
-        options.set_write_buffer_size(LOG_MEMTABLE_BYTES);
+        options.set_write_buffer_size(self.memtable_bytes(directory) as usize);
         options.set_max_write_buffer_number(2);
         // A torn tail ends the log; whether it may end there is decided by the watermark.
         options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
@@ -89,13 +101,19 @@ impl Engine for RocksEngine {
 
     fn open_state(&self, directory: &Path) -> Result<Arc<dyn StateStore>, DiskError> {
         let mut options = self.options();
-        options.set_write_buffer_size(STATE_MEMTABLE_BYTES);
+        let memtable_bytes = self.memtable_bytes(directory);
+        options.set_write_buffer_size(memtable_bytes as usize);
         options.set_max_write_buffer_number(3);
         options.set_target_file_size_base(32 << 20);
         options.set_level_zero_slowdown_writes_trigger(40);
         options.set_level_zero_stop_writes_trigger(60);
         let db = DB::open(&options, directory).map_err(engine)?;
-        Ok(Arc::new(RocksState { db, markers: Mutex::new(Markers::default()) }))
+        Ok(Arc::new(RocksState {
+            db,
+            markers: Mutex::new(Markers::default()),
+            errors: AtomicU64::new(0),
+            room: memtable_bytes * 4,
+        }))
     }
 }
 
@@ -111,6 +129,24 @@ fn sync_files(directory: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes, and as long as there is no room waits and writes again. Nothing was written then: the engine refuses
+/// everything until it has come back by itself, which it does once there is room. (A failed sync is not tried again.)
+fn write_when_there_is_room(mut write: impl FnMut() -> Result<(), rocksdb::Error>) -> Result<(), DiskError> {
+    let mut told = false;
+    loop {
+        match write() {
+            Err(error) if error.as_ref().contains("No space left") => {
+                if !told {
+                    tracing::error!(%error, "the disk is full: a write waits for room");
+                    told = true;
+                }
+                std::thread::sleep(NO_SPACE_PAUSE);
+            }
+            other => return other.map_err(engine),
+        }
+    }
 }
 
 fn engine(error: rocksdb::Error) -> DiskError {
@@ -144,22 +180,24 @@ fn named_key(name: &str) -> Vec<u8> {
 impl LogStore for RocksLog {
     fn write(&mut self, write: &LogWrite, sync: bool) -> Result<(), DiskError> {
         let size: usize = write.entries.iter().map(Values::size).sum();
-        let mut batch = WriteBatch::with_capacity_bytes(size + 256);
-        if let Some(index) = write.erase_through {
-            batch.delete_range(entry_key(0), entry_key(index + 1));
-        }
-        if let Some(index) = write.erase_from {
-            batch.delete_range(entry_key(index), entry_key(u64::MAX));
-        }
-        for (index, value) in write.entries.iter().flat_map(Values::iter) {
-            batch.put(entry_key(index), value);
-        }
-        for (name, value) in &write.named {
-            batch.put(named_key(name), value);
-        }
         let mut options = WriteOptions::default();
         options.set_sync(sync);
-        self.db.write_opt(batch, &options).map_err(engine)
+        write_when_there_is_room(|| {
+            let mut batch = WriteBatch::with_capacity_bytes(size + 256);
+            if let Some(index) = write.erase_through {
+                batch.delete_range(entry_key(0), entry_key(index + 1));
+            }
+            if let Some(index) = write.erase_from {
+                batch.delete_range(entry_key(index), entry_key(u64::MAX));
+            }
+            for (index, value) in write.entries.iter().flat_map(Values::iter) {
+                batch.put(entry_key(index), value);
+            }
+            for (name, value) in &write.named {
+                batch.put(named_key(name), value);
+            }
+            self.db.write_opt(batch, &options)
+        })
     }
 
     fn visit(&mut self, visitor: &mut LogVisitor<'_>) -> Result<(), DiskError> {
@@ -188,6 +226,10 @@ impl LogStore for RocksLog {
 struct RocksState {
     db: DB,
     markers: Mutex<Markers>,
+    /// Background errors that were for want of room, and are over.
+    errors: AtomicU64,
+    /// With less room than this a background write may have failed for want of it.
+    room: u64,
 }
 
 /// Where meta is stored: the marker in use, and older ones that wait to be erased with other garbage.
@@ -223,22 +265,25 @@ impl RocksState {
 
 impl StateStore for RocksState {
     fn write(&self, write: &StateWrite) -> Result<(), DiskError> {
-        let mut batch = WriteBatch::with_capacity_bytes(write.records.size() + write.meta.len() + 64);
-        for (revision, value) in write.records.iter() {
-            batch.put(record_key(revision), value);
-        }
-        for revision in &write.erase {
-            batch.delete(record_key(*revision));
-        }
         let mut markers = self.markers.lock();
-        if !write.erase.is_empty() {
-            for revision in markers.stale.drain(..) {
-                batch.delete(meta_key(revision));
-            }
-        }
         let marker = *markers.current.get_or_insert(write.revision);
-        batch.put(meta_key(marker), &write.meta);
-        self.db.write_without_wal(batch).map_err(engine)
+        let stale: Vec<_> =
+            if write.erase.is_empty() { Vec::new() } else { markers.stale.drain(..).collect() };
+        write_when_there_is_room(|| {
+            let size = write.records.size() + write.meta.len() + 64;
+            let mut batch = WriteBatch::with_capacity_bytes(size);
+            for (revision, value) in write.records.iter() {
+                batch.put(record_key(revision), value);
+            }
+            for revision in &write.erase {
+                batch.delete(record_key(*revision));
+            }
+            for revision in &stale {
+                batch.delete(meta_key(*revision));
+            }
+            batch.put(meta_key(marker), &write.meta);
+            self.db.write_without_wal(batch)
+        })
     }
 
     fn begin_flush(&self) -> Result<(), DiskError> {
@@ -246,7 +291,7 @@ impl StateStore for RocksState {
         options.set_wait(false);
         // The memtable is switched before this returns, so the next write begins both a memtable and a marker.
         let mut markers = self.markers.lock();
-        self.db.flush_opt(&options).map_err(engine)?;
+        write_when_there_is_room(|| self.db.flush_opt(&options))?;
         let stale = markers.current.take();
         markers.stale.extend(stale);
         Ok(())
@@ -254,8 +299,16 @@ impl StateStore for RocksState {
 
     fn finish_flush(&self) -> Result<(), DiskError> {
         while self.property("rocksdb.num-immutable-mem-table")? > 0 {
-            if self.property("rocksdb.background-errors")? > 0 {
-                return Err(DiskError::Engine("a background write failed".to_owned()));
+            let errors = self.property("rocksdb.background-errors")?;
+            if errors > self.errors.load(Ordering::Relaxed) {
+                let free =
+                    rustix::fs::statvfs(self.db.path()).map(|status| status.f_bavail * status.f_frsize);
+                if free.is_ok_and(|free| free >= self.room) {
+                    return Err(DiskError::Engine("a background write failed".to_owned()));
+                }
+                // The engine writes it again once there is room.
+                tracing::error!("the disk is full: the state is written out later");
+                self.errors.store(errors, Ordering::Relaxed);
             }
             std::thread::sleep(FLUSH_POLL_INTERVAL);
         }

@@ -15,12 +15,15 @@ use parking_lot::Mutex;
 
 use crate::bugs::{Bug, planted};
 use crate::engine::{
-    BlockFile, Engine, LogStore, LogVisitor, LogWrite, RecordVisitor, StateStore, StateWrite,
+    BlockFile, Engine, LogStore, LogVisitor, LogWrite, RecordVisitor, Space, StateStore, StateWrite,
 };
 use crate::entry::Revision;
 use crate::error::DiskError;
 use crate::fatal::fatal;
 use crate::sim::random::Random;
+
+/// Room on a disk that nothing else fills.
+pub(crate) const PLENTY: u64 = 1 << 40;
 
 /// What a disk does at one of the next operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,8 @@ struct Inner {
     blocks: BTreeMap<PathBuf, Block>,
     /// What happens at the n-th operation from now.
     trouble: Option<(u64, Trouble)>,
+    /// Room that is left; the simulated disk has no end, but other files may have filled it.
+    free: u64,
     /// What was written to the states and the world has not looked at yet.
     written: Vec<Written>,
 }
@@ -110,6 +115,7 @@ impl SimDisk {
             states: BTreeMap::new(),
             blocks: BTreeMap::new(),
             trouble: None,
+            free: PLENTY,
             written: Vec::new(),
         };
         SimDisk { inner: Arc::new(Mutex::new(inner)) }
@@ -172,6 +178,11 @@ impl SimDisk {
         }
         log.durable = log.current.clone();
         true
+    }
+
+    /// Lets other files leave this much room.
+    pub(crate) fn set_free(&self, free: u64) {
+        self.inner.lock().free = free;
     }
 
     /// Flips a byte in every state.
@@ -275,6 +286,14 @@ impl Engine for SimDisk {
         Ok(())
     }
 
+    fn space(&self, _: &Path) -> Option<Space> {
+        Some(Space { free: self.inner.lock().free, total: PLENTY })
+    }
+
+    fn set_ballast(&self, _: &Path, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     fn states(&self, directory: &Path) -> Result<Vec<String>, DiskError> {
         let inner = self.inner.lock();
         let names = inner.states.keys().filter_map(|path| path.strip_prefix(directory).ok());
@@ -294,6 +313,9 @@ impl Engine for SimDisk {
 
 impl LogStore for SimDisk {
     fn write(&mut self, write: &LogWrite, sync: bool) -> Result<(), DiskError> {
+        if self.inner.lock().free == 0 {
+            return Err(DiskError::Io { action: "write the log", source: io::Error::from_raw_os_error(28) });
+        }
         let operation = |inner: &mut Inner, succeeds: bool| {
             let log = inner.log.get_or_insert_default();
             let image = &mut log.current;

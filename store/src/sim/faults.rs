@@ -53,10 +53,11 @@ pub(crate) enum Fault {
     ChangeMembers,
     HandOver,
     LoseDisk,
+    FillDisk,
 }
 
 impl Fault {
-    const ALL: [Fault; 20] = [
+    const ALL: [Fault; 21] = [
         Fault::EndProcess,
         Fault::CutPower,
         Fault::CutAllPower,
@@ -77,6 +78,7 @@ impl Fault {
         Fault::ChangeMembers,
         Fault::HandOver,
         Fault::LoseDisk,
+        Fault::FillDisk,
     ];
 }
 
@@ -120,6 +122,7 @@ impl Plan {
             Bug::ReusedBoot | Bug::ForgottenRevision => &[Fault::EndProcess],
             Bug::TornMeta | Bug::CutTooFar | Bug::VoteNotSynced => &[Fault::EndProcess, Fault::CutPower],
             Bug::SnapshotSkipsEvents | Bug::SnapshotLosesSessions => &[Fault::Isolate],
+            Bug::FullDisk => &[Fault::FillDisk],
             Bug::ForgottenLog => &[Fault::DamageState, Fault::Isolate, Fault::CutPower],
             Bug::IgnoreWatermark => &[Fault::Damage],
             Bug::HastyRefusal | Bug::TimeoutMeansRefused => {

@@ -276,9 +276,10 @@ impl Running {
                 let Some(log) = &mut self.log else { return Next::Message };
                 let mut events = Vec::new();
                 log.mailbox.try_take(&mut events);
-                if !log.turn(&mut events) {
-                    self.log = None;
+                if log.turn(&mut events) {
+                    return Next::At(self.shared.options.clock.now() + log.patience());
                 }
+                self.log = None;
             }
             Part::State => {
                 let Some(state) = &mut self.state else { return Next::Message };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use raft::eraftpb::HardState;
 
 use crate::bugs::{Bug, planted};
-use crate::disk::{HardStateValue, LogEntry, Truncation, Watermark, WatermarkFile};
+use crate::disk::{HardStateValue, LogEntry, SpaceWatch, Truncation, Watermark, WatermarkFile};
 use crate::engine::{LogStore, LogWrite};
 use crate::error::DiskError;
 use crate::fatal::fatal;
@@ -19,10 +19,15 @@ use crate::mailbox::Mailbox;
 use crate::members::encode_addresses;
 use crate::open::{ADDRESSES, STATE_DIRECTORY};
 use crate::raft::LogBatch;
-use crate::shared::{OwnerEvent, Shared};
+use crate::shared::{FREE_UNKNOWN, OwnerEvent, Shared};
 
 /// How often the watermark itself is synced.
 const WATERMARK_SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often the room on the disk is looked at when nothing is written.
+const SPACE_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is looked at while something waits for room.
+const HELD_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What the log thread is told.
 #[derive(Debug)]
@@ -57,6 +62,10 @@ pub(crate) struct LogThread {
     pub(crate) watermark: WatermarkFile,
     pub(crate) watermark_synced: Duration,
     pub(crate) watermark_dirty: bool,
+    pub(crate) space: SpaceWatch,
+    /// What waits for room on the disk, in order.
+    pub(crate) held: Vec<LogBatch>,
+    pub(crate) held_switch: Option<Switch>,
 }
 
 impl LogThread {
@@ -64,19 +73,43 @@ impl LogThread {
     pub(crate) fn run(mut self) {
         let mut events = Vec::new();
         loop {
-            let patience = self.watermark_dirty.then_some(WATERMARK_SYNC_INTERVAL);
-            self.mailbox.take(&mut events, 1, patience);
+            self.mailbox.take(&mut events, 1, Some(self.patience()));
             if !self.turn(&mut events) {
                 return;
             }
         }
     }
 
+    /// How long the next turn may be away when nothing comes.
+    pub(crate) fn patience(&self) -> Duration {
+        if self.holds() { HELD_INTERVAL } else { SPACE_INTERVAL }
+    }
+
+    /// Whether something waits for room on the disk.
+    fn holds(&self) -> bool {
+        !self.held.is_empty() || self.held_switch.is_some()
+    }
+
+    /// Looks at the room before anything is written; gives whether what waits has to wait longer.
+    fn look_at_space(&mut self, batches: &[LogBatch]) -> bool {
+        let needed: usize = batches.iter().map(|batch| batch.entries.size()).sum();
+        // The engine may begin another file, and writes more than the bytes alone.
+        let room = self.space.look(needed as u64 * 2);
+        let figures = &self.shared.figures;
+        figures.free_bytes.store(room.free.unwrap_or(FREE_UNKNOWN), Ordering::Relaxed);
+        figures.disk_full.store(room.full, Ordering::Relaxed);
+        figures.room_scarce.store(room.scarce, Ordering::Relaxed);
+        if room.holds && !self.holds() && !batches.is_empty() {
+            tracing::error!(free = room.free, "the disk is full: nothing is written until there is room");
+        }
+        room.holds && !planted(Bug::FullDisk)
+    }
+
     /// Handles events; false after the last one.
     pub(crate) fn turn(&mut self, events: &mut Vec<LogEvent>) -> bool {
-        let mut batches = Vec::new();
+        let mut batches = std::mem::take(&mut self.held);
         let mut erase_through = None;
-        let mut switch = None;
+        let mut switch = self.held_switch.take();
         let mut addresses = None;
         let mut stop = false;
         for event in events.drain(..) {
@@ -88,6 +121,11 @@ impl LogThread {
                 LogEvent::EraseThrough(index) => erase_through = Some(index),
                 LogEvent::Stop => stop = true,
             }
+        }
+        if self.look_at_space(&batches) {
+            // Nothing is promised before it is synced, so nothing is lost by waiting.
+            (self.held, self.held_switch) = (std::mem::take(&mut batches), switch.take());
+            (erase_through, addresses) = (None, None);
         }
         let written = self.write(batches).and_then(|()| self.erase(erase_through, addresses));
         if let Err(error) = written.and_then(|()| self.switch(switch)) {

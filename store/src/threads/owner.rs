@@ -4,6 +4,7 @@
 //! Group commit: while a batch is being synced, proposals gather and become the next batch; when the log is idle,
 //! a proposal goes at once. A node that does not lead sends its proposals to the leader.
 
+mod disk_trouble;
 mod membership;
 mod proposals;
 mod publish;
@@ -75,6 +76,10 @@ pub(crate) struct Owner {
     standings: BTreeMap<u64, (Standing, Duration)>,
     /// The tick at which each node was last heard.
     heard: BTreeMap<u64, u64>,
+    /// Since when the log thread has had something to sync.
+    persisting_since: Option<Duration>,
+    /// When leadership was last offered because of the disk.
+    offered_at: Duration,
     /// When this node last said how it stands, or called the roll.
     told_at: Duration,
     /// The received state to which the log is being switched.
@@ -152,6 +157,8 @@ impl Owner {
             ask_number,
             standings: BTreeMap::new(),
             heard: BTreeMap::new(),
+            persisting_since: None,
+            offered_at: Duration::ZERO,
             told_at: Duration::ZERO,
             installing: None,
             floor,
@@ -199,6 +206,7 @@ impl Owner {
             }
             OwnerEvent::Read(reader) => self.read(reader),
             OwnerEvent::Persisted(number, buffers) => {
+                self.persisting_since = None;
                 self.core.persisted(number);
                 buffers.into_iter().for_each(|buffer| self.core.recycle(buffer));
             }
@@ -295,6 +303,7 @@ impl Owner {
         let is_alone = self.known.replica.leads && reach.iter().all(|reach| reach.node == own_node);
         self.next_tick = now + self.shared.options.tick * if is_alone { LONE_TICKS } else { 1 };
         self.tell_standings(now);
+        self.look_at_disks(now);
         self.ask_for_state();
         if self.ticks.is_multiple_of(SWEEP_TICKS) {
             self.sweep(now);

@@ -250,6 +250,8 @@ impl StateThread {
         let options = &self.shared.options;
         let due = self.since_flush.bytes >= options.flush_log_bytes
             || self.since_flush.entries >= options.flush_log_entries;
+        // Without room the log stays longer; what waits in memory is written when there is some.
+        let due = due && !self.shared.figures.room_scarce.load(Ordering::Relaxed);
         if due && !self.flush_busy.swap(true, Ordering::AcqRel) {
             self.since_flush = SinceFlush::default();
             if let Err(error) = self.records.begin_flush() {

@@ -1,6 +1,7 @@
 //! The end of a run: every fault is undone, every node must serve, and all must be equal, also after a power cut.
 
 use super::*;
+use crate::sim::disk::PLENTY;
 use crate::sim::node::Flag;
 
 impl World {
@@ -13,6 +14,7 @@ impl World {
             state.disk_delay = 0;
             state.paused_until = state.paused_until.min(self.now);
             state.disk.clear_trouble();
+            state.disk.set_free(PLENTY);
             if state.running.is_none() {
                 self.start_later(host, 10 * MILLISECOND);
             }

@@ -22,6 +22,11 @@ impl World {
             Ok(Err(error)) if error.to_string().contains("os error 5") => {
                 return self.after_end(host, End::Node(error.to_string()));
             }
+            Ok(Err(error)) if error.to_string().contains("os error 28") => {
+                // Whoever starts processes tries again until there is room.
+                self.start_later(host, SECOND / 2);
+                return Ok(());
+            }
             Ok(Err(error)) => return Err(Failure::new("starts again", error.to_string())),
             Err(end) => return self.after_end(host, end),
         };

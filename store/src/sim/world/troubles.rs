@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::asks::Wish;
+use crate::sim::disk::PLENTY;
 use std::sync::atomic::Ordering;
 
 impl World {
@@ -85,6 +86,13 @@ impl World {
                 self.ask(host, Wish::HandOver(None));
             }
             Fault::LoseDisk => self.lose_disk(host),
+            Fault::FillDisk => {
+                // Some room below the reserve, or none.
+                let free = if self.random.chance(50) { 0 } else { self.random.within(0..200 << 20) };
+                self.hosts[host].disk.set_free(free);
+                self.kick(host);
+                self.at(short, Event::Heal(fault));
+            }
         }
     }
 
@@ -272,6 +280,7 @@ impl World {
                 self.network.late_percent = 0;
             }
             Fault::Slow => self.network.delay = Network::healthy().delay,
+            Fault::FillDisk => self.hosts.iter_mut().for_each(|host| host.disk.set_free(PLENTY)),
             Fault::SlowDisk => self.hosts.iter_mut().for_each(|host| host.disk_delay = 0),
             _ => self.network.cut.clear(),
         }

@@ -1,10 +1,12 @@
 //! How the members stand: this node tells the leader, and as leader tells everybody.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Owner;
 use crate::peers::Body;
 use crate::raft::Role;
+use crate::shared::FREE_UNKNOWN;
 use crate::standing::{KnownRoll, Roll, RollEntry, STANDING_INTERVAL, STANDING_PATIENCE, Standing};
 
 impl Owner {
@@ -50,11 +52,12 @@ impl Owner {
     }
 
     fn standing(&self) -> Standing {
+        let figures = &self.shared.figures;
         Standing {
             applied: self.shared.applied.reached(),
             revision: self.shared.published.reached(),
-            free_bytes: None,
-            disk_full: false,
+            free_bytes: Some(figures.free_bytes.load(Ordering::Relaxed)).filter(|free| *free != FREE_UNKNOWN),
+            disk_full: figures.disk_full.load(Ordering::Relaxed),
         }
     }
 
