@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{address::HostPort, duration::Length, size::Size};
+use crate::{address::HostPort, controllers::Selection, duration::Length, size::Size};
 
 mod administration;
 
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Token(TokenArgs),
     /// Save the whole cluster to a file, and make a new cluster of such a file.
     Snapshot(SnapshotArgs),
+    /// Run only the controllers, against any API server, while this process holds their Lease.
+    Controllers(ControllersArgs),
     /// Print a kubeconfig with a new client certificate for a user.
     Kubeconfig(KubeconfigArgs),
     /// Show or renew the certificates of a data directory.
@@ -84,6 +86,11 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "SIZE", default_value = "8Gi")]
     pub(crate) storage_quota: Size,
 
+    /// Controllers to run while this node leads: names separated by commas, `*` for all, `-NAME` for all but that one,
+    /// `-*` for none.
+    #[arg(long, value_name = "NAMES", default_value = "*", allow_hyphen_values = true)]
+    pub(crate) controllers: Selection,
+
     /// Address and port for the other members of the cluster; without it this node is a cluster of its own.
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Cluster")]
     pub(crate) peer_listen: Option<SocketAddr>,
@@ -122,6 +129,21 @@ pub(crate) struct ServerArgs {
 pub(crate) struct JoinArgs {
     pub(crate) token: pintle_certs::Token,
     pub(crate) hash: pintle_certs::AuthorityHash,
+}
+
+#[derive(Args)]
+pub(crate) struct ControllersArgs {
+    /// Kubeconfig whose current context names the server and the user to act as.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: PathBuf,
+
+    /// Controllers to run: names separated by commas, `*` for all, `-NAME` for all but that one.
+    #[arg(long, value_name = "NAMES", default_value = "*", allow_hyphen_values = true)]
+    pub(crate) controllers: Selection,
+
+    /// Form of the log lines on standard error.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
 }
 
 #[derive(Args)]

@@ -1,10 +1,16 @@
 //! The controllers' place in the program: in the server's process they run while this node leads; as a program of their
 //! own they run against any API server, as the holder of a Lease.
 
+pub(crate) mod command;
+mod selection;
+
 mod clock;
 mod discovery;
+mod https;
 mod in_process;
+mod lease;
 mod rest;
+mod status;
 
 use std::sync::Arc;
 
@@ -13,16 +19,19 @@ use pintle_controllers::{clock::Clock, runtime};
 use pintle_store::Store;
 
 use in_process::InProcess;
+pub(crate) use selection::Selection;
 
-/// Runs all controllers whenever this node leads. Dropping it ends them.
+/// Runs the chosen controllers whenever this node leads. Dropping it ends them.
 pub(crate) fn follow_leadership(
     server: Arc<Server>,
     store: &Store,
+    selection: &Selection,
 ) -> impl Future<Output = ()> + Send + use<> {
     let metrics = runtime::Metrics::default();
     let counted = metrics.clone();
     server.metrics.add_source(Box::new(move |out| counted.encode(out)));
     let clock: Arc<dyn Clock> = Arc::new(clock::SystemClock::default());
+    let controllers = selection.controllers();
     let mut leadership = store.leadership();
     async move {
         loop {
@@ -30,7 +39,7 @@ pub(crate) fn follow_leadership(
             let running = now.leads.then(|| {
                 tracing::info!(term = now.term, "controllers start");
                 let connect = InProcess::new(server.clone(), now.term);
-                runtime::start(pintle_controllers::ALL, &connect, &clock, &metrics)
+                runtime::start(&controllers, &connect, &clock, &metrics)
             });
             let changed = leadership.wait_for(|newest| *newest != now).await.is_ok();
             if running.is_some() {

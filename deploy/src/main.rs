@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         Command::Leader(args) => commands::leader::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Token(args) => commands::token::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Snapshot(args) => commands::snapshot::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Controllers(args) => controllers::command::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Kubeconfig(args) => kubeconfig::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Certs(args) => certificates::run(&args),
         Command::Version => {

@@ -141,7 +141,7 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
     if let Some(ready) = stop.unless(getting_ready).await {
         ready?;
         let listener = reserved.listen()?;
-        tasks.spawn(controllers::follow_leadership(server.clone(), &store));
+        tasks.spawn(controllers::follow_leadership(server.clone(), &store, &args.controllers));
         greet(&data_dir, &url, &kubeconfig);
         let (close, closing) = watch::channel(false);
         let default_delay = if is_alone(&store) { Duration::ZERO } else { SHUTDOWN_DELAY };
