@@ -2,6 +2,7 @@
 
 mod endpoints;
 mod lists;
+mod namespaces;
 mod reads;
 mod watches;
 mod writes;
@@ -86,6 +87,7 @@ impl Run {
         writes::events(self).await;
         reads::events(self).await;
         endpoints::all(self).await;
+        namespaces::delete(self).await;
     }
 
     /// What was created.
