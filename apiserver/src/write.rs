@@ -58,6 +58,11 @@ pub enum Written {
         /// It is gone.
         removed: bool,
     },
+    /// An update that took the last finalizer of an object that was being deleted, and the object with it.
+    Finished {
+        /// The object as the update would have left it, in the storage version.
+        object: Map,
+    },
     /// A dry run: the tree of the storage version.
     Dry {
         /// The object.
@@ -119,6 +124,8 @@ impl Scope<'_> {
                 exact,
             };
             txn.fence = self.request.fence;
+            let updates = matches!(self.attributes().verb.as_str(), "update" | "patch");
+            let finished = (removed && updates).then(|| object.clone());
             // Whoever goes on after the wait may be another thread: what is done with is freed where it was made.
             drop((object, view));
             match self.server.store.txn(txn).await {
@@ -126,7 +133,10 @@ impl Scope<'_> {
                     let entry = entries.into_iter().next().flatten();
                     let entry =
                         entry.ok_or_else(|| Error::Internal("the store answered no entry".to_owned()))?;
-                    return Ok(Written::Stored { entry, created, removed });
+                    return Ok(match finished {
+                        Some(object) => Written::Finished { object },
+                        None => Written::Stored { entry, created, removed },
+                    });
                 }
                 Outcome::Failed { current, revision } => {
                     self.warnings.truncate(warnings);
@@ -178,6 +188,7 @@ impl Scope<'_> {
             Written::Stored { entry, created, removed } => {
                 Reply::Entry(ObjectReply { resource: self.resource.clone(), entry, created, removed })
             }
+            Written::Finished { object } => self.tree_reply(object, false),
             Written::Dry { object, created, .. } => self.tree_reply(object, created),
         }
     }

@@ -165,7 +165,10 @@ impl Scope<'_> {
         }
         let now = crate::time::seconds_of(&self.now).unwrap_or_default();
         metadata.set("deletionTimestamp", crate::clock::timestamp(now + grace));
-        metadata.set("deletionGracePeriodSeconds", grace);
+        // What has finalizers in its spec (a namespace) is deleted without a grace period.
+        if spec_finalizers(old) == 0 {
+            metadata.set("deletionGracePeriodSeconds", grace);
+        }
         if let Some(generation) = metadata.int("generation").filter(|generation| held && *generation > 0) {
             metadata.set("generation", generation + 1);
         }
@@ -183,7 +186,9 @@ impl Scope<'_> {
             Written::Stored { entry, .. } => {
                 storage::decode(&self.resource, entry).str_at(&["metadata", "uid"]).to_owned()
             }
-            Written::Dry { object, .. } => object.str_at(&["metadata", "uid"]).to_owned(),
+            Written::Finished { object } | Written::Dry { object, .. } => {
+                object.str_at(&["metadata", "uid"]).to_owned()
+            }
         };
         Reply::Status(Status::success(
             Some(StatusDetails {

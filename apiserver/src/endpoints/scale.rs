@@ -49,7 +49,7 @@ impl Scope<'_> {
             .await?;
         let object = match written {
             Written::Stored { entry, .. } => storage::decode(&self.resource, &entry),
-            Written::Dry { object, .. } => object,
+            Written::Finished { object } | Written::Dry { object, .. } => object,
         };
         Ok(self.scale_reply(&object, paths))
     }

@@ -21,8 +21,8 @@ fn request(method: Method, path: &str, content_type: &'static str, body: &str) -
     Request { attributes, method, query, headers, body: Bytes::from(body.to_owned()), fence: None }
 }
 
-/// Creates the map `m`, sends all requests at once and answers their answers and the data that is left.
-fn at_once(requests: &[Request]) -> (Vec<Answer>, Map) {
+/// Runs `body` with a server that holds the map `m`.
+fn serving<T>(body: impl AsyncFnOnce(&Server) -> T) -> T {
     let directory = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -30,14 +30,26 @@ fn at_once(requests: &[Request]) -> (Vec<Answer>, Map) {
         let server = Server::new(store.clone(), Cluster::default(), Arc::new(SystemClock::default()));
         let server = Arc::new(server);
         server.start().await.unwrap();
+        ask(&server, Method::POST, MAPS, "", r#"{"metadata":{"name":"m"}}"#).await;
+        let outcome = body(&server).await;
+        store.shutdown().await;
+        outcome
+    })
+}
+
+async fn ask(server: &Server, method: Method, path: &str, content_type: &'static str, body: &str) -> Reply {
+    let asked = request(method, path, content_type, body);
+    server.call(&User::apiserver(), &asked, Ok(Form::JSON)).await.reply.unwrap()
+}
+
+/// Sends all requests at once and answers their answers and the data that is left in the map.
+fn at_once(requests: &[Request]) -> (Vec<Answer>, Map) {
+    serving(async |server| {
         let user = User::apiserver();
-        let create = request(Method::POST, MAPS, "", r#"{"metadata":{"name":"m"}}"#);
-        let call = |request| server.call(&user, request, Ok(Form::JSON));
-        assert!(call(&create).await.reply.is_ok());
-        let answers = join_all(requests.iter().map(call)).await;
+        let answers =
+            join_all(requests.iter().map(|request| server.call(&user, request, Ok(Form::JSON)))).await;
         let resource = server.registry.find("", "v1", "configmaps").unwrap();
         let left = server.view().object(resource, "default", "m").unwrap();
-        store.shutdown().await;
         (answers, left.map("data").cloned().unwrap_or_default())
     })
 }
@@ -78,19 +90,11 @@ fn creates_of_one_name_at_once_make_one_object() {
 
 #[test]
 fn a_write_of_another_term_is_refused_whatever_it_is() {
-    let directory = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let store = Store::open(pintle_store::Options::new(directory.path().join("data"))).unwrap();
-        let server = Server::new(store.clone(), Cluster::default(), Arc::new(SystemClock::default()));
-        let server = Arc::new(server);
-        server.start().await.unwrap();
+    serving(async |server| {
         let user = User::apiserver();
-        let create = request(Method::POST, MAPS, "", r#"{"metadata":{"name":"m"}}"#);
-        assert!(server.call(&user, &create, Ok(Form::JSON)).await.reply.is_ok());
         let map = format!("{MAPS}/m");
         let merge = "application/merge-patch+json";
-        let term = store.leadership().borrow().term;
+        let term = server.store.leadership().borrow().term;
         for (method, path, content_type, body) in [
             (Method::POST, MAPS, "", r#"{"metadata":{"name":"n"}}"#),
             (Method::PUT, map.as_str(), "", r#"{"metadata":{"name":"m"},"data":{"a":"b"}}"#),
@@ -108,6 +112,36 @@ fn a_write_of_another_term_is_refused_whatever_it_is() {
             let refused = server.call(&user, &current, Ok(Form::JSON)).await.reply.err();
             assert!(refused.is_none(), "{method} {path}: {refused:?}");
         }
-        store.shutdown().await;
+    });
+}
+
+#[test]
+fn the_update_that_ends_an_object_answers_what_it_made_of_it() {
+    serving(async |server| {
+        let (map, merge) = (format!("{MAPS}/m"), "application/merge-patch+json");
+        let held = r#"{"metadata":{"finalizers":["example.com/hold"]}}"#;
+        ask(server, Method::PATCH, &map, merge, held).await;
+        ask(server, Method::DELETE, &map, "", "").await;
+        let Reply::Tree(last) =
+            ask(server, Method::PATCH, &map, merge, r#"{"metadata":{"finalizers":null}}"#).await
+        else {
+            panic!("the object that was is answered")
+        };
+        let metadata = last.object.metadata().unwrap();
+        assert!(metadata.contains("deletionTimestamp") && !metadata.contains("finalizers"));
+        let resource = server.registry.find("", "v1", "configmaps").unwrap();
+        assert!(server.view().entry(resource, "default", "m").is_none());
+    });
+}
+
+#[test]
+fn a_namespace_is_deleted_without_a_grace_period() {
+    serving(async |server| {
+        ask(server, Method::POST, "/api/v1/namespaces", "", r#"{"metadata":{"name":"n"}}"#).await;
+        ask(server, Method::DELETE, "/api/v1/namespaces/n", "", "").await;
+        let resource = server.registry.find("", "v1", "namespaces").unwrap();
+        let namespace = server.view().object(resource, "", "n").unwrap();
+        let metadata = namespace.metadata().unwrap();
+        assert!(metadata.contains("deletionTimestamp") && !metadata.contains("deletionGracePeriodSeconds"));
     });
 }
