@@ -4,7 +4,9 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{address::HostPort, controllers::Selection, duration::Length, size::Size};
+use crate::{
+    address::HostPort, controllers::Selection, duration::Length, ha_config::HaConfigArgs, size::Size,
+};
 
 mod administration;
 
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     Kubeconfig(KubeconfigArgs),
     /// Show or renew the certificates of a data directory.
     Certs(CertsArgs),
+    /// Make the configuration of HAProxy and keepalived for several servers behind one virtual address.
+    HaConfig(HaConfigArgs),
     /// Print the version of this program and of the Kubernetes API it serves.
     Version,
 }

@@ -86,6 +86,8 @@ pub(crate) enum Error {
     Output { why: String },
     #[error("a token must be valid for some time: give --ttl a length like 1h")]
     TokenLifetime,
+    #[error("{0} (--member, --vip)")]
+    Members(&'static str),
     #[error("the program's threads cannot be started ({0}): raise the process limits of this user")]
     Runtime(io::Error),
 }

@@ -12,6 +12,7 @@ mod controllers;
 mod directory;
 mod duration;
 mod error;
+mod ha_config;
 mod joining;
 mod kubeconfig;
 mod kubeconfig_file;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Controllers(args) => controllers::command::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Kubeconfig(args) => kubeconfig::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Certs(args) => certificates::run(&args),
+        Command::HaConfig(args) => ha_config::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Version => {
             println!("{}", version());
             Ok(ExitCode::SUCCESS)

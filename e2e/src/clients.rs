@@ -5,12 +5,12 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{self, Receiver},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
     time::Duration,
 };
 
-use crate::{kubeconfig::Kubeconfig, server::Server};
+use crate::{kubeconfig::Kubeconfig, rig::namespace::Namespace, server::Server};
 
 /// No single command of a test takes this long.
 const COMMAND_SECONDS_MAX: &str = "90";
@@ -114,6 +114,19 @@ impl Server {
 }
 
 impl Client {
+    /// The client `name` in the network of a namespace.
+    pub fn in_network(namespace: &Namespace, name: &str, kubeconfig: &Path) -> Client {
+        let program = cache().join(name).join(name.split('-').next().unwrap_or(name));
+        let [network, end] = namespace.enter_network();
+        Client {
+            program: "nsenter".into(),
+            kubeconfig: kubeconfig.to_owned(),
+            home: kubeconfig.parent().unwrap_or(Path::new("/")).to_owned(),
+            arguments: vec![network, end, text(&program)],
+            environment: Vec::new(),
+        }
+    }
+
     /// The same program for another user.
     pub fn with_kubeconfig(&self, kubeconfig: &Path) -> Client {
         Client { kubeconfig: kubeconfig.to_owned(), ..self.clone() }
@@ -244,6 +257,17 @@ impl Lines {
     #[track_caller]
     pub fn next_line(&self) -> String {
         self.receiver.recv_timeout(LINE_MAX).expect("the command prints another line in time")
+    }
+
+    /// The next line; none when the command has ended, or `stopped` says so (it is asked every `interval`).
+    pub fn next_within(&self, interval: Duration, stopped: impl Fn() -> bool) -> Option<String> {
+        loop {
+            match self.receiver.recv_timeout(interval) {
+                Ok(line) => return Some(line),
+                Err(RecvTimeoutError::Timeout) if !stopped() => {}
+                Err(_) => return None,
+            }
+        }
     }
 
     /// The first line from here on that satisfies `condition`; lines before it are passed over.

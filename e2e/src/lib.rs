@@ -9,4 +9,5 @@ pub mod kubeconfig;
 pub mod kubelets;
 pub mod load;
 pub mod process;
+pub mod rig;
 pub mod server;

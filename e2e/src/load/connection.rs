@@ -136,6 +136,11 @@ impl Endpoint {
         })
     }
 
+    /// `HOST:PORT` that connections go to.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Opens a connection.
     pub async fn connect(self: &Arc<Endpoint>) -> Result<Connection> {
         let failed = || Error::io(format!("connecting to {}", self.address));

@@ -1,0 +1,138 @@
+//! What can strike a host, and how it is taken back. Keeps: every fault leaves the two other hosts as they are, so that
+//! the cluster owes its clients everything all the time.
+
+use std::{fmt, time::Duration};
+
+use super::{
+    cluster::{self, Cluster, HOSTS},
+    network::{drop_from, drop_nothing},
+};
+
+/// A fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The server is killed; the service starts it again.
+    Kill,
+    /// The server is asked to end, and started again.
+    Restart,
+    /// The server hangs.
+    Pause,
+    /// The host and the other hosts do not reach each other; clients reach all of them.
+    CutOff,
+    /// The host hears nothing of the others; they hear it.
+    Deaf,
+    /// The others hear nothing of the host; it hears them.
+    Mute,
+    /// The host's cable is pulled.
+    Unplug,
+    /// Everything on the host hangs, as when the whole machine does.
+    Freeze,
+    /// Nothing can be written to the disk (a small one).
+    FullDisk,
+    /// The data directory is gone; the host joins again as a new member.
+    LostDisk,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Fault; 10] = [
+        Fault::Kill,
+        Fault::Restart,
+        Fault::Pause,
+        Fault::CutOff,
+        Fault::Deaf,
+        Fault::Mute,
+        Fault::Unplug,
+        Fault::Freeze,
+        Fault::FullDisk,
+        Fault::LostDisk,
+    ];
+
+    /// Strikes a host.
+    pub fn strike(self, cluster: &Cluster, number: usize) {
+        let host = cluster.host(number);
+        let others = (0..HOSTS).filter(|other| *other != number);
+        match self {
+            Fault::Kill => {
+                host.signal("pintle", "KILL");
+            }
+            Fault::Restart => {
+                host.ok("systemctl restart pintle");
+            }
+            Fault::Pause => {
+                host.signal("pintle", "STOP");
+            }
+            Fault::CutOff => others.for_each(|other| {
+                drop_from(&host.namespace, cluster.host(other).port);
+                drop_from(&cluster.host(other).namespace, host.port);
+            }),
+            Fault::Deaf => others.for_each(|other| drop_from(&host.namespace, cluster.host(other).port)),
+            Fault::Mute => others.for_each(|other| drop_from(&cluster.host(other).namespace, host.port)),
+            Fault::Unplug => cluster.network.connect(host.port, false),
+            Fault::Freeze => SERVICES.iter().for_each(|service| {
+                host.signal(service, "STOP");
+            }),
+            Fault::FullDisk => {
+                // It fills what is left and fails at the end, which is its purpose.
+                host.shell("cat /dev/zero >/var/lib/pintle/filler");
+            }
+            Fault::LostDisk => {
+                host.ok("systemctl stop pintle && rm -rf /var/lib/pintle/*");
+            }
+        }
+    }
+
+    /// Takes it back.
+    pub fn heal(self, cluster: &Cluster, number: usize) {
+        let host = cluster.host(number);
+        match self {
+            Fault::Kill | Fault::Restart => {}
+            Fault::Pause => {
+                host.signal("pintle", "CONT");
+            }
+            Fault::CutOff | Fault::Deaf | Fault::Mute => {
+                cluster.hosts().iter().for_each(|host| drop_nothing(&host.namespace))
+            }
+            Fault::Unplug => cluster.network.connect(host.port, true),
+            Fault::Freeze => SERVICES.iter().for_each(|service| {
+                host.signal(service, "CONT");
+            }),
+            Fault::FullDisk => {
+                host.ok("rm -f /var/lib/pintle/filler");
+            }
+            Fault::LostDisk => replace(cluster, number),
+        }
+    }
+}
+
+/// Follows the page's commands for a host that lost its disk.
+fn replace(cluster: &Cluster, number: usize) {
+    let good = (0..HOSTS).find(|other| *other != number).expect("there are three");
+    let place = |name: &str| if name == "host3" { number } else { good };
+    let commands = cluster::commands("## Replace a host").into_iter();
+    let placed = commands.map(|(name, command)| (format!("host{}", place(&name) + 1), command));
+    cluster.follow(&placed.collect::<Vec<_>>());
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Fault::Kill => "kill -9",
+            Fault::Restart => "restart",
+            Fault::Pause => "pause",
+            Fault::CutOff => "cut off from the members",
+            Fault::Deaf => "hears nothing",
+            Fault::Mute => "is not heard",
+            Fault::Unplug => "cable pulled",
+            Fault::Freeze => "machine hangs",
+            Fault::FullDisk => "disk full",
+            Fault::LostDisk => "disk lost, joins again",
+        })
+    }
+}
+
+/// In this order they stop: what routes to the server before the server.
+const SERVICES: [&str; 3] = ["keepalived", "haproxy", "pintle"];
+
+/// How long a fault stays, so that everything that notices it has acted.
+pub const STAYS: Duration = Duration::from_secs(3);
