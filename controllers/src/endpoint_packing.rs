@@ -39,6 +39,9 @@ pub(crate) struct Origin<'a> {
     pub(crate) created: Option<EcoString>,
     /// Endpoints of a slice at most.
     pub(crate) endpoints_max: usize,
+    /// Whether the owner is on its way out: it gets no new slices, because whoever waits for the old ones to be gone
+    /// would wait for these as well.
+    pub(crate) is_leaving: bool,
     /// Families that have a slice even without endpoints.
     pub(crate) always: Vec<EcoString>,
 }
@@ -150,6 +153,7 @@ impl Origin<'_> {
             }
         }
         reuse(&mut drafts, &mut unneeded);
+        drafts.retain(|draft| draft.stored.is_some() || !self.is_leaving);
         let mut actions: Vec<Action> =
             drafts.iter().filter_map(|draft| self.write(draft, &triggers)).collect();
         actions.extend(unneeded.into_iter().chain(foreign).map(delete));

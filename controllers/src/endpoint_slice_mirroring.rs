@@ -92,6 +92,7 @@ fn plan(key: &Key, view: &View, _: Timestamp) -> Plan {
         annotations: Some(annotations),
         created: trigger.clone(),
         endpoints_max: ENDPOINTS_MAX,
+        is_leaving: false,
         always: Vec::new(),
     };
     origin.plan(&existing, groups(endpoints, trigger.as_ref()), view)

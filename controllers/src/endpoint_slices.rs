@@ -87,6 +87,7 @@ fn plan(key: &Key, view: &View, _: Timestamp) -> Plan {
         annotations: None,
         created: Some(service.metadata.creation_timestamp.clone()),
         endpoints_max: ENDPOINTS_MAX,
+        is_leaving: service.metadata.deletion_timestamp.is_some(),
         always: families.clone(),
     };
     origin.plan(&existing, groups(service, &families, view), view)

@@ -138,6 +138,17 @@ fn endpoints_that_somebody_writes_are_mirrored() {
 }
 
 #[test]
+fn a_service_waits_for_its_slices_where_that_is_asked_for() {
+    let server = Server::start();
+    let kubectl = server.kubectl();
+    kubectl.ok_with_input(&["apply", "-f", "-"], SERVICE);
+    let selector = "--selector=kubernetes.io/service-name=web";
+    kubectl.ok(&["wait", "endpointslices", selector, "--for=create", "--timeout=20s"]);
+    kubectl.ok(&["delete", "service", "web", "--cascade=foreground", "--timeout=20s"]);
+    assert_eq!(kubectl.ok(&["get", "endpointslices", selector, "-o", "name"]), "");
+}
+
+#[test]
 fn a_server_that_was_killed_goes_on_where_it_was() {
     let mut server = Server::start();
     let kubectl = server.kubectl();

@@ -58,6 +58,7 @@ fn done(stored: Vec<Value>, groups: Vec<Group>, always: &[&str]) -> Vec<String> 
         annotations: None,
         created: None,
         endpoints_max: MAX,
+        is_leaving: false,
         always: always.iter().map(|family| (*family).into()).collect(),
     };
     let short = |object: &Value| {

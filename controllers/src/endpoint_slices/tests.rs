@@ -136,6 +136,13 @@ fn pods_of_a_node_that_is_gone_serve_nobody_unless_published() {
 }
 
 #[test]
+fn a_service_on_its_way_out_gets_no_new_slices() {
+    let leaving =
+        json!({ "metadata": { "deletionTimestamp": CREATED, "finalizers": ["foregroundDeletion"] } });
+    assert_eq!(planned(&World::new(service(leaving), vec![pod(1, json!({}))])), []);
+}
+
+#[test]
 fn other_services_are_left_alone() {
     for spec in [json!({ "selector": null }), json!({ "type": "ExternalName" })] {
         let world = World::new(service(json!({ "spec": spec })), vec![pod(1, json!({}))]);
