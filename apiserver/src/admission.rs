@@ -35,6 +35,7 @@ mod runtime_class;
 mod service_account;
 mod service_account_token;
 mod service_allocation;
+mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
 
 pub(crate) use namespace_contents::contents as namespace_contents;
@@ -42,9 +43,6 @@ pub(crate) use service_allocation::address_object;
 
 /// The plug-ins in the order in which they run. Upstream's come first, in upstream's order; then those for what
 /// upstream does in a kind's storage (escalation checks, allocation) or in a controller that would race.
-///
-/// Of upstream's default plug-ins StorageObjectInUseProtection is left out: the controllers that remove its
-/// finalizers do not exist yet, so a claim could never be deleted.
 pub static PLUGINS: &[&dyn Plugin] = &[
     &namespace_lifecycle::NamespaceLifecycle,
     &limit_ranger::LimitRanger,
@@ -55,6 +53,7 @@ pub static PLUGINS: &[&dyn Plugin] = &[
     &priority::Priority,
     &default_toleration_seconds::DefaultTolerationSeconds,
     &default_storage_class::DefaultStorageClass,
+    &storage_object_in_use_protection::StorageObjectInUseProtection,
     &persistent_volume_claim_resize::PersistentVolumeClaimResize,
     &runtime_class::RuntimeClass,
     &certificate_approval::CertificateApproval,

@@ -61,7 +61,10 @@ mod fake;
 
 mod garbage_collector;
 mod namespace;
+mod persistent_volume_claim_protection;
+mod persistent_volume_protection;
 mod pod_garbage_collector;
+mod protection;
 
 #[cfg(test)]
 mod endpoint_fixture;
@@ -82,6 +85,8 @@ pub const ALL: &[&Controller] = &[
     &namespace::CONTROLLER,
     &garbage_collector::CONTROLLER,
     &pod_garbage_collector::CONTROLLER,
+    &persistent_volume_claim_protection::CONTROLLER,
+    &persistent_volume_protection::CONTROLLER,
     &endpoints::CONTROLLER,
     &endpoint_slices::CONTROLLER,
     &endpoint_slice_mirroring::CONTROLLER,

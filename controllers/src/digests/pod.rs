@@ -32,6 +32,8 @@ pub struct Metadata {
     pub creation_timestamp: EcoString,
     /// Set while the pod is on its way out.
     pub deletion_timestamp: Option<EcoString>,
+    /// How long it was given to end; 0 when its kubelet is done with it.
+    pub deletion_grace_period_seconds: Option<i64>,
 }
 
 /// `spec`
@@ -48,6 +50,42 @@ pub struct Spec {
     pub containers: Vec<Container>,
     /// Containers that run before or, with `restartPolicy: Always`, beside them.
     pub init_containers: Vec<Container>,
+    /// Those of its volumes that are claims.
+    #[serde(rename = "volumes", deserialize_with = "claims")]
+    pub claims: Vec<Claim>,
+}
+
+/// A volume that is a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// A claim of this name.
+    Named(EcoString),
+    /// The claim that is made for the volume of this name.
+    Ephemeral(EcoString),
+}
+
+fn claims<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Claim>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Volume {
+        #[serde(default)]
+        name: EcoString,
+        persistent_volume_claim: Option<Source>,
+        ephemeral: Option<serde::de::IgnoredAny>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Source {
+        #[serde(default)]
+        claim_name: EcoString,
+    }
+    let volumes: Vec<Volume> = super::nullable(deserializer)?;
+    let claim = |volume: Volume| match (volume.persistent_volume_claim, volume.ephemeral) {
+        (Some(source), _) => Some(Claim::Named(source.claim_name)),
+        (None, Some(_)) => Some(Claim::Ephemeral(volume.name)),
+        (None, None) => None,
+    };
+    Ok(volumes.into_iter().filter_map(claim).collect())
 }
 
 /// A container.
@@ -120,6 +158,11 @@ impl Pod {
         self.metadata.deletion_timestamp.is_some()
     }
 
+    /// Whether its kubelet is done with it, or nobody waits for that.
+    pub fn is_shut_down(&self) -> bool {
+        self.is_terminating() && self.metadata.deletion_grace_period_seconds == Some(0)
+    }
+
     /// The value of [`Pod::BY_LABEL`] for a label.
     pub fn label_term(namespace: &str, key: &str, value: &str) -> String {
         format!("{namespace}/{key}={value}")
@@ -133,6 +176,14 @@ impl Pod {
     /// Whether it can serve.
     pub fn is_ready(&self) -> bool {
         self.condition("Ready").is_some_and(|ready| ready.status == "True")
+    }
+
+    /// The names of the claims that the pod `name` uses, and whether each was made for it.
+    pub fn claim_names(&self, name: &str) -> impl Iterator<Item = (EcoString, bool)> {
+        self.spec.claims.iter().map(move |claim| match claim {
+            Claim::Named(claim) => (claim.clone(), false),
+            Claim::Ephemeral(volume) => (ecow::eco_format!("{name}-{volume}"), true),
+        })
     }
 
     /// Its addresses, the main one first.
