@@ -78,12 +78,14 @@ pub enum Bug {
     ForgottenLog,
     /// The log is written to whatever the room on the disk.
     FullDisk,
+    /// The hashes of the nodes' states are told and not compared.
+    UncomparedHashes,
 }
 
 impl Bug {
     /// Every bug that can be planted.
     #[cfg(any(test, feature = "simulation"))]
-    pub const ALL: [Bug; 35] = [
+    pub const ALL: [Bug; 36] = [
         Bug::NoFsync,
         Bug::AckBeforeQuorum,
         Bug::ReusedReadContext,
@@ -119,6 +121,7 @@ impl Bug {
         Bug::SnapshotLosesSessions,
         Bug::ForgottenLog,
         Bug::FullDisk,
+        Bug::UncomparedHashes,
     ];
 }
 

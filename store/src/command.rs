@@ -11,6 +11,7 @@ use crate::txn::{Compare, Op, Txn};
 const VERSION: u8 = 1;
 const KIND_TXN: u8 = 1;
 const KIND_COMPACT: u8 = 2;
+const KIND_MARK: u8 = 3;
 const SESSION_OFFSET: usize = 2;
 const HEADER_LENGTH: usize = SESSION_OFFSET + 24;
 
@@ -38,7 +39,11 @@ pub(crate) struct Command<'a> {
 #[derive(Debug)]
 pub(crate) enum Body<'a> {
     Txn(TxnParts<'a>),
-    Compact { floor: Revision },
+    Compact {
+        floor: Revision,
+    },
+    /// Every node notes the hash of its state.
+    Mark,
 }
 
 /// A transaction as it stands in the log.
@@ -99,6 +104,11 @@ impl Encoded {
         let mut buffer = header(KIND_COMPACT, 10);
         put_varint(&mut buffer, floor);
         Encoded(buffer)
+    }
+
+    /// Encodes the wish that every node notes the hash of its state.
+    pub(crate) fn mark() -> Encoded {
+        Encoded(header(KIND_MARK, 0))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -192,6 +202,7 @@ impl<'a> Command<'a> {
         let session = read_session(&mut reader)?;
         let body = match kind {
             KIND_TXN => Body::Txn(read_txn(&mut reader)?),
+            KIND_MARK => Body::Mark,
             KIND_COMPACT => Body::Compact { floor: reader.varint()? },
             _ => return Err(Malformed("command kind")),
         };

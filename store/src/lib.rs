@@ -25,6 +25,7 @@ pub mod engine;
 mod floor;
 mod gather;
 mod machine;
+mod marks;
 mod members;
 mod meta;
 mod open;

@@ -11,8 +11,10 @@ use smallvec::SmallVec;
 use crate::bugs::{Bug, planted};
 use crate::codec::Malformed;
 use crate::command::{Body, Command, ComparePart, Expect, OpPart, TxnParts};
+use crate::disk::mix;
 use crate::entry::{Entry, Revision, ValueParts};
 use crate::key::Key;
+use crate::marks::Mark;
 use crate::meta::Meta;
 use crate::record::Record;
 use crate::txn::{Outcome, Why};
@@ -31,6 +33,10 @@ pub(crate) struct Machine {
     /// How many of them, from the front, the floor has made superfluous.
     garbage: usize,
     bytes: StoredBytes,
+    /// The sum of the hashes of all records that the floor has not made superfluous.
+    hash: u128,
+    /// The newest mark.
+    pub(crate) mark: Mark,
 }
 
 /// A change at `by` made the record at `previous` superfluous once the floor has reached `by`; a removal makes
@@ -41,6 +47,8 @@ struct Superseded {
     previous: Revision,
     bytes: u32,
     removal: bool,
+    /// The hashes of what became superfluous.
+    hash: u128,
 }
 
 /// What the records take, about.
@@ -64,6 +72,19 @@ fn record_bytes(record: &Record) -> u64 {
 
 fn entry_value_bytes(entry: &Entry) -> usize {
     entry.bytes().len() + entry.facts().len()
+}
+
+/// The hash of one version of a key. The previous version is left out: it is the hash of another record.
+fn version_hash(key: &str, revision: Revision, entry: Option<&Entry>) -> u128 {
+    let (created, bytes, facts) = entry
+        .map_or((0, &[][..], &[][..]), |entry| (entry.created, &entry.bytes()[..], entry.facts().as_ref()));
+    let mut hash = (mix(revision), mix(!revision));
+    for part in [key.as_bytes(), bytes, facts] {
+        let sum = u64::from(crc32fast::hash(part)) << 32 | (part.len() as u64 & u64::from(u32::MAX));
+        hash = (mix(hash.0 ^ sum), mix(hash.1.wrapping_add(sum)));
+    }
+    hash = (mix(hash.0 ^ created), mix(hash.1 ^ u64::from(entry.is_some())));
+    u128::from(hash.0) << 64 | u128::from(hash.1)
 }
 
 /// One applied change: what to record and what watchers are told.
@@ -122,6 +143,10 @@ impl Machine {
         }
         match command.body {
             Body::Txn(txn) => self.apply_txn(term, txn, changes).map(Some),
+            Body::Mark => {
+                self.mark = Mark { index, hash: self.hash() };
+                Ok(Some(Outcome::Applied { first: self.state.revision, entries: SmallVec::new() }))
+            }
             Body::Compact { floor } => {
                 self.raise_floor(floor);
                 let first = self.state.revision;
@@ -199,6 +224,8 @@ impl Machine {
         let old = self.state.install(&record.key, record.entry.clone(), revision);
         let removal = record.entry.is_none();
         self.bytes.retained += record_bytes(&record);
+        let hash = version_hash(record.key.as_str(), revision, record.entry.as_deref());
+        self.hash = self.hash.wrapping_add(hash);
         if old.is_some() || removal {
             self.supersede(&record, old.as_deref());
         }
@@ -211,7 +238,10 @@ impl Machine {
         let older = old.map_or(0, |entry| (RECORD_OVERHEAD_BYTES + key + entry_value_bytes(entry)) as u64);
         let own = if by.entry.is_none() { record_bytes(by) } else { 0 };
         let bytes = older + own;
+        let older = old.map_or(0, |entry| version_hash(by.key.as_str(), entry.modified, Some(entry)));
+        let own = if by.entry.is_none() { version_hash(by.key.as_str(), by.revision, None) } else { 0 };
         let superseded = Superseded {
+            hash: older.wrapping_add(own),
             by: by.revision,
             previous: old.map_or(0, |entry| entry.modified),
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
@@ -232,8 +262,21 @@ impl Machine {
             let bytes = u64::from(next.bytes);
             self.bytes.retained = self.bytes.retained.saturating_sub(bytes);
             self.bytes.garbage += bytes;
+            self.hash = self.hash.wrapping_sub(next.hash);
             self.garbage += 1;
         }
+    }
+
+    /// Changes the state's hash, as a flipped bit in memory would.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn flip_memory(&mut self, bit: u64) {
+        self.hash ^= 1 << (bit % 128);
+    }
+
+    /// The hash of everything that every node must have at this index.
+    pub(crate) fn hash(&self) -> u128 {
+        let meta = self.meta.encode();
+        self.hash.wrapping_add(u128::from(mix(u64::from(crc32fast::hash(&meta)))))
     }
 
     pub(crate) fn bytes(&self) -> StoredBytes {

@@ -16,6 +16,7 @@ use crate::command::Encoded;
 use crate::disk::Identity;
 use crate::engine::{StateStore, Values};
 use crate::mailbox::Mailbox;
+use crate::marks::Mark;
 use crate::members::MemberError;
 use crate::milestone::Milestone;
 use crate::options::Options;
@@ -205,6 +206,12 @@ pub(crate) struct Shared {
     pub(crate) roll: Mutex<KnownRoll>,
     /// Whether too few voters have the room for growth on their disks.
     pub(crate) refuses_growth: AtomicBool,
+    /// The hash of the state at the newest mark.
+    pub(crate) mark: Mutex<Mark>,
+    /// How the states of the nodes differ; empty as long as they do not.
+    pub(crate) divergence: Mutex<String>,
+    /// Whether this node's state is known to be wrong.
+    pub(crate) out_of_service: AtomicBool,
     /// Whether the state was damaged, and another node has not sent it yet.
     pub(crate) awaits_state: AtomicBool,
     pub(crate) stopping: AtomicBool,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::codec::{Malformed, Reader, put_varint};
 use crate::entry::Revision;
+use crate::marks::Mark;
 
 /// How often a member says how it stands.
 pub(crate) const STANDING_INTERVAL: Duration = Duration::from_millis(500);
@@ -26,6 +27,8 @@ pub(crate) struct Standing {
     pub(crate) free_bytes: Option<u64>,
     /// Whether it lacks the room for growth.
     pub(crate) disk_full: bool,
+    /// The hash of its state at the newest mark.
+    pub(crate) mark: Mark,
 }
 
 /// What the leader knows of one member.
@@ -71,6 +74,8 @@ impl Standing {
         put_varint(buffer, self.revision);
         put_varint(buffer, self.free_bytes.unwrap_or(FREE_UNKNOWN));
         buffer.push(u8::from(self.disk_full));
+        put_varint(buffer, self.mark.index);
+        buffer.extend_from_slice(&self.mark.hash.to_le_bytes());
     }
 
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Standing, Malformed> {
@@ -79,6 +84,10 @@ impl Standing {
             revision: reader.varint()?,
             free_bytes: Some(reader.varint()?).filter(|free| *free != FREE_UNKNOWN),
             disk_full: read_flag(reader)?,
+            mark: Mark {
+                index: reader.varint()?,
+                hash: u128::from(reader.u64()?) | u128::from(reader.u64()?) << 64,
+            },
         })
     }
 }
@@ -127,7 +136,13 @@ mod tests {
     use super::*;
 
     fn roll() -> Roll {
-        let standing = Standing { applied: 4, revision: 9, free_bytes: Some(1 << 40), disk_full: true };
+        let standing = Standing {
+            applied: 4,
+            revision: 9,
+            free_bytes: Some(1 << 40),
+            disk_full: true,
+            mark: Mark { index: 3, hash: u128::MAX / 3 },
+        };
         Roll {
             term: 3,
             commit: 10,

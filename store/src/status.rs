@@ -37,6 +37,8 @@ pub struct Status {
     pub log_syncs: u64,
     /// What is wrong, if anything.
     pub health: Health,
+    /// What an operator must look at, whatever the health: nodes that applied the same log and differ.
+    pub alarms: Vec<String>,
 }
 
 /// Whether the store can do its work.

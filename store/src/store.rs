@@ -118,6 +118,9 @@ impl Store {
         {
             return refused;
         }
+        if self.inner.shared.out_of_service.load(Ordering::SeqCst) {
+            return Outcome::NotProposed(Why::NoLeader);
+        }
         let command = Encoded::txn(&txn);
         if command.len() > TXN_BYTES_MAX {
             return Outcome::NotProposed(Why::TooLarge);
@@ -184,6 +187,9 @@ impl Store {
     /// A state that holds every write that was acknowledged, by any node, before this call.
     pub async fn read_barrier(&self) -> Result<Arc<State>, Unavailable> {
         let shared = &self.inner.shared;
+        if shared.out_of_service.load(Ordering::SeqCst) {
+            return Err(Unavailable);
+        }
         // A sole voter that leads its term acknowledged every write itself, after publishing it. The gate is read
         // before the state: whatever happens in between, the state is at least as new as the gate's moment.
         let from = shared.fast_reads.load(Ordering::SeqCst);
@@ -357,7 +363,7 @@ impl Store {
         let stored_bytes = figures.retained_bytes.load(Ordering::Relaxed);
         let health = if shared.is_stopping() {
             Health::Stopping
-        } else if shared.awaits_state.load(Ordering::SeqCst) {
+        } else if shared.awaits_state.load(Ordering::SeqCst) || shared.out_of_service.load(Ordering::SeqCst) {
             Health::AwaitsState
         } else if replica.leader == 0 {
             Health::NoLeader
@@ -385,6 +391,10 @@ impl Store {
             disk_full: figures.disk_full.load(Ordering::Relaxed),
             log_syncs: figures.log_syncs.load(Ordering::Relaxed),
             health,
+            alarms: Some(shared.divergence.lock().clone())
+                .filter(|alarm| !alarm.is_empty())
+                .into_iter()
+                .collect(),
         }
     }
 

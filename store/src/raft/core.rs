@@ -101,6 +101,8 @@ pub(crate) struct Core<T> {
     hard_state: HardState,
     applied: u64,
     awaits_state: bool,
+    /// The newest entry that was handed out for applying.
+    handed_out: u64,
     /// Buffers of batches that were written.
     spare: Vec<Values>,
 }
@@ -137,6 +139,7 @@ impl<T> Core<T> {
             hard_state,
             applied: options.applied,
             awaits_state: options.awaits_state,
+            handed_out: options.applied,
             spare: Vec::new(),
         };
         core.set_election_timeout();
@@ -268,6 +271,10 @@ impl<T> Core<T> {
     }
 
     pub(crate) fn tick(&mut self) {
+        if self.awaits_state {
+            // Without a state it could not lead.
+            self.raw.raft.election_elapsed = 0;
+        }
         let elapsed = self.raw.raft.election_elapsed;
         self.raw.tick();
         if self.raw.raft.election_elapsed <= elapsed {
@@ -279,6 +286,9 @@ impl<T> Core<T> {
 
     /// Takes a message of another node.
     pub(crate) fn step(&mut self, message: Message) -> raft::Result<()> {
+        if self.awaits_state && message.get_msg_type() == raft::eraftpb::MessageType::MsgTimeoutNow {
+            return Ok(());
+        }
         let stepped = self.raw.step(message);
         self.set_election_timeout();
         stepped
@@ -304,6 +314,17 @@ impl<T> Core<T> {
         tail.take_wishes()
     }
 
+    /// From now on nothing is handed out for applying until another state was received.
+    pub(crate) fn await_state(&mut self) {
+        if self.role() == Role::Leader {
+            // Its own state decides nothing any more, and others have a better one.
+            let term = self.raw.raft.term;
+            self.raw.raft.become_follower(term, 0);
+            self.set_election_timeout();
+        }
+        self.awaits_state = true;
+    }
+
     /// Whether this node has no state yet: its own was damaged.
     pub(crate) fn awaits_state(&self) -> bool {
         self.awaits_state
@@ -317,7 +338,7 @@ impl<T> Core<T> {
         }
         let log = &self.raw.raft.raft_log;
         if self.awaits_state {
-            return meta.applied + 1 >= log.first_index();
+            return meta.applied + 1 >= log.first_index() && meta.applied >= self.handed_out;
         }
         meta.applied > log.committed && !log.match_term(meta.applied, meta.term)
     }
@@ -376,6 +397,7 @@ impl<T> Core<T> {
         self.released.clear();
         self.newest = 0;
         self.awaits_state = false;
+        self.handed_out = meta.applied;
         self.hard_state = self.raw.raft.hard_state();
         self.applied = meta.applied;
         let (from, term) = (config.id, self.raw.raft.term);
@@ -471,6 +493,7 @@ impl<T> Core<T> {
         }
         // Without a state nothing can be applied; what follows the received one is handed out again.
         let entries = if self.awaits_state { Vec::new() } else { entries };
+        self.handed_out = entries.last().map_or(self.handed_out, |last| last.index);
         let committed =
             entries.into_iter().map(|entry| self.commit_entry(entry)).collect::<Result<_, _>>()?;
         Ok(Output { messages, log, committed, reads })

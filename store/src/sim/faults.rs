@@ -54,10 +54,11 @@ pub(crate) enum Fault {
     HandOver,
     LoseDisk,
     FillDisk,
+    FlipMemory,
 }
 
 impl Fault {
-    const ALL: [Fault; 21] = [
+    const ALL: [Fault; 22] = [
         Fault::EndProcess,
         Fault::CutPower,
         Fault::CutAllPower,
@@ -79,6 +80,7 @@ impl Fault {
         Fault::HandOver,
         Fault::LoseDisk,
         Fault::FillDisk,
+        Fault::FlipMemory,
     ];
 }
 
@@ -122,6 +124,7 @@ impl Plan {
             Bug::ReusedBoot | Bug::ForgottenRevision => &[Fault::EndProcess],
             Bug::TornMeta | Bug::CutTooFar | Bug::VoteNotSynced => &[Fault::EndProcess, Fault::CutPower],
             Bug::SnapshotSkipsEvents | Bug::SnapshotLosesSessions => &[Fault::Isolate],
+            Bug::UncomparedHashes => &[Fault::FlipMemory],
             Bug::FullDisk => &[Fault::FillDisk],
             Bug::ForgottenLog => &[Fault::DamageState, Fault::Isolate, Fault::CutPower],
             Bug::IgnoreWatermark => &[Fault::Damage],

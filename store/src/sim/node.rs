@@ -255,6 +255,23 @@ impl Running {
         self.shared.figures.snapshots_installed.load(Ordering::Relaxed)
     }
 
+    /// Flips a bit in the memory that holds the state.
+    pub(crate) fn flip_memory(&mut self, bit: u64) {
+        if let Some(state) = &mut self.state {
+            state.machine.flip_memory(bit);
+        }
+    }
+
+    /// The applied index and the hash of the state there.
+    pub(crate) fn hash(&self) -> Option<(u64, u128)> {
+        self.state.as_ref().map(|state| (state.machine.meta.applied, state.machine.hash()))
+    }
+
+    /// Whether this node was found to be wrong and has not been mended.
+    pub(crate) fn is_out_of_service(&self) -> bool {
+        self.shared.out_of_service.load(Ordering::SeqCst) || !self.shared.divergence.lock().is_empty()
+    }
+
     /// Whether a graceful stop has come to its end.
     pub(crate) fn is_stopped(&self) -> bool {
         self.owner.is_none() && self.log.is_none() && self.state.is_none()

@@ -158,6 +158,8 @@ struct World {
     network_random: Random,
     healing: bool,
     damage_unnoticed: bool,
+    /// Whether a bit was flipped in some node's memory.
+    flipped: bool,
     /// A member whose log was lost, and the host that joins again in its place.
     lost: Option<(u64, usize)>,
     /// Changes of membership that were asked for.
@@ -212,6 +214,7 @@ impl World {
             random,
             healing: false,
             damage_unnoticed: false,
+            flipped: false,
             lost: None,
             changes: 0,
             snapshots: 0,
@@ -257,6 +260,7 @@ impl World {
             ring_bytes: plan.ring_bytes,
             flush_log_entries: plan.flush_entries,
             garbage_round_bytes: 200,
+            mark_interval: Duration::from_millis(1_500),
             tail_bytes: plan.tail_bytes,
             request_timeout: Duration::from_micros(plan.request_timeout),
             gather: Duration::ZERO,

@@ -78,6 +78,8 @@ pub(crate) struct Owner {
     heard: BTreeMap<u64, u64>,
     /// Since when the log thread has had something to sync.
     persisting_since: Option<Duration>,
+    /// When a mark was last proposed, and the revision then.
+    marked: (Duration, u64),
     /// When leadership was last offered because of the disk.
     offered_at: Duration,
     /// When this node last said how it stands, or called the roll.
@@ -159,6 +161,7 @@ impl Owner {
             heard: BTreeMap::new(),
             persisting_since: None,
             offered_at: Duration::ZERO,
+            marked: (Duration::ZERO, 0),
             told_at: Duration::ZERO,
             installing: None,
             floor,
@@ -310,6 +313,7 @@ impl Owner {
         }
         if self.known.announced.leads && self.stop.is_none() {
             self.propose_floor(now);
+            self.propose_mark(now);
         }
     }
 

@@ -251,7 +251,9 @@ impl SnapshotThread {
 
     fn open(&self, from: u64, chunk: &Chunk) -> Result<Option<Incoming>, DiskError> {
         let Ok(mut meta) = Meta::decode(&chunk.meta) else { return Ok(None) };
-        if meta.applied <= self.shared.applied.reached() {
+        let replaces_wrong = self.shared.out_of_service.load(Ordering::SeqCst);
+        let reached = self.shared.applied.reached();
+        if meta.applied < reached || (meta.applied == reached && !replaces_wrong) {
             self.shared.owner.push(OwnerEvent::SnapshotNotNeeded(meta.applied, meta.term));
             return Ok(None);
         }

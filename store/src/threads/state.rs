@@ -122,6 +122,8 @@ impl StateThread {
         self.keep_figures();
         self.publish_members();
         self.shared.awaits_state.store(false, Ordering::SeqCst);
+        *self.shared.mark.lock() = self.machine.mark;
+        self.shared.out_of_service.store(false, Ordering::SeqCst);
         self.shared.figures.snapshots_installed.fetch_add(1, Ordering::Relaxed);
         self.shared.replace_records(records);
         self.shared.state.store(Arc::new(self.machine.state.clone()));
@@ -143,6 +145,7 @@ impl StateThread {
             }
         }
         self.keep_figures();
+        *self.shared.mark.lock() = self.machine.mark;
         self.publish(&changes);
         for (reply, outcome) in answers {
             reply.send(outcome);

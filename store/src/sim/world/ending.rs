@@ -37,7 +37,12 @@ impl World {
             let read = self.history.reads.len() > reads;
             writes = self.history.writes.len();
             reads = self.history.reads.len();
-            rounds = if acknowledged && read && self.lost.is_none() { rounds + 1 } else { 0 };
+            let members = self.member_hosts();
+            let is_wrong = |host: &usize| {
+                self.hosts[*host].running.as_ref().is_some_and(|running| running.is_out_of_service())
+            };
+            let all_right = self.lost.is_none() && !members.iter().any(is_wrong);
+            rounds = if acknowledged && read && all_right { rounds + 1 } else { 0 };
             if self.now - began > HEALING {
                 return Err(Failure::new("progress after healing", self.describe_nodes()));
             }
@@ -217,6 +222,16 @@ impl World {
     pub(super) fn compare(&mut self) -> Result<(), Failure> {
         if self.damage_unnoticed {
             return Err(Failure::new("damage noticed", "a node started on a damaged log"));
+        }
+        let mut hashes = BTreeMap::new();
+        for host in self.member_hosts() {
+            let Some((index, hash)) = self.hosts[host].running.as_ref().and_then(Running::hash) else {
+                continue;
+            };
+            if *hashes.entry(index).or_insert(hash) != hash {
+                let what = format!("host {host} differs from another one at log entry {index}");
+                return Err(Failure::new("equal hashes", what));
+            }
         }
         let mut expected = BTreeMap::new();
         for (revision, record) in &self.truth.records {

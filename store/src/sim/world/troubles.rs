@@ -86,6 +86,15 @@ impl World {
                 self.ask(host, Wish::HandOver(None));
             }
             Fault::LoseDisk => self.lose_disk(host),
+            Fault::FlipMemory if !self.flipped => {
+                let bit = self.random.next();
+                if let Some(running) = &mut self.hosts[host].running {
+                    running.flip_memory(bit);
+                    self.flipped = true;
+                }
+            }
+            // Two wrong nodes of three would have no majority against them.
+            Fault::FlipMemory => {}
             Fault::FillDisk => {
                 // Some room below the reserve, or none.
                 let free = if self.random.chance(50) { 0 } else { self.random.within(0..200 << 20) };

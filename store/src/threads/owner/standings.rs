@@ -4,6 +4,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Owner;
+use crate::bugs::{Bug, planted};
+use crate::command::Encoded;
+use crate::marks::{Comparison, compare};
 use crate::peers::Body;
 use crate::raft::Role;
 use crate::shared::FREE_UNKNOWN;
@@ -15,7 +18,9 @@ impl Owner {
         let leads = self.core.role() == Role::Leader;
         if leads {
             self.standings.retain(|_, (_, at)| now <= *at + STANDING_PATIENCE);
-            *self.shared.roll.lock() = KnownRoll { roll: self.roll(), at: now };
+            let roll = self.roll();
+            self.compare_marks(&roll);
+            *self.shared.roll.lock() = KnownRoll { roll, at: now };
         }
         if now < self.told_at + STANDING_INTERVAL {
             return;
@@ -41,6 +46,7 @@ impl Owner {
 
     pub(super) fn take_roll(&mut self, from: u64, roll: Roll) {
         if self.core.leader() == from && self.core.term() == roll.term {
+            self.compare_marks(&roll);
             *self.shared.roll.lock() = KnownRoll { roll, at: self.shared.options.clock.now() };
         }
     }
@@ -51,6 +57,41 @@ impl Owner {
         self.heard.get(&node).is_some_and(|tick| self.ticks <= tick + patience)
     }
 
+    /// Raises the alarm when nodes that applied the same log differ, and takes this one out of service when it is the one
+    /// that is wrong: it then has another state sent.
+    fn compare_marks(&mut self, roll: &Roll) {
+        let mark =
+            |entry: &RollEntry| Some((entry.node, entry.standing?.mark)).filter(|(_, mark)| mark.index > 0);
+        let marks: Vec<_> = roll.entries.iter().filter_map(mark).collect();
+        let comparison = if planted(Bug::UncomparedHashes) { Comparison::Equal } else { compare(&marks) };
+        let Comparison::Differs { index, outvoted } = comparison else {
+            self.shared.divergence.lock().clear();
+            return;
+        };
+        let news = format!("the states of the nodes differ at log entry {index}; outvoted: {outvoted:016x?}");
+        let known = std::mem::replace(&mut *self.shared.divergence.lock(), news.clone());
+        if known != news {
+            tracing::error!("{news}");
+        }
+        let is_wrong = outvoted.contains(&self.shared.identity.node);
+        if is_wrong && !self.shared.out_of_service.swap(true, Ordering::SeqCst) {
+            self.core.await_state();
+        }
+    }
+
+    /// Now and then the leader has everybody note the hash of its state.
+    pub(super) fn propose_mark(&mut self, now: Duration) {
+        let revision = self.shared.published.reached();
+        if now < self.marked.0 + self.shared.options.mark_interval || revision == self.marked.1 {
+            return;
+        }
+        self.marked = (now, revision);
+        if !self.known.sole_voter {
+            // Nobody waits for the outcome: the next one comes.
+            let _ = self.shared.propose(Encoded::mark(), None);
+        }
+    }
+
     fn standing(&self) -> Standing {
         let figures = &self.shared.figures;
         Standing {
@@ -58,6 +99,7 @@ impl Owner {
             revision: self.shared.published.reached(),
             free_bytes: Some(figures.free_bytes.load(Ordering::Relaxed)).filter(|free| *free != FREE_UNKNOWN),
             disk_full: figures.disk_full.load(Ordering::Relaxed),
+            mark: *self.shared.mark.lock(),
         }
     }
 
