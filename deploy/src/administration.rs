@@ -60,7 +60,7 @@ impl Administration {
                 Ok(Reply::Content("application/x-pem-file", Content::Whole(authority)))
             }
             wire::STATUS if get => json(&self.status(server)),
-            wire::MEMBERS if get => json(&self.members(server).await?),
+            wire::MEMBERS if get => json(&self.members(server).await),
             wire::SNAPSHOT if get => Ok(self.snapshot(server)),
             wire::JOIN if post => json(&self.join(server, &body(request)?).await?),
             wire::JOIN_MEMBER if post => json(&self.take_in(server, &body(request)?).await?),

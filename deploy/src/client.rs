@@ -84,6 +84,11 @@ impl Client {
         Ok(Client::new(file.server.clone(), file.tls()?, file.token.clone()))
     }
 
+    /// The same client for another server.
+    pub(crate) fn at(&self, address: HostPort) -> Client {
+        Client { address, ..self.clone() }
+    }
+
     /// A request whose answer is read as JSON.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.json(Method::GET, path, Bytes::new()).await

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use crate::node_id::NodeId;
 
 const COLLECTION: &str = "/api/v1/namespaces/kube-system/configmaps";
+const NAMESPACE: &str = "kube-system";
 const NAME: &str = "pintle-members";
 
 /// What a node says of itself.
@@ -30,22 +31,21 @@ pub(crate) struct Entry {
     pub(crate) version: String,
 }
 
-/// What is known of each node.
-pub(crate) async fn read(server: &Server) -> Result<BTreeMap<NodeId, Entry>, Error> {
-    let reply = match call(server, Method::GET, &format!("{COLLECTION}/{NAME}"), None).await {
-        Ok(reply) => reply,
-        Err(Error::NotFound { .. }) => return Ok(BTreeMap::new()),
-        Err(error) => return Err(error),
+/// What is known here of each node, also while there is no leader.
+pub(crate) fn read(server: &Server) -> BTreeMap<NodeId, Entry> {
+    let view = server.view();
+    let found = server.registry.find("", "v1", "configmaps");
+    let Some(stored) = found.and_then(|resource| view.entry(resource, NAMESPACE, NAME)) else {
+        return BTreeMap::new();
     };
-    let Reply::Entry(object) = reply else { return Ok(BTreeMap::new()) };
     // Stored objects begin after their opening brace.
-    let text = [b"{", object.entry.bytes().as_ref()].concat();
+    let text = [b"{", stored.bytes().as_ref()].concat();
     let object: Value = serde_json::from_slice(&text).unwrap_or_default();
     let data = object["data"].as_object();
     let entry = |(node, entry): (&String, &Value)| {
         Some((node.parse().ok()?, serde_json::from_str(entry.as_str()?).ok()?))
     };
-    Ok(data.into_iter().flatten().filter_map(entry).collect())
+    data.into_iter().flatten().filter_map(entry).collect()
 }
 
 /// Writes what a node says of itself, and forgets who is no member any more.
@@ -55,7 +55,7 @@ pub(crate) async fn publish(
     entry: &Entry,
     members: &[NodeId],
 ) -> Result<(), Error> {
-    let known = read(server).await?;
+    let known = read(server);
     let gone: Vec<_> = known.keys().filter(|known| !members.contains(known)).collect();
     if known.get(&node) == Some(entry) && gone.is_empty() {
         return Ok(());

@@ -88,6 +88,10 @@ pub(crate) enum Error {
     TokenLifetime,
     #[error("{0} (--member, --vip)")]
     Members(&'static str),
+    #[error(
+        "this node was removed from its cluster: to take it in again, empty its data directory and start it with --join"
+    )]
+    Removed,
     #[error("the program's threads cannot be started ({0}): raise the process limits of this user")]
     Runtime(io::Error),
 }

@@ -25,6 +25,7 @@ mod node_id;
 mod peer_port;
 mod print;
 mod promotion;
+mod removal;
 mod server;
 mod service_account;
 mod shutdown;

@@ -6,7 +6,10 @@ use std::{
     io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,7 +33,7 @@ use crate::{
     layout, limits, listener, logging, moving,
     node_id::NodeId,
     peer_port::{LatePeers, PeerPort, PeerSocket},
-    promotion, service_account,
+    promotion, removal, service_account,
     shutdown::Stop,
 };
 
@@ -111,6 +114,7 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
         None => None,
     };
     let mut tasks = JoinSet::new();
+    let was_removed = Arc::new(AtomicBool::new(false));
     tasks.spawn(renew(pki.clone(), tls.clone(), names, url.clone(), kubeconfig.clone(), peer_port.clone()));
     let cluster = Cluster {
         service_networks: vec![service_network],
@@ -136,6 +140,13 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
     if let Some(address) = &peer_address {
         tasks.spawn(promotion::run(store.clone(), server.clone()));
         tasks.spawn(moving::run(store.clone(), address.to_string()));
+        let removed = removal::removed(store.clone(), server.clone(), kubeconfig.clone());
+        let (stop, was_removed) = (stop.clone(), was_removed.clone());
+        tasks.spawn(async move {
+            removed.await;
+            was_removed.store(true, Ordering::Relaxed);
+            stop.now();
+        });
     }
     let getting_ready = get_ready(&store, &server, joining, peer_address.as_ref(), advertised);
     if let Some(ready) = stop.unless(getting_ready).await {
@@ -155,7 +166,7 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
         port.stop().await;
     }
     tracing::info!("stopped");
-    Ok(())
+    if was_removed.load(Ordering::Relaxed) { Err(Error::Removed) } else { Ok(()) }
 }
 
 /// The store's options as the flags give them.
@@ -258,7 +269,8 @@ fn advertised(address: SocketAddr, peer_address: Option<&HostPort>) -> SocketAdd
         ip if !ip.is_unspecified() => ip,
         ip => {
             let peer = peer_address.and_then(|peer| peer.host.parse::<IpAddr>().ok());
-            let fitting = peer.filter(|peer| peer.is_ipv4() == ip.is_ipv4() && !peer.is_unspecified());
+            // The unspecified IPv6 address takes connections of both families.
+            let fitting = peer.filter(|peer| (peer.is_ipv4() || ip.is_ipv6()) && !peer.is_unspecified());
             fitting.unwrap_or(if ip.is_ipv4() {
                 Ipv4Addr::LOCALHOST.into()
             } else {
@@ -338,5 +350,7 @@ mod tests {
         check("10.0.0.7:6443", Some("10.0.0.8:6444"), "10.0.0.7:6443");
         check("0.0.0.0:6443", Some("10.0.0.8:6444"), "10.0.0.8:6443");
         check("0.0.0.0:6443", Some("node1:6444"), "127.0.0.1:6443");
+        check("[::]:6443", Some("10.0.0.8:6444"), "10.0.0.8:6443");
+        check("0.0.0.0:6443", Some("[fd00::8]:6444"), "127.0.0.1:6443");
     }
 }

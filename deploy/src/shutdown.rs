@@ -1,6 +1,6 @@
 //! The signals that end the server. Keeps: the first one ends it cleanly, the second one at once.
 
-use std::{io, process};
+use std::{io, process, sync::Arc};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -14,30 +14,40 @@ const EXIT_CODE_INTERRUPTED: i32 = 130;
 
 /// Turns true with the first signal.
 #[derive(Clone)]
-pub(crate) struct Stop(watch::Receiver<bool>);
+pub(crate) struct Stop {
+    told: watch::Receiver<bool>,
+    tell: Arc<watch::Sender<bool>>,
+}
 
 impl Stop {
     /// From now on signals no longer end the process by themselves. Needs a tokio runtime.
     pub(crate) fn listen() -> Result<Stop, Error> {
         let signals = Signals::new().map_err(Error::Runtime)?;
-        let (sender, receiver) = watch::channel(false);
+        let (sender, told) = watch::channel(false);
+        let tell = Arc::new(sender);
+        let signalled = tell.clone();
         tokio::spawn(async move {
             signals.received().await;
-            sender.send_replace(true);
+            signalled.send_replace(true);
         });
-        Ok(Stop(receiver))
+        Ok(Stop { told, tell })
+    }
+
+    /// Stops as the first signal does.
+    pub(crate) fn now(&self) {
+        self.tell.send_replace(true);
     }
 
     /// Waits for the first signal.
     pub(crate) async fn received(mut self) {
         // The sender is gone only after it has sent.
-        let _ = self.0.wait_for(|stop| *stop).await;
+        let _ = self.told.wait_for(|stop| *stop).await;
     }
 
     /// What `work` comes to, unless the signal is faster.
     pub(crate) async fn unless<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
-            _ = self.0.wait_for(|stop| *stop) => None,
+            _ = self.told.wait_for(|stop| *stop) => None,
             done = work => Some(done),
         }
     }

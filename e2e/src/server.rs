@@ -113,6 +113,11 @@ impl Server {
         self.running.take().expect("the server is running").child.wait().expect("the process is ours")
     }
 
+    /// Waits until the server has ended by itself.
+    pub fn finished(&mut self) -> ExitStatus {
+        self.running.take().expect("the server is running").child.wait().expect("the process is ours")
+    }
+
     /// Sends a signal without waiting for what it does.
     pub fn signal(&self, signal: &str) {
         let id = self.process_id().to_string();

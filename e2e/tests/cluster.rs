@@ -223,7 +223,10 @@ fn a_removed_member_is_gone_and_the_others_go_on() {
     cluster.pintle(1).ok(&["leader", "transfer", &cluster.id(0)]);
     let removed = cluster.id(2);
     cluster.pintle(1).ok(&["member", "remove", &removed]);
-    cluster.nodes[2].kill();
+    // It finds out by itself, and says what to do.
+    assert!(!cluster.nodes[2].finished().success());
+    let log = cluster.nodes[2].log();
+    assert!(log.contains("this node was removed from its cluster"), "{log}");
     assert_eq!(cluster.members(0).len(), 2);
     create(&cluster.kubectl(1), "after");
     let refusal = cluster.pintle(1).fails(&["member", "remove", &removed]);

@@ -66,7 +66,7 @@ impl Administration {
             self.store.change_members(change).await.map_err(|error| refused(&error))?;
             tracing::info!(%node, address = peer_address, "a node was taken in as a learner");
         }
-        self.members(server).await
+        Ok(self.members(server).await)
     }
 
     /// Refuses an address at which another member lives. One that has just died is given the time to be missed.

@@ -17,8 +17,8 @@ const DESCRIPTION_PATIENCE: Duration = Duration::from_secs(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Administration {
-    pub(super) async fn members(&self, server: &Server) -> Result<MembersReport, Error> {
-        let known = directory::read(server).await?;
+    pub(super) async fn members(&self, server: &Server) -> MembersReport {
+        let known = directory::read(server);
         // A leader that was just elected describes the members a moment later.
         let described = async {
             while self.store.members().iter().any(|member| member.active.is_none()) {
@@ -43,7 +43,7 @@ impl Administration {
             }
         };
         let members = self.store.members().into_iter().map(report).collect();
-        Ok(MembersReport { cluster: NodeId(self.store.status().cluster), members })
+        MembersReport { cluster: NodeId(self.store.status().cluster), members }
     }
 
     /// Removes a member and what is known of it.
@@ -54,7 +54,7 @@ impl Administration {
         if let Err(error) = directory::forget(server, id).await {
             tracing::warn!(%error, node = %id, "the address of a removed member could not be forgotten");
         }
-        self.members(server).await
+        Ok(self.members(server).await)
     }
 }
 
