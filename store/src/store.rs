@@ -458,10 +458,18 @@ impl Store {
         }
     }
 
-    /// Changes the membership, from any node; the answer comes when the change is complete. It is asked of the leader once:
+    /// Changes the membership, from any node; the answer comes when the change is complete and shown here. It is asked of the leader once:
     /// when that one is lost meanwhile, the outcome is unknown.
     pub async fn change_members(&self, change: MemberChange) -> Result<(), MemberError> {
-        self.wish(Wish::Change(change)).await
+        self.wish(Wish::Change(change)).await?;
+        // The change is complete; a node that cannot confirm that it has seen it merely shows it a moment later.
+        if self.read_barrier().await.is_ok() {
+            let shared = &self.inner.shared;
+            let commit = shared.replica.lock().commit;
+            let deadline = shared.options.clock.now() + shared.options.request_timeout;
+            let _ = shared.applied.wait(commit, deadline).await;
+        }
+        Ok(())
     }
 
     /// Hands leadership to another voter, from any node: to this one, or to the one that is furthest. Gives the leader

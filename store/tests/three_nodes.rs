@@ -258,7 +258,9 @@ async fn a_node_with_a_flipped_byte_in_its_state_keeps_its_id_and_is_sent_anothe
     cluster.open(damaged);
     let state = cluster.store(damaged).read_barrier().await.expect("a barrier");
     assert_eq!((state.count(BUCKET), state.revision), (101, 101));
-    assert!(matches!(cluster.store(damaged).txn(create("own")).await, Outcome::Applied { first: 102, .. }));
+    let outcome = cluster.store(damaged).txn(create("own")).await;
+    let status = cluster.store(damaged).status();
+    assert!(matches!(outcome, Outcome::Applied { first: 102, .. }), "{outcome:?} {status:?}");
     assert_eq!(cluster.store(damaged).status().node, damaged);
     cluster.close(damaged).shutdown().await;
     drop(state);

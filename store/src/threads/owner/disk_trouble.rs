@@ -33,6 +33,10 @@ impl Owner {
         let conf = self.core.conf_state();
         let own = self.shared.identity.node;
         let own_full = self.shared.figures.disk_full.load(Ordering::Relaxed);
+        if conf.voters.is_empty() {
+            // A node that has no state yet knows no voters, and nothing about their disks.
+            return None;
+        }
         if conf.voters == [own] {
             return Some(conf.voters.into_iter().filter(|_| !own_full).collect());
         }
