@@ -43,9 +43,9 @@ impl Administration {
             service_cidr: self.service_cidr.clone(),
             unix_seconds: server.clock.unix_seconds(),
             links,
-            alarms: Vec::new(),
+            alarms: status.alarms,
         };
-        report.alarms = alarms(&report, &members);
+        report.alarms.extend(alarms(&report, &members));
         report
     }
 
