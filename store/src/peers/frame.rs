@@ -50,6 +50,16 @@ impl PeerFrame {
         self.from
     }
 
+    /// Whether this node votes for another one with it.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn gives_vote(&self) -> bool {
+        let crate::peers::Body::Raft(messages) = &self.message.0 else { return false };
+        let gives = |message: &raft::eraftpb::Message| {
+            message.get_msg_type() == raft::eraftpb::MessageType::MsgRequestVoteResponse && !message.reject
+        };
+        messages.iter().any(gives)
+    }
+
     /// Which connection it belongs on.
     pub fn lane(&self) -> Lane {
         self.message.lane()

@@ -55,10 +55,16 @@ pub(crate) enum Fault {
     LoseDisk,
     FillDisk,
     FlipMemory,
+    /// A host is so far away that answers come when nobody waits for them any more.
+    FarHost,
+    /// A process ends again and again soon after its start, while frames of its earlier lives are under way.
+    CrashLoop,
+    /// The leader falls silent, several nodes campaign, and voters lose their power just after they gave their vote.
+    PowerAtVote,
 }
 
 impl Fault {
-    const ALL: [Fault; 22] = [
+    const ALL: [Fault; 25] = [
         Fault::EndProcess,
         Fault::CutPower,
         Fault::CutAllPower,
@@ -81,6 +87,9 @@ impl Fault {
         Fault::LoseDisk,
         Fault::FillDisk,
         Fault::FlipMemory,
+        Fault::FarHost,
+        Fault::CrashLoop,
+        Fault::PowerAtVote,
     ];
 }
 
@@ -119,10 +128,12 @@ impl Plan {
         let mut plan = Plan::new(seed);
         let faults: &[Fault] = match bug {
             Bug::LeaseRead | Bug::FollowerRead | Bug::ReadBeforeApply => &[Fault::Isolate, Fault::Pause],
-            Bug::ReusedReadContext => &[Fault::Lossy, Fault::Slow],
+            Bug::ReusedReadContext => &[Fault::FarHost],
             Bug::NoFsync | Bug::RetrySync => &[Fault::CutPower, Fault::DiskFails],
-            Bug::ReusedBoot | Bug::ForgottenRevision => &[Fault::EndProcess],
-            Bug::TornMeta | Bug::CutTooFar | Bug::VoteNotSynced => &[Fault::EndProcess, Fault::CutPower],
+            Bug::ReusedBoot => &[Fault::CrashLoop],
+            Bug::ForgottenRevision => &[Fault::EndProcess],
+            Bug::VoteNotSynced => &[Fault::PowerAtVote],
+            Bug::TornMeta | Bug::CutTooFar => &[Fault::EndProcess, Fault::CutPower],
             Bug::SnapshotSkipsEvents | Bug::SnapshotLosesSessions => &[Fault::Isolate],
             Bug::UncomparedHashes => &[Fault::FlipMemory],
             Bug::FullDisk => &[Fault::FillDisk],

@@ -1,6 +1,6 @@
 //! The simulated network: each direction between two nodes may lose, delay, repeat, reorder or drop everything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::sim::random::Random;
 
@@ -9,6 +9,8 @@ use crate::sim::random::Random;
 pub(crate) struct Network {
     /// Directions in which nothing arrives: from, to.
     pub(crate) cut: BTreeSet<(usize, usize)>,
+    /// What every frame from and to a host takes in addition, in microseconds.
+    pub(crate) far: BTreeMap<usize, u64>,
     pub(crate) loss_percent: u64,
     pub(crate) repeat_percent: u64,
     /// The longest ordinary delay, in microseconds.
@@ -22,6 +24,7 @@ impl Network {
     pub(crate) fn healthy() -> Network {
         Network {
             cut: BTreeSet::new(),
+            far: BTreeMap::new(),
             loss_percent: 0,
             repeat_percent: 0,
             delay: 400,
@@ -36,7 +39,8 @@ impl Network {
             return Vec::new();
         }
         let copies = if random.chance(self.repeat_percent) { 2 } else { 1 };
-        (0..copies).map(|_| self.delay(random)).collect()
+        let far: u64 = [from, to].iter().filter_map(|host| self.far.get(host)).sum();
+        (0..copies).map(|_| far + self.delay(random)).collect()
     }
 
     fn delay(&self, random: &mut Random) -> u64 {

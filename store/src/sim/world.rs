@@ -115,6 +115,10 @@ enum Event {
     Fault,
     Start(usize),
     Heal(Fault),
+    /// The next end in a row of them.
+    EndAgain(usize),
+    /// The power goes just after a vote was given.
+    VoteGiven(usize, u64),
     Resume(usize),
 }
 
@@ -132,6 +136,8 @@ struct Host {
     stopping: bool,
     /// A start is on its way.
     starting: bool,
+    /// How many more times its process ends soon after its start.
+    ends_left: u64,
     leads: Option<u64>,
     random: Random,
 }
@@ -158,6 +164,10 @@ struct World {
     network_random: Random,
     healing: bool,
     damage_unnoticed: bool,
+    /// Voters lose their power when they have given their vote.
+    cuts_voters: bool,
+    /// Which node led in which term.
+    leaders: BTreeMap<u64, u64>,
     /// Whether a bit was flipped in some node's memory.
     flipped: bool,
     /// A member whose log was lost, and the host that joins again in its place.
@@ -186,6 +196,7 @@ impl World {
                 disk_delay: 0,
                 stopping: false,
                 starting: false,
+                ends_left: 0,
                 leads: None,
                 random: random.fork(),
             });
@@ -214,6 +225,8 @@ impl World {
             random,
             healing: false,
             damage_unnoticed: false,
+            cuts_voters: false,
+            leaders: BTreeMap::new(),
             flipped: false,
             lost: None,
             changes: 0,
@@ -312,6 +325,14 @@ impl World {
             Event::Start(host) => self.start(host),
             Event::Heal(fault) => {
                 self.heal_fault(fault);
+                Ok(())
+            }
+            Event::EndAgain(host) => {
+                self.end_again(host);
+                Ok(())
+            }
+            Event::VoteGiven(host, life) => {
+                self.cut_voter(host, life);
                 Ok(())
             }
             Event::Resume(host) => {

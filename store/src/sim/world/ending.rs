@@ -9,6 +9,7 @@ impl World {
     pub(super) fn heal(&mut self) -> Result<(), Failure> {
         self.healing = true;
         self.network = Network::healthy();
+        self.cuts_voters = false;
         for host in 0..self.hosts.len() {
             let state = &mut self.hosts[host];
             state.disk_delay = 0;

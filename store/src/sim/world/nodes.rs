@@ -178,7 +178,7 @@ impl World {
         }
         match part {
             Part::State => self.collect(host)?,
-            Part::Owner => self.observe(host),
+            Part::Owner => self.observe(host)?,
             _ => {}
         }
         self.kick(host);
@@ -208,14 +208,23 @@ impl World {
         Ok(())
     }
 
-    /// Sees whether a node has begun a leader's duties.
-    pub(super) fn observe(&mut self, host: usize) {
+    /// Sees whether a node leads, and whether it has begun a leader's duties. A term has one leader.
+    pub(super) fn observe(&mut self, host: usize) -> Result<(), Failure> {
         let state = &mut self.hosts[host];
-        let Some(running) = &state.running else { return };
+        let Some(running) = &state.running else { return Ok(()) };
+        let replica = *running.shared.replica.lock();
+        if replica.leads {
+            let node = state.identity.node;
+            let first = *self.leaders.entry(replica.term).or_insert(node);
+            if first != node {
+                let what = format!("{first:x} and {node:x} both led in term {}", replica.term);
+                return Err(Failure::new("one leader per term", what));
+            }
+        }
         let leadership = *running.shared.leadership.borrow();
         let leads = leadership.leads.then_some(leadership.term);
         if leads == state.leads {
-            return;
+            return Ok(());
         }
         state.leads = leads;
         if let Some(term) = leads {
@@ -224,11 +233,18 @@ impl World {
             self.loops.push((host, term));
             self.note(term);
         }
+        Ok(())
     }
 
     pub(super) fn send(&mut self, host: usize) {
         let Some(running) = &self.hosts[host].running else { return };
-        for frame in running.outbox.take() {
+        let frames = running.outbox.take();
+        let life = self.hosts[host].life;
+        if self.cuts_voters && frames.iter().any(PeerFrame::gives_vote) && self.random.chance(60) {
+            // Before anything else happens here.
+            self.at(1, Event::VoteGiven(host, life));
+        }
+        for frame in frames {
             let Some(to) = self.by_id.get(&frame.to()).copied() else { continue };
             let deliveries = self.network.deliveries(host, to, &mut self.network_random);
             if deliveries.is_empty() {

@@ -95,6 +95,25 @@ impl World {
             }
             // Two wrong nodes of three would have no majority against them.
             Fault::FlipMemory => {}
+            Fault::FarHost => {
+                let away = self.random.within(self.election() / 3..self.election() * 2);
+                self.network.far.insert(host, away);
+                self.at(short, Event::Heal(fault));
+            }
+            Fault::CrashLoop => {
+                let away = self.random.within(MILLISECOND..self.election());
+                self.network.far.insert(host, away);
+                self.hosts[host].ends_left = self.random.within(2..7);
+                self.end_again(host);
+                self.at(3 * SECOND, Event::Heal(fault));
+            }
+            Fault::PowerAtVote => {
+                self.cuts_voters = true;
+                self.network.delay = self.random.within(self.election() / 8..self.election());
+                let leader = self.leader().map_or(host, |(leader, _)| leader);
+                self.pause(leader, short + self.election());
+                self.at(short, Event::Heal(fault));
+            }
             Fault::FillDisk => {
                 // Some room below the reserve, or none.
                 let free = if self.random.chance(50) { 0 } else { self.random.within(0..200 << 20) };
@@ -102,6 +121,33 @@ impl World {
                 self.kick(host);
                 self.at(short, Event::Heal(fault));
             }
+        }
+    }
+
+    /// The least election timeout, in microseconds.
+    fn election(&self) -> u64 {
+        self.plan.tick * self.options(0).election_ticks as u64
+    }
+
+    /// Ends a process that is to end several times in a row, and starts it again at once.
+    pub(super) fn end_again(&mut self, host: usize) {
+        if self.hosts[host].ends_left == 0 || self.healing {
+            return;
+        }
+        self.hosts[host].ends_left -= 1;
+        self.end_process(host, Loss::Process);
+        let away = self.random.within(1..5 * MILLISECOND);
+        self.start_later(host, away);
+        let life = self.random.within(10 * MILLISECOND..4 * self.election());
+        self.at(away + life, Event::EndAgain(host));
+    }
+
+    /// Cuts the power of a host that has just given its vote; it is back before the other candidates have given up.
+    pub(super) fn cut_voter(&mut self, host: usize, life: u64) {
+        if self.hosts[host].life == life && !self.healing {
+            self.end_process(host, Loss::Power);
+            let delay = self.random.within(1..5 * MILLISECOND);
+            self.start_later(host, delay);
         }
     }
 
@@ -289,6 +335,11 @@ impl World {
                 self.network.late_percent = 0;
             }
             Fault::Slow => self.network.delay = Network::healthy().delay,
+            Fault::FarHost | Fault::CrashLoop => self.network.far.clear(),
+            Fault::PowerAtVote => {
+                self.cuts_voters = false;
+                self.network.delay = Network::healthy().delay;
+            }
             Fault::FillDisk => self.hosts.iter_mut().for_each(|host| host.disk.set_free(PLENTY)),
             Fault::SlowDisk => self.hosts.iter_mut().for_each(|host| host.disk_delay = 0),
             _ => self.network.cut.clear(),
