@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod clients;
+pub mod cluster;
 pub mod kubeconfig;
 pub mod kubelets;
 pub mod load;

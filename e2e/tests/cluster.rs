@@ -1,86 +1,15 @@
 //! A cluster of three nodes on this machine, made and used as its operator does: with the real flags, commands and kubectl.
 
-use std::{net::TcpListener, path::Path};
+use std::path::Path;
 
 use pintle_e2e::{
     clients::{Client, Lines},
+    cluster::{Cluster, free_address, peer_flags},
     kubeconfig::Kubeconfig,
     kubelets::{Kubelets, Options},
-    server::{Server, binary, run},
+    server::{Server, run},
 };
 use serde_json::Value;
-
-/// Three nodes, the first of which the others have joined.
-struct Cluster {
-    nodes: Vec<Server>,
-}
-
-impl Cluster {
-    fn start() -> Cluster {
-        let mut cluster = Cluster { nodes: vec![Server::start_with(&peer_flags(&free_address()))] };
-        for _ in 0..2 {
-            cluster.join();
-        }
-        cluster
-    }
-
-    /// Adds a node, as the printed command says.
-    fn join(&mut self) {
-        let (flags, address) = (self.join_flags(), free_address());
-        let flags: Vec<&str> = flags.iter().map(String::as_str).chain(peer_flags(&address)).collect();
-        self.nodes.push(Server::start_with(&flags));
-    }
-
-    /// The flags of the command that `pintle token create --print-join-command` prints.
-    fn join_flags(&self) -> Vec<String> {
-        let printed = self.pintle(0).ok(&["token", "create", "--print-join-command"]);
-        let words = printed.split_whitespace().skip_while(|word| *word != "--join");
-        words.take_while(|word| *word != "--listen").map(str::to_owned).collect()
-    }
-
-    /// The program itself, as the administrator of a node.
-    fn pintle(&self, node: usize) -> Client {
-        pintle(&self.nodes[node])
-    }
-
-    fn kubectl(&self, node: usize) -> Client {
-        self.nodes[node].kubectl()
-    }
-
-    fn members(&self, node: usize) -> Vec<Value> {
-        let report: Value = serde_json::from_str(&self.pintle(node).ok(&["members", "-o", "json"]))
-            .expect("the report is complete");
-        report["members"].as_array().expect("the report is complete").clone()
-    }
-
-    /// The place of the node that leads.
-    fn leader(&self, asked: usize) -> usize {
-        let members = self.members(asked);
-        let leader = members.iter().find(|member| member["leader"] == true).expect("there is a leader");
-        let address = leader["apiAddress"].as_str().expect("it says where it serves the API");
-        self.nodes.iter().position(|node| node.address() == address).expect("it is one of the nodes")
-    }
-
-    /// The id of a node.
-    fn id(&self, node: usize) -> String {
-        let status: Value = serde_json::from_str(&self.pintle(node).ok(&["status", "-o", "json"]))
-            .expect("the report is complete");
-        status["node"].as_str().expect("the report is complete").to_owned()
-    }
-}
-
-fn pintle(server: &Server) -> Client {
-    server.program(&binary())
-}
-
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener.local_addr().expect("it is bound").to_string()
-}
-
-fn peer_flags(address: &str) -> [&str; 4] {
-    ["--peer-listen", address, "--shutdown-delay", "0"]
-}
 
 fn create(kubectl: &Client, name: &str) {
     kubectl.ok(&["create", "configmap", name, "--from-literal=a=b"]);

@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// and ready ("false" lets readiness probes fail).
 #[derive(Parser)]
 struct Arguments {
-    /// The cluster's administrator: it plays all nodes, or gives them their rights, and binds pods.
+    /// The cluster's administrator: it plays all nodes that have no user of their own, and binds pods.
     #[arg(long, value_name = "FILE")]
     kubeconfig: PathBuf,
 

@@ -10,7 +10,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    NODES_GROUP, Options,
+    Options,
     api::{Api, refused},
 };
 use crate::load::{Result, clock};
@@ -28,7 +28,6 @@ const NODE_NETWORK: u32 = 0xac10_0001;
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
 /// As the kubelet's, four times the default interval.
 const LEASE_SECONDS: u32 = 40;
-const RIGHTS: &str = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
 
 /// A node and the addresses in use on it.
 pub(super) struct Node {
@@ -39,19 +38,6 @@ pub(super) struct Node {
     lease: Option<Value>,
     used: BTreeSet<u32>,
     last: u32,
-}
-
-/// Lets every kubelet do what the role of nodes allows. Real clusters decide node by node; here a role is enough.
-pub(super) async fn allow_kubelets(administrator: &mut Api) -> Result<()> {
-    let binding = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": { "name": "simulated-nodes" },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:node" },
-        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": NODES_GROUP }],
-    });
-    let created = administrator.post(RIGHTS, &binding).await;
-    if refused(&created, StatusCode::CONFLICT) { Ok(()) } else { created.map(drop) }
 }
 
 impl Node {
