@@ -126,6 +126,20 @@ fn a_certificate_of_another_cluster_is_unauthorized() {
 }
 
 #[test]
+fn a_client_that_is_refused_while_it_sends_sees_why() {
+    let server = Server::start();
+    let rest = Rest::anonymous(&server);
+    let token =
+        ["--header", "Authorization: Bearer not.a.token", "--header", "Content-Type: application/json"];
+    // Each is a connection of its own; what comes first, the body or the refusal, is chance.
+    for number in 0..10 {
+        let name = format!("map-{number}");
+        let reply = rest.send(&token, "/api/v1/namespaces/default/configmaps", &config_map(&name));
+        assert_eq!(reply.status().0, 401);
+    }
+}
+
+#[test]
 fn objects_are_created_read_replaced_and_deleted() {
     let server = Server::start();
     let rest = Rest::new(&server);
