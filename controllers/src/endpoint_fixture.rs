@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::api::{Object, Resource};
 use crate::digest::{Digest, Held};
 use crate::digests::{EndpointSlice, Endpoints, Node, Pod, Service};
 use crate::fake::Harness;
+use crate::key::Key;
+use crate::plan::{Action, Plan};
 use crate::view::{Snapshot, View};
 
 /// When pods became ready.
@@ -110,6 +113,20 @@ impl World {
     /// One service with some pods on a node.
     pub(crate) fn new(service: Value, pods: Vec<Value>) -> World {
         World { services: vec![service], pods, nodes: vec![node("east")], ..World::default() }
+    }
+
+    /// What a controller plans for the service `shop/web`.
+    pub(crate) fn planned(&self, plan: fn(&Key, &View, Timestamp) -> Plan) -> Vec<Action> {
+        plan(&Key::new("shop", "web"), &self.view(), Timestamp::UNIX_EPOCH).actions
+    }
+
+    /// The objects that it would create; it must plan nothing else.
+    pub(crate) fn created(&self, plan: fn(&Key, &View, Timestamp) -> Plan) -> Vec<Value> {
+        let object = |action| match action {
+            Action::Create { object, .. } => object,
+            other => panic!("a create was expected: {other:?}"),
+        };
+        self.planned(plan).into_iter().map(object).collect()
     }
 
     pub(crate) fn view(&self) -> View {

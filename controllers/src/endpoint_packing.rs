@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
 use crate::api::{DeleteOptions, Meta, Resource, Version};
-use crate::digest::{Digest, Held};
+use crate::digest::{Change, Digest, Held};
 use crate::digests::EndpointSlice;
 use crate::digests::endpoint_slice::{Endpoint, MANAGED_BY, Port, SERVICE_NAME};
 use crate::endpoint_pods::{self as pods, LOOK_AGAIN, TRIGGER_TIME};
@@ -56,7 +56,8 @@ pub(crate) struct Candidate {
 /// Endpoints that may share slices.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
-    address_type: EcoString,
+    /// `IPv4` or `IPv6`.
+    pub(crate) address_type: EcoString,
     ports: Vec<Port>,
     candidates: Vec<Candidate>,
 }
@@ -91,6 +92,11 @@ fn sorted(ports: &[Port]) -> Vec<Port> {
 }
 
 impl Group {
+    /// Its endpoints.
+    pub(crate) fn endpoints_mut(&mut self) -> impl Iterator<Item = &mut Endpoint> {
+        self.candidates.iter_mut().map(|candidate| &mut candidate.endpoint)
+    }
+
     /// Adds an endpoint to the group of its family and ports.
     pub(crate) fn add(
         groups: &mut Vec<Group>,
@@ -108,6 +114,25 @@ impl Group {
             }),
         }
     }
+}
+
+/// The services of a controller's slices that changed.
+pub(crate) fn services_of(change: &Change<'_, EndpointSlice>, manager: &str, put: &mut dyn FnMut(Key)) {
+    for slice in change.versions().filter(|slice| slice.is_managed_by(manager)) {
+        if let Some(service) = slice.service() {
+            put(Key::new(slice.meta.namespace.clone(), service.clone()));
+        }
+    }
+}
+
+/// The slices that a controller keeps for a service.
+pub(crate) fn kept<'a>(view: &'a View, service: &Key, manager: &str) -> Vec<&'a Slice> {
+    let of_service = format!("{}/{}", service.namespace, service.name);
+    let slices = view.of::<EndpointSlice>().indexed(EndpointSlice::BY_SERVICE, &of_service);
+    slices
+        .filter(|slice| slice.is_managed_by(manager) && slice.metadata.deletion_timestamp.is_none())
+        .map(|slice| &**slice)
+        .collect()
 }
 
 /// Slices go with what they were made from. A view that is older than they are says nothing about it.

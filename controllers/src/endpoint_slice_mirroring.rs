@@ -14,7 +14,7 @@ use crate::digest::{Change, Digest};
 use crate::digests::endpoint_slice::{Conditions, Endpoint, Port};
 use crate::digests::endpoints::{Address, Subset};
 use crate::digests::{EndpointSlice, Endpoints, Service};
-use crate::endpoint_packing::{Candidate, Group, Origin, remove_all};
+use crate::endpoint_packing::{self as packing, Candidate, Group, Origin, remove_all};
 use crate::endpoint_pods::{self as pods, TRIGGER_TIME};
 use crate::endpoints::LEADER;
 use crate::key::Key;
@@ -33,13 +33,7 @@ pub(crate) const CONTROLLER: Controller = Controller {
                 put(key);
             }
         });
-        watches.watch::<EndpointSlice>(|change, _, put| {
-            for slice in change.versions().filter(|slice| slice.is_managed_by(MANAGER)) {
-                if let Some(service) = slice.service() {
-                    put(Key::new(slice.meta.namespace.clone(), service.clone()));
-                }
-            }
-        });
+        watches.watch::<EndpointSlice>(|change, _, put| packing::services_of(change, MANAGER, put));
     },
     shape: Shape::Plan(plan),
     ..Controller::DEFAULT
@@ -59,13 +53,7 @@ fn selector_changed(change: &Change<'_, Service>) -> bool {
 }
 
 fn plan(key: &Key, view: &View, _: Timestamp) -> Plan {
-    let of_service = format!("{}/{}", key.namespace, key.name);
-    let existing: Vec<_> = view
-        .of::<EndpointSlice>()
-        .indexed(EndpointSlice::BY_SERVICE, &of_service)
-        .filter(|slice| slice.is_managed_by(MANAGER) && slice.metadata.deletion_timestamp.is_none())
-        .map(|slice| &**slice)
-        .collect();
+    let existing = packing::kept(view, key, MANAGER);
     let endpoints = view.of::<Endpoints>().by_key(key);
     let service = view.of::<Service>().by_key(key);
     let mirrored = endpoints

@@ -9,10 +9,11 @@ use jiff::Timestamp;
 
 use crate::controller::{Controller, Shape};
 use crate::digest::{Change, Digest, Held};
-use crate::digests::endpoint_slice::{Conditions, Endpoint, Hints, Named, Port};
+use crate::digests::endpoint_slice::{Conditions, Endpoint, Port};
 use crate::digests::{EndpointSlice, Node, Pod, Service};
-use crate::endpoint_packing::{Candidate, Group, Origin, remove_all};
+use crate::endpoint_packing::{self as packing, Candidate, Group, Origin, remove_all};
 use crate::endpoint_pods::{self as pods, HEADLESS};
+use crate::endpoint_topology::{self as topology, zone};
 use crate::key::Key;
 use crate::plan::Plan;
 use crate::view::View;
@@ -24,13 +25,7 @@ pub(crate) const CONTROLLER: Controller = Controller {
         watches.primary::<Service>();
         watches.watch::<Pod>(pods::services_of);
         watches.watch::<Node>(services_on);
-        watches.watch::<EndpointSlice>(|change, _, put| {
-            for slice in change.versions().filter(|slice| slice.is_managed_by(MANAGER)) {
-                if let Some(service) = slice.service() {
-                    put(Key::new(slice.meta.namespace.clone(), service.clone()));
-                }
-            }
-        });
+        watches.watch::<EndpointSlice>(|change, _, put| packing::services_of(change, MANAGER, put));
     },
     shape: Shape::Plan(plan),
     ..Controller::DEFAULT
@@ -41,10 +36,12 @@ const MANAGER: &str = "endpointslice-controller.k8s.io";
 /// Endpoints of a slice at most.
 const ENDPOINTS_MAX: usize = 100;
 
-const ZONE: &str = "topology.kubernetes.io/zone";
-
-/// The services of the pods on a node that came, went or moved.
+/// The services of the pods on a node that came, went or moved, and those that divide their endpoints among the zones.
 fn services_on(change: &Change<'_, Node>, view: &View, put: &mut dyn FnMut(Key)) {
+    if change.old.map(|node| topology::weight(node)) != change.new.map(|node| topology::weight(node)) {
+        let divided = view.of::<Service>().indexed(Service::DIVIDED, Service::DIVIDED_TERM);
+        divided.for_each(|service| put(Key::from(&service.meta)));
+    }
     if change.old.map(|node| zone(node)) == change.new.map(|node| zone(node)) {
         return;
     }
@@ -54,18 +51,8 @@ fn services_on(change: &Change<'_, Node>, view: &View, put: &mut dyn FnMut(Key))
     }
 }
 
-fn zone(node: &Node) -> Option<&EcoString> {
-    node.metadata.labels.get(ZONE).filter(|zone| !zone.is_empty())
-}
-
 fn plan(key: &Key, view: &View, _: Timestamp) -> Plan {
-    let of_service = format!("{}/{}", key.namespace, key.name);
-    let existing: Vec<_> = view
-        .of::<EndpointSlice>()
-        .indexed(EndpointSlice::BY_SERVICE, &of_service)
-        .filter(|slice| slice.is_managed_by(MANAGER) && slice.metadata.deletion_timestamp.is_none())
-        .map(|slice| &**slice)
-        .collect();
+    let existing = packing::kept(view, key, MANAGER);
     let Some(service) = view.of::<Service>().by_key(key) else {
         return remove_all(&existing, view.of::<Service>().version());
     };
@@ -90,7 +77,14 @@ fn plan(key: &Key, view: &View, _: Timestamp) -> Plan {
         is_leaving: service.metadata.deletion_timestamp.is_some(),
         always: families.clone(),
     };
-    origin.plan(&existing, groups(service, &families, view), view)
+    let mut groups = groups(service, &families, view);
+    let shares = service.divides_by_topology().then(|| topology::shares(view)).flatten();
+    for family in &families {
+        let of_family = groups.iter_mut().filter(|group| group.address_type == *family);
+        let mut endpoints: Vec<&mut Endpoint> = of_family.flat_map(Group::endpoints_mut).collect();
+        topology::give_hints(service, shares.as_ref(), &mut endpoints);
+    }
+    origin.plan(&existing, groups, view)
 }
 
 /// The endpoints of a service's pods, by family and ports.
@@ -143,7 +137,6 @@ fn endpoint(
     let terminating = pod.is_terminating();
     let ready = service.spec.publish_not_ready_addresses || serving && !terminating;
     let node_name = Some(pod.spec.node_name.clone()).filter(|node| !node.is_empty());
-    let hints = hints(&service.spec.traffic_distribution, zone, node_name.as_ref()).filter(|_| ready);
     Endpoint {
         addresses,
         conditions: Conditions { ready: Some(ready), serving: Some(serving), terminating: Some(terminating) },
@@ -151,20 +144,8 @@ fn endpoint(
         target_ref: Some(pods::target(pod)),
         zone: zone.cloned(),
         node_name,
-        hints,
+        hints: None,
     }
-}
-
-/// Whom an endpoint is meant for, where the service wants its traffic to stay near.
-fn hints(distribution: &str, zone: Option<&EcoString>, node: Option<&EcoString>) -> Option<Hints> {
-    let named =
-        |name: Option<&EcoString>| name.map(|name| Named { name: name.clone() }).into_iter().collect();
-    let hints = match distribution {
-        "PreferClose" | "PreferSameZone" => Hints { for_zones: named(zone), for_nodes: Vec::new() },
-        "PreferSameNode" => Hints { for_zones: named(zone), for_nodes: named(node) },
-        _ => return None,
-    };
-    (hints != Hints::default()).then_some(hints)
 }
 
 #[cfg(test)]

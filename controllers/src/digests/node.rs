@@ -42,6 +42,16 @@ pub struct Spec {
 pub struct Status {
     /// Conditions.
     pub conditions: Vec<Condition>,
+    /// What pods may use.
+    pub allocatable: Allocatable,
+}
+
+/// What pods may use of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Allocatable {
+    /// Processors, as a quantity.
+    pub cpu: EcoString,
 }
 
 /// A condition of a node.

@@ -26,10 +26,24 @@ pub struct Metadata {
     pub namespace: EcoString,
     /// Labels.
     pub labels: BTreeMap<EcoString, EcoString>,
+    /// Annotations.
+    pub annotations: Annotations,
     /// When it was created.
     pub creation_timestamp: EcoString,
     /// Set while it is on its way out.
     pub deletion_timestamp: Option<EcoString>,
+}
+
+/// The annotations that count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Annotations {
+    /// `Auto` to divide endpoints among the zones.
+    #[serde(rename = "service.kubernetes.io/topology-mode")]
+    pub topology_mode: EcoString,
+    /// The same under an older name.
+    #[serde(rename = "service.kubernetes.io/topology-aware-hints")]
+    pub topology_aware_hints: EcoString,
 }
 
 /// `spec`
@@ -90,6 +104,19 @@ impl Service {
     /// Services by namespace and the first label of their selector, written as [`super::Pod::label_term`] does.
     pub const BY_SELECTOR: Index = Index(1);
 
+    /// Services whose endpoints are divided among the zones, all under the same value.
+    pub const DIVIDED: Index = Index(2);
+    /// That value.
+    pub const DIVIDED_TERM: &'static str = "zones";
+
+    /// Whether its endpoints are to be divided among the zones.
+    pub fn divides_by_topology(&self) -> bool {
+        let annotations = &self.metadata.annotations;
+        let modes = [&annotations.topology_aware_hints, &annotations.topology_mode];
+        let mode = modes.into_iter().find(|mode| !mode.is_empty());
+        mode.is_some_and(|mode| mode == "Auto" || mode == "auto")
+    }
+
     /// Whether it has no address of its own.
     pub fn is_headless(&self) -> bool {
         matches!(self.spec.cluster_ip.as_str(), "None" | "")
@@ -113,6 +140,9 @@ impl Digest for Service {
     fn index(&self, put: &mut dyn FnMut(Index, &str)) {
         if let Some((key, value)) = self.spec.selector.first_key_value() {
             put(Service::BY_SELECTOR, &super::Pod::label_term(&self.metadata.namespace, key, value));
+        }
+        if self.divides_by_topology() {
+            put(Service::DIVIDED, Service::DIVIDED_TERM);
         }
     }
 }

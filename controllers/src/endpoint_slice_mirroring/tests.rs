@@ -30,15 +30,11 @@ fn world(endpoints: Value) -> World {
 }
 
 fn planned(world: &World) -> Vec<Action> {
-    plan(&Key::new("shop", "web"), &world.view(), Timestamp::UNIX_EPOCH).actions
+    world.planned(plan)
 }
 
 fn created(world: &World) -> Vec<Value> {
-    let object = |action| match action {
-        Action::Create { object, .. } => object,
-        other => panic!("a create was expected: {other:?}"),
-    };
-    planned(world).into_iter().map(object).collect()
+    world.created(plan)
 }
 
 #[test]

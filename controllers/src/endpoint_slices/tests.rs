@@ -10,16 +10,12 @@ use crate::fake::{Fault, Harness};
 use crate::plan::Action;
 
 fn planned(world: &World) -> Vec<Action> {
-    plan(&Key::new("shop", "web"), &world.view(), Timestamp::UNIX_EPOCH).actions
+    world.planned(plan)
 }
 
 /// The slices that would be created.
 fn created(world: &World) -> Vec<Value> {
-    let object = |action| match action {
-        Action::Create { object, .. } => object,
-        other => panic!("a create was expected: {other:?}"),
-    };
-    planned(world).into_iter().map(object).collect()
+    world.created(plan)
 }
 
 /// One endpoint of the only slice.
@@ -75,6 +71,32 @@ fn hints_keep_traffic_near_where_the_service_asks_for_it() {
     assert_eq!(hints("PreferSameNode", json!({})), both);
     assert_eq!(hints("PreferSameZone", unready()), Value::Null);
     assert_eq!(hints("", json!({})), Value::Null);
+}
+
+#[test]
+fn endpoints_are_divided_among_zones_where_that_is_asked_for() {
+    let annotation = |mode: &str| {
+        let annotations = json!({ "service.kubernetes.io/topology-mode": mode });
+        json!({ "metadata": { "annotations": annotations }, "spec": { "trafficDistribution": "PreferSameZone" } })
+    };
+    let sized = |zone: &str, name: &str| {
+        let status = json!({
+            "conditions": [{ "type": "Ready", "status": "True" }],
+            "allocatable": { "cpu": "2" },
+        });
+        changed(node(zone), &json!({ "metadata": { "name": name }, "status": status }))
+    };
+    let hinted = |mode: &str, nodes: &[Value]| {
+        let mut world = World::new(service(annotation(mode)), vec![pod(1, json!({})), pod(2, json!({}))]);
+        world.nodes = nodes.to_vec();
+        let endpoints = created(&world).remove(0)["endpoints"].clone();
+        let zone = |endpoint: &Value| endpoint["hints"]["forZones"][0]["name"].clone();
+        endpoints.as_array().unwrap().iter().map(zone).collect::<Vec<Value>>()
+    };
+    let both = [sized("east", "n1"), sized("west", "n2")];
+    assert_eq!(hinted("Auto", &both), ["east", "west"]);
+    assert_eq!(hinted("Disabled", &both), ["east", "east"]);
+    assert_eq!(hinted("Auto", &both[..1]), [Value::Null, Value::Null], "there is one zone");
 }
 
 #[test]
