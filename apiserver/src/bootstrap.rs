@@ -4,7 +4,6 @@
 //! bindings lost; what is there and complete is not written, so a restart writes nothing. Nothing is removed.
 
 use std::net::SocketAddr;
-use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
@@ -20,6 +19,7 @@ use crate::storage::{self, View};
 use crate::tree::{Map, Node};
 
 mod api_services;
+mod config_maps;
 mod flow_control;
 mod kubernetes_service;
 mod rbac;
@@ -30,7 +30,7 @@ pub fn plan(view: &View, cluster: &Cluster, clock: &dyn Clock) -> Companions {
     let mut plan = Plan::new(view, cluster, clock, &now);
     plan.namespaces();
     plan.priority_classes();
-    plan.authentication_config();
+    config_maps::plan(&mut plan);
     rbac::plan(&mut plan);
     flow_control::plan(&mut plan);
     api_services::plan(&mut plan);
@@ -39,7 +39,7 @@ pub fn plan(view: &View, cluster: &Cluster, clock: &dyn Clock) -> Companions {
     plan.companions
 }
 
-/// What is written so that exactly these servers are the endpoints of the service `kubernetes`.
+/// What is written so that the service `kubernetes` is there and exactly these servers are its endpoints.
 pub(crate) fn list_servers(
     view: &View,
     cluster: &Cluster,
@@ -48,6 +48,7 @@ pub(crate) fn list_servers(
 ) -> Companions {
     let now = clock.now();
     let mut plan = Plan::new(view, cluster, clock, &now);
+    kubernetes_service::service(&mut plan);
     kubernetes_service::list(&mut plan, servers);
     plan.companions
 }
@@ -80,8 +81,6 @@ const PRIORITY_CLASSES: [(&str, i64, &str); 2] = [
         "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
     ),
 ];
-
-static CONFIG_MAPS: LazyLock<&Resource> = LazyLock::new(|| builtin("", "configmaps"));
 
 fn builtin(group: &str, plural: &str) -> &'static Resource {
     Registry::builtin().storage_of(group, plural).expect("the resources of bootstrap are built in")
@@ -135,6 +134,10 @@ impl<'a> Plan<'a> {
             }
         }
         if wanted != stored {
+            // Only kinds that count what was asked for have one.
+            if let Some(generation) = stored.map("metadata").and_then(|metadata| metadata.int("generation")) {
+                wanted.metadata_mut().set("generation", generation + 1);
+            }
             self.companions.update(resource, entry, &wanted);
         }
     }
@@ -170,27 +173,6 @@ impl<'a> Plan<'a> {
             });
             self.ensure(classes, tree(classes, &class));
         }
-    }
-
-    /// How extension servers verify clients that this server passes on to them.
-    fn authentication_config(&mut self) {
-        let list = |item: &str| Value::String(json!([item]).to_string());
-        let mut data = json!({ "client-ca-file": self.cluster.client_ca });
-        if !self.cluster.front_proxy_ca.is_empty() {
-            data["requestheader-client-ca-file"] = json!(self.cluster.front_proxy_ca);
-            for (key, value) in [
-                ("requestheader-allowed-names", "front-proxy-client"),
-                ("requestheader-extra-headers-prefix", "X-Remote-Extra-"),
-                ("requestheader-group-headers", "X-Remote-Group"),
-                ("requestheader-uid-headers", "X-Remote-Uid"),
-                ("requestheader-username-headers", "X-Remote-User"),
-            ] {
-                data[key] = list(value);
-            }
-        }
-        let metadata = json!({ "namespace": "kube-system", "name": "extension-apiserver-authentication" });
-        let config = json!({ "metadata": metadata, "data": data });
-        self.maintain(&CONFIG_MAPS, tree(&CONFIG_MAPS, &config), &["data"]);
     }
 }
 

@@ -32,8 +32,19 @@ pub struct Cluster {
     pub front_proxy_ca: String,
     /// What tokens for this API are meant for: one of these stands in their `aud`.
     pub api_audiences: Vec<String>,
+    /// Controllers whose roles the default policy does not have.
+    pub controllers: Vec<ControllerRole>,
     /// The tokens of service accounts; none are issued or believed without.
     pub service_account_tokens: Option<Arc<Tokens>>,
+}
+
+/// What the service account of a controller may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControllerRole {
+    /// The controller's name, which is that of its service account in kube-system.
+    pub name: &'static str,
+    /// Its rules, in the words of the default policy: `R core:pods`, `EV`, `CPU apps:*`.
+    pub rules: &'static [&'static str],
 }
 
 /// A network in CIDR notation.
@@ -71,6 +82,7 @@ impl Default for Cluster {
             client_ca: String::new(),
             front_proxy_ca: String::new(),
             api_audiences: vec![DEFAULT_ISSUER.to_owned()],
+            controllers: Vec::new(),
             service_account_tokens: None,
         }
     }

@@ -26,7 +26,7 @@ use crate::selector::Selection;
 use crate::status::Error;
 use crate::storage::{self, Outcome, Revision, State, Store, Txn, View};
 use crate::user::User;
-use crate::{bootstrap, expiry, identity, nonresource, reviews};
+use crate::{bootstrap, expiry, identity, nonresource, reviews, service_account};
 
 /// How often the first objects are planned before the start fails.
 const BOOTSTRAP_ATTEMPTS_MAX: usize = 10;
@@ -93,6 +93,7 @@ impl Server {
         tokio::spawn(expiry::run(self.clone()));
         tokio::spawn(identity::run_renewal(self.clone()));
         tokio::spawn(identity::run_list(self.clone()));
+        tokio::spawn(service_account::last_use::run(self.clone()));
         Ok(())
     }
 

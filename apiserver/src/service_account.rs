@@ -11,6 +11,7 @@ use crate::user::User;
 pub mod claims;
 pub mod discovery;
 mod jwt;
+pub(crate) mod last_use;
 mod public_key;
 mod verified;
 
@@ -39,6 +40,8 @@ pub struct Tokens {
     keys: Vec<PublicKey>,
     signer: Box<dyn Signer>,
     cache: Cache,
+    /// Uses of tokens in Secrets that are to be written down.
+    pub(crate) uses: last_use::Uses,
 }
 
 impl Tokens {
@@ -52,7 +55,13 @@ impl Tokens {
         if keys.is_empty() {
             return Err(KeyError::Missing);
         }
-        Ok(Tokens { issuers, keys, signer: Box::new(signer), cache: Cache::default() })
+        Ok(Tokens {
+            issuers,
+            keys,
+            signer: Box::new(signer),
+            cache: Cache::default(),
+            uses: last_use::Uses::default(),
+        })
     }
 
     /// The issuer of new tokens.

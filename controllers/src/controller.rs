@@ -22,8 +22,8 @@ pub struct Controller {
     pub watches: fn(&mut Watches<'_>),
     /// How it acts.
     pub shape: Shape,
-    /// What its service account may do, in the words of the bootstrap policy: `R core:pods`, `EV`, `CPU apps:*`. Empty
-    /// when the bootstrap policy has upstream's role of this name.
+    /// What its service account may do, in the words of the bootstrap policy: `R core:pods`, `EV`, `CPU apps:*`.
+    /// Empty when the bootstrap policy has upstream's role of this name.
     pub rules: &'static [&'static str],
     /// Keys that are worked on at once.
     pub workers: usize,

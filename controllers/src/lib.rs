@@ -70,19 +70,24 @@ mod protection;
 mod endpoint_fixture;
 mod endpoint_packing;
 mod endpoint_pods;
+mod endpoint_topology;
 
+mod bootstrap_signer;
 mod endpoint_slice_mirroring;
 mod endpoint_slices;
 mod endpoints;
+mod legacy_token_cleaner;
 mod resource_quota;
 mod root_ca_cert_publisher;
 mod service_account;
 mod service_account_token;
+mod system_namespaces;
 mod token_cleaner;
 
 /// Every controller.
 pub const ALL: &[&Controller] = &[
     &namespace::CONTROLLER,
+    &system_namespaces::CONTROLLER,
     &garbage_collector::CONTROLLER,
     &pod_garbage_collector::CONTROLLER,
     &persistent_volume_claim_protection::CONTROLLER,
@@ -95,4 +100,6 @@ pub const ALL: &[&Controller] = &[
     &service_account::CONTROLLER,
     &service_account_token::CONTROLLER,
     &token_cleaner::CONTROLLER,
+    &legacy_token_cleaner::CONTROLLER,
+    &bootstrap_signer::CONTROLLER,
 ];

@@ -40,9 +40,6 @@ const INTERVAL: Duration = Duration::from_secs(20);
 /// How long a node has to be missing before its pods go.
 const QUARANTINE: Duration = Duration::from_secs(40);
 
-/// Terminated pods that are kept, whatever they are kept for.
-const TERMINATED_PODS_MAX: usize = 12_500;
-
 const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 
 /// Since when nodes that pods name have been missing.
@@ -52,16 +49,19 @@ fn run(context: Context) -> BoxFuture<'static, ()> {
     Box::pin(async move {
         let mut missing = Missing::default();
         loop {
-            collect(&context, &mut missing, TERMINATED_PODS_MAX).await;
+            collect(&context, &mut missing).await;
             context.clock.sleep(INTERVAL).await;
         }
     })
 }
 
-async fn collect(context: &Context, missing: &mut Missing, terminated_max: usize) {
+async fn collect(context: &Context, missing: &mut Missing) {
     let view = context.view();
-    for pod in superfluous(&view, terminated_max) {
-        delete(context, pod, None).await;
+    let terminated_max = context.settings.terminated_pods_max;
+    if terminated_max > 0 {
+        for pod in superfluous(&view, terminated_max) {
+            delete(context, pod, None).await;
+        }
     }
     for pod in out_of_service(&view) {
         delete(context, pod, None).await;

@@ -42,7 +42,7 @@ pub(crate) const CONTROLLER: Controller = Controller {
 /// A ConfigMap; what it holds is kept of those that are published here.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "Stored")]
-struct Published {
+pub(crate) struct Published {
     data: BTreeMap<EcoString, EcoString>,
     noted: bool,
 }
@@ -129,7 +129,7 @@ mod tests {
 
     async fn started() -> Harness {
         let mut harness = Harness::new(&[&CONTROLLER]);
-        harness.api.set_settings(Settings { root_ca: "PEM".to_owned() });
+        harness.api.set_settings(Settings { root_ca: "PEM".to_owned(), ..Settings::default() });
         harness.api.put(Namespace::RESOURCE, json!({ "metadata": { "name": "a" } }));
         harness.start();
         harness.settle().await;

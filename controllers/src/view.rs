@@ -52,10 +52,15 @@ impl<D: Digest> Snapshot<D> {
     }
 
     /// The objects that have `value` in an index, by namespace and name.
-    pub fn indexed<'a>(&'a self, index: Index, value: &'a str) -> impl Iterator<Item = &'a Arc<Held<D>>> {
+    pub fn indexed<'a>(
+        &'a self,
+        index: Index,
+        value: &str,
+    ) -> impl Iterator<Item = &'a Arc<Held<D>>> + use<'a, D> {
+        let value = EcoString::from(value);
         self.terms
-            .range((index, EcoString::from(value), Key::default())..)
-            .take_while(move |(at, term, _)| *at == index && term == value)
+            .range((index, value.clone(), Key::default())..)
+            .take_while(move |(at, term, _)| *at == index && *term == value)
             .filter_map(|(_, _, key)| self.objects.get(key))
     }
 

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pintle_controllers::settings::Settings;
 
 use crate::{
     address::HostPort, controllers::Selection, duration::Length, ha_config::HaConfigArgs, size::Size,
@@ -90,10 +91,8 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "SIZE", default_value = "8Gi")]
     pub(crate) storage_quota: Size,
 
-    /// Controllers to run while this node leads: names separated by commas, `*` for all, `-NAME` for all but that one,
-    /// `-*` for none.
-    #[arg(long, value_name = "NAMES", default_value = "*", allow_hyphen_values = true)]
-    pub(crate) controllers: Selection,
+    #[command(flatten)]
+    pub(crate) controllers: ControllerFlags,
 
     /// Address and port for the other members of the cluster; without it this node is a cluster of its own.
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Cluster")]
@@ -135,15 +134,31 @@ pub(crate) struct JoinArgs {
     pub(crate) hash: pintle_certs::AuthorityHash,
 }
 
+/// What is said about controllers, wherever they run.
+#[derive(Args)]
+pub(crate) struct ControllerFlags {
+    /// Controllers to run, in a server while it leads: names separated by commas, `*` for all, `-NAME` for all but that
+    /// one, `-*` for none.
+    #[arg(long = "controllers", value_name = "NAMES", default_value = "*", allow_hyphen_values = true)]
+    pub(crate) selection: Selection,
+
+    /// How many terminated pods are kept before the oldest are deleted; 0 keeps all.
+    #[arg(long, value_name = "NUMBER", default_value_t = Settings::TERMINATED_PODS_MAX)]
+    pub(crate) terminated_pod_gc_threshold: usize,
+}
+
 #[derive(Args)]
 pub(crate) struct ControllersArgs {
     /// Kubeconfig whose current context names the server and the user to act as.
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: PathBuf,
 
-    /// Controllers to run: names separated by commas, `*` for all, `-NAME` for all but that one.
-    #[arg(long, value_name = "NAMES", default_value = "*", allow_hyphen_values = true)]
-    pub(crate) controllers: Selection,
+    #[command(flatten)]
+    pub(crate) controllers: ControllerFlags,
+
+    /// Address and port to serve `/metrics` and `/healthz` on, over plain HTTP to whoever asks; not served without it.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
 
     /// Form of the log lines on standard error.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]

@@ -9,36 +9,48 @@ mod discovery;
 mod https;
 mod in_process;
 mod lease;
+mod metrics;
 mod rest;
 mod status;
 
 use std::sync::Arc;
 
-use pintle_apiserver::Server;
-use pintle_controllers::{clock::Clock, runtime};
+use pintle_apiserver::{Server, cluster::ControllerRole};
+use pintle_controllers::{clock::Clock, runtime, settings::Settings};
 use pintle_store::Store;
 
+use crate::cli::ControllerFlags;
 use in_process::InProcess;
 pub(crate) use selection::Selection;
+
+/// The roles of controllers that bring their own rules along.
+pub(crate) fn roles() -> Vec<ControllerRole> {
+    let bring = pintle_controllers::ALL.iter().filter(|controller| !controller.rules.is_empty());
+    bring.map(|controller| ControllerRole { name: controller.name, rules: controller.rules }).collect()
+}
 
 /// Runs the chosen controllers whenever this node leads. Dropping it ends them.
 pub(crate) fn follow_leadership(
     server: Arc<Server>,
     store: &Store,
-    selection: &Selection,
+    flags: &ControllerFlags,
 ) -> impl Future<Output = ()> + Send + use<> {
     let metrics = runtime::Metrics::default();
     let counted = metrics.clone();
     server.metrics.add_source(Box::new(move |out| counted.encode(out)));
     let clock: Arc<dyn Clock> = Arc::new(clock::SystemClock::default());
-    let controllers = selection.controllers();
+    let controllers = flags.selection.controllers();
+    let settings = Settings {
+        root_ca: server.cluster.root_ca.clone(),
+        terminated_pods_max: flags.terminated_pod_gc_threshold,
+    };
     let mut leadership = store.leadership();
     async move {
         loop {
             let now = *leadership.borrow_and_update();
             let running = now.leads.then(|| {
                 tracing::info!(term = now.term, "controllers start");
-                let connect = InProcess::new(server.clone(), now.term);
+                let connect = InProcess::new(server.clone(), now.term, settings.clone());
                 runtime::start(&controllers, &connect, &clock, &metrics)
             });
             let changed = leadership.wait_for(|newest| *newest != now).await.is_ok();

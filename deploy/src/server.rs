@@ -124,6 +124,7 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
         front_proxy_ca: pki.front_proxy_authority_pem().to_owned(),
         api_audiences: if args.api_audiences.is_empty() { &args.issuers } else { &args.api_audiences }
             .clone(),
+        controllers: controllers::roles(),
         service_account_tokens: Some(Arc::new(service_account::tokens(&args.issuers, &pki)?)),
         ..Cluster::default()
     };

@@ -10,6 +10,7 @@ use super::Records;
 use super::bearer::{Finding, TokenAuthenticator, common, no_common_audience};
 use crate::registry::{Registry, Resource};
 use crate::service_account::{Claims, LEGACY_ISSUER};
+use crate::tree::Map;
 
 /// Set by the cleaner on Secrets whose token was not used for long.
 const INVALID_SINCE_LABEL: &str = "kubernetes.io/legacy-token-invalid-since";
@@ -35,7 +36,10 @@ impl TokenAuthenticator for LegacyToken {
             return no_common_audience(audiences, own);
         }
         match check_objects(token, claims, records) {
-            Ok(()) => Finding::Valid { user: verified.user.clone(), audiences: common },
+            Ok(secret) => {
+                tokens.uses.note(&secret, records.now);
+                Finding::Valid { user: verified.user.clone(), audiences: common }
+            }
             Err(why) => Finding::Unknown(why),
         }
     }
@@ -60,7 +64,7 @@ fn check_claims(claims: &Claims) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn check_objects(token: &str, claims: &Claims, records: &Records<'_>) -> Result<(), String> {
+fn check_objects(token: &str, claims: &Claims, records: &Records<'_>) -> Result<Map, String> {
     let namespace = claims.legacy_namespace.as_str();
     let secret = records.view.object(builtin("secrets"), namespace, &claims.legacy_secret);
     let secret = secret
@@ -87,7 +91,7 @@ fn check_objects(token: &str, claims: &Claims, records: &Records<'_>) -> Result<
             claims.legacy_secret, claims.legacy_name
         ));
     }
-    Ok(())
+    Ok(secret)
 }
 
 fn builtin(plural: &str) -> &'static Resource {

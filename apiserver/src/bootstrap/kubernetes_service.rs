@@ -40,7 +40,8 @@ fn network(plan: &mut Plan<'_>) {
     plan.ensure(networks, tree(networks, &network));
 }
 
-fn service(plan: &mut Plan<'_>) {
+/// Makes the service, unless it is there.
+pub(super) fn service(plan: &mut Plan<'_>) {
     let services = builtin("", "services");
     if plan.exists(services, NAMESPACE, NAME) {
         return;
@@ -114,7 +115,6 @@ fn endpoint_slices(plan: &mut Plan<'_>, groups: &Groups) {
         let family = if is_v6 { Family::V6 } else { Family::V4 };
         let name = if wanted.is_empty() { NAME.to_owned() } else { further_slice(family, port) };
         let endpoint = |ip: &IpAddr| json!({ "addresses": [ip], "conditions": { "ready": true } });
-        let stored = plan.view.object(slices, NAMESPACE, &name);
         let slice = json!({
             "metadata": {
                 "namespace": NAMESPACE,
@@ -126,21 +126,7 @@ fn endpoint_slices(plan: &mut Plan<'_>, groups: &Groups) {
             "endpoints": addresses.iter().map(endpoint).collect::<Vec<_>>(),
             "ports": [port_of(port)],
         });
-        let object = tree(slices, &slice);
-        match stored {
-            Some(stored) if FIELDS.iter().any(|field| stored.get(field) != object.get(field)) => {
-                let entry = plan.view.entry(slices, NAMESPACE, &name).expect("its object was just read");
-                let mut updated = stored;
-                for field in FIELDS {
-                    updated.set(field, object.get(field).expect("a slice has all its fields").clone());
-                }
-                let metadata = updated.metadata_mut();
-                metadata.set("generation", metadata.int("generation").unwrap_or(0) + 1);
-                plan.companions.update(slices, entry, &updated);
-            }
-            Some(_) => {}
-            None => plan.create(slices, object),
-        }
+        plan.maintain(slices, tree(slices, &slice), &["addressType", "endpoints", "ports"]);
         wanted.insert(name);
     }
     for entry in plan.view.entries(slices, NAMESPACE) {
@@ -154,9 +140,6 @@ fn endpoint_slices(plan: &mut Plan<'_>, groups: &Groups) {
         }
     }
 }
-
-/// The fields of a slice besides its metadata.
-const FIELDS: [&str; 3] = ["addressType", "endpoints", "ports"];
 
 fn further_slice_prefix(family: Family) -> String {
     format!("{NAME}-{}-", family.as_str().to_ascii_lowercase())

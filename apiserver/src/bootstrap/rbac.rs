@@ -14,7 +14,7 @@ use crate::tree::{List, Map, Node};
 mod policy;
 mod rules;
 
-use policy::{BINDINGS, Binding, CLUSTER_ROLES, CONTROLLERS, ROLES, Role};
+use policy::{BINDINGS, Binding, CLUSTER_ROLES, CONTROLLERS, ROLES, Role, cluster_role};
 
 const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
 const BOOTSTRAPPING: &str = "kubernetes.io/bootstrapping";
@@ -39,9 +39,11 @@ pub(super) fn plan(plan: &mut Plan<'_>) {
         let resource = if binding.namespace.is_empty() { in_cluster } else { in_namespace };
         bind(plan, resource, &binding_tree(binding));
     }
-    for controller in CONTROLLERS {
-        let name = format!("system:controller:{}", controller.name);
-        let subject = format!("ServiceAccount kube-system/{}", controller.name);
+    let controllers = CONTROLLERS.iter().map(|role| role.name);
+    let further: Vec<&str> = plan.cluster.controllers.iter().map(|controller| controller.name).collect();
+    for controller in controllers.chain(further) {
+        let name = format!("system:controller:{controller}");
+        let subject = format!("ServiceAccount kube-system/{controller}");
         bind(plan, in_cluster, &bound("", &name, &name, &[&subject]));
     }
 }
@@ -71,10 +73,13 @@ fn cluster_roles(plan: &mut Plan<'_>) {
         .map(|entry| (Some(entry.clone()), storage::decode(resource, entry)))
         .unzip();
     let before = roles.clone();
-    let controllers = CONTROLLERS.iter().map(|role| (role, format!("system:controller:{}", role.name)));
-    let named = CLUSTER_ROLES.iter().map(|role| (role, role.name.to_owned()));
+    let further =
+        plan.cluster.controllers.iter().map(|controller| cluster_role(controller.name, controller.rules));
+    let controllers = CONTROLLERS.iter().copied().chain(further);
+    let controllers = controllers.map(|role| (role, format!("system:controller:{}", role.name)));
+    let named = CLUSTER_ROLES.iter().map(|role| (*role, role.name.to_owned()));
     for (role, name) in named.chain(controllers) {
-        let wanted = role_tree(role, &name);
+        let wanted = role_tree(&role, &name);
         match roles.iter_mut().find(|present| present.name() == name) {
             Some(present) => {
                 complete_role(present, &wanted);

@@ -121,3 +121,23 @@ fn a_new_address_is_published() {
         ]
     );
 }
+
+#[test]
+fn the_servers_own_service_comes_back_with_its_address() {
+    let fixture = Fixture::bootstrapped();
+    let (service, address) = (("", "services"), ("networking.k8s.io", "ipaddresses"));
+    let before = fixture.stored("", "services", "default", "kubernetes").unwrap();
+    for ((group, plural), namespace, name) in
+        [(service, "default", "kubernetes"), (address, "", before.str_at(&["spec", "clusterIP"]))]
+    {
+        let mut gone = Companions::default();
+        gone.delete(fixture.view().entry(resource(group, plural), namespace, name).unwrap());
+        fixture.commit(gone);
+    }
+    let view = fixture.view();
+    let servers = [fixture.cluster.advertised];
+    fixture.commit(list_servers(&view, &fixture.cluster, &fixture.clock, &servers));
+    let after = fixture.stored("", "services", "default", "kubernetes").unwrap();
+    assert_eq!(after.map("spec"), before.map("spec"));
+    assert!(fixture.stored("networking.k8s.io", "ipaddresses", "", "10.96.0.1").is_some());
+}

@@ -8,6 +8,7 @@ use crate::api::{ApiError, DeleteOptions, Object};
 use crate::digest::{Digest, Held};
 use crate::digests::{Node, Pod};
 use crate::fake::{Fault, Harness};
+use crate::settings::Settings;
 use crate::view::{Snapshot, View};
 
 fn pod(name: &str, node: &str, phase: &str) -> Value {
@@ -124,6 +125,20 @@ async fn a_restart_begins_the_quarantine_anew() {
     assert_eq!(harness.api.names(Pod::RESOURCE, "a"), ["p"]);
     harness.pass(Duration::from_secs(20)).await;
     assert_eq!(harness.api.names(Pod::RESOURCE, "a"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn as_many_terminated_pods_are_kept_as_was_asked_for() {
+    for (terminated_pods_max, kept) in [(1, &["c"][..]), (0, &["a", "b", "c"])] {
+        let mut harness = Harness::new(&[&CONTROLLER]);
+        harness.api.set_settings(Settings { terminated_pods_max, ..Settings::default() });
+        for name in ["a", "b", "c"] {
+            harness.api.put(Pod::RESOURCE, pod(name, "", "Succeeded"));
+        }
+        harness.start();
+        harness.settle().await;
+        assert_eq!(harness.api.names(Pod::RESOURCE, "a"), kept);
+    }
 }
 
 #[test]

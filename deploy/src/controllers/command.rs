@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pintle_controllers::{api::Connect as _, clock::Clock, runtime};
+use pintle_controllers::{api::Connect as _, clock::Clock, runtime, settings::Settings};
+use tokio::task::JoinSet;
 
 use super::clock::SystemClock;
 use super::https::Https;
 use super::lease::{Candidate, DEADLINE, RETRY};
+use super::metrics;
 use super::selection::Selection;
-use crate::{cli::ControllersArgs, error::Error, kubeconfig_file::KubeconfigFile, logging, shutdown::Stop};
+use crate::{
+    cli::ControllersArgs, error::Error, kubeconfig_file::KubeconfigFile, listener, logging, shutdown::Stop,
+};
 
 pub(crate) fn run(args: &ControllersArgs) -> Result<(), Error> {
     logging::start(args.log_format);
@@ -18,11 +22,19 @@ pub(crate) fn run(args: &ControllersArgs) -> Result<(), Error> {
 }
 
 async fn serve(args: &ControllersArgs) -> Result<(), Error> {
-    let https = Https::of(&KubeconfigFile::read(&args.kubeconfig)?)?;
+    let settings =
+        Settings { terminated_pods_max: args.controllers.terminated_pod_gc_threshold, ..Settings::default() };
+    let https = Https::of(&KubeconfigFile::read(&args.kubeconfig)?, settings)?;
     let mut stop = Stop::listen()?;
+    let metrics = runtime::Metrics::default();
+    let mut tasks = JoinSet::new();
+    if let Some(address) = args.metrics_listen {
+        let listener = listener::reserve(address)?.listen()?;
+        tasks.spawn(metrics::serve(listener, metrics.clone()));
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let mut candidate = Candidate::new(https.shared(), clock.clone(), identity(&*clock));
-    stop.unless(lead(&https, &args.controllers, &clock, &mut candidate)).await;
+    stop.unless(lead(&https, &args.controllers.selection, &clock, &mut candidate, &metrics)).await;
     if let Err(error) = candidate.release().await {
         tracing::warn!(%error, "the lease could not be released; others wait until it is over");
     }
@@ -36,8 +48,13 @@ fn identity(clock: &dyn Clock) -> String {
 }
 
 /// Runs the controllers whenever the lease is held.
-async fn lead(https: &Https, selection: &Selection, clock: &Arc<dyn Clock>, candidate: &mut Candidate) {
-    let metrics = runtime::Metrics::default();
+async fn lead(
+    https: &Https,
+    selection: &Selection,
+    clock: &Arc<dyn Clock>,
+    candidate: &mut Candidate,
+    metrics: &runtime::Metrics,
+) {
     let controllers = selection.controllers();
     let mut running = None;
     let mut renewed = clock.elapsed();
@@ -49,7 +66,7 @@ async fn lead(https: &Https, selection: &Selection, clock: &Arc<dyn Clock>, cand
                 renewed = clock.elapsed();
                 if running.is_none() {
                     tracing::info!("the lease is held: controllers start");
-                    running = Some(runtime::start(&controllers, https, clock, &metrics));
+                    running = Some(runtime::start(&controllers, https, clock, metrics));
                 }
             }
             Ok(Ok(false)) => {

@@ -19,6 +19,7 @@ use pintle_controllers::api::{
     Api, ApiError, Call, Changes, Connect, DeleteOptions, Deleted, Discovery, ListOptions, Object, Page,
     PatchType, Resource, Target, Version, WatchEvent, WriteOptions,
 };
+use pintle_controllers::settings::Settings;
 use rustls::{ClientConfig, pki_types::ServerName};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -57,11 +58,12 @@ struct Inner {
     calls: Mutex<Option<Sender>>,
     watches: [Mutex<Option<Sender>>; WATCH_CONNECTIONS],
     turn: AtomicUsize,
+    settings: Settings,
 }
 
 impl Https {
     /// The server and the user of a kubeconfig.
-    pub(super) fn of(file: &KubeconfigFile) -> Result<Https, Error> {
+    pub(super) fn of(file: &KubeconfigFile, settings: Settings) -> Result<Https, Error> {
         let mut tls = (*file.tls()?).clone();
         tls.alpn_protocols = vec![b"h2".to_vec()];
         let inner = Inner {
@@ -71,6 +73,7 @@ impl Https {
             calls: Mutex::default(),
             watches: Default::default(),
             turn: AtomicUsize::new(0),
+            settings,
         };
         Ok(Https { inner: Arc::new(inner) })
     }
@@ -83,6 +86,10 @@ impl Connect for Https {
 
     fn shared(&self) -> Arc<dyn Api> {
         Arc::new(self.clone())
+    }
+
+    fn settings(&self) -> Settings {
+        self.inner.settings.clone()
     }
 }
 

@@ -36,11 +36,12 @@ const EVENTS_MAX: usize = 256;
 pub(super) struct InProcess {
     server: Arc<Server>,
     term: u64,
+    settings: Settings,
 }
 
 impl InProcess {
-    pub(super) fn new(server: Arc<Server>, term: u64) -> InProcess {
-        InProcess { server, term }
+    pub(super) fn new(server: Arc<Server>, term: u64, settings: Settings) -> InProcess {
+        InProcess { server, term, settings }
     }
 
     fn connection(&self, user: User, agent: &str) -> Arc<dyn Api> {
@@ -68,7 +69,7 @@ impl Connect for InProcess {
     }
 
     fn settings(&self) -> Settings {
-        Settings { root_ca: self.server.cluster.root_ca.clone() }
+        self.settings.clone()
     }
 }
 

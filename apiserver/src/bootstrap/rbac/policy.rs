@@ -2,9 +2,10 @@
 //!
 //! A rule is its verbs, a space and what they apply to: `group|group:resource,resource[name,name]` with `core` for
 //! the core group, or paths. Verbs are a list or one of the words of [`super::rules::verbs`]; `EV` is a whole rule.
-//! Keeps: data only; what it says is upstream's policy of the version that is served, and two roles for nodes that join.
+//! Keeps: data only; what it says is upstream's policy of the version that is served, and three roles for nodes that join.
 
 /// A default role.
+#[derive(Clone, Copy)]
 pub(super) struct Role {
     /// Its namespace; empty for a ClusterRole.
     pub(super) namespace: &'static str,
@@ -30,7 +31,8 @@ pub(super) struct Binding {
     pub(super) subjects: &'static [&'static str],
 }
 
-const fn cluster_role(name: &'static str, rules: &'static [&'static str]) -> Role {
+/// A ClusterRole that is no part of another.
+pub(super) const fn cluster_role(name: &'static str, rules: &'static [&'static str]) -> Role {
     Role { namespace: "", name, part_of: "", aggregates: "", rules }
 }
 
@@ -610,6 +612,7 @@ pub(super) static CONTROLLERS: &[Role] = &[
 
 /// Roles.
 pub(super) static ROLES: &[Role] = &[
+    role("kube-public", "kubeadm:bootstrap-signer-clusterinfo", &["get core:configmaps[cluster-info]"]),
     role(
         "kube-public",
         "system:controller:bootstrap-signer",
@@ -688,6 +691,12 @@ pub(super) static BINDINGS: &[Binding] = &[
         &["Group system:serviceaccounts"],
     ),
     binding("", "system:volume-scheduler", "system:volume-scheduler", &["User system:kube-scheduler"]),
+    binding(
+        "kube-public",
+        "kubeadm:bootstrap-signer-clusterinfo",
+        "kubeadm:bootstrap-signer-clusterinfo",
+        &["User system:anonymous"],
+    ),
     binding(
         "kube-public",
         "system:controller:bootstrap-signer",
