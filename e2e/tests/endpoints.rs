@@ -178,4 +178,9 @@ fn the_servers_own_service_lists_it_where_it_is() {
         ["get", "leases", "-n", "kube-system", "-l", "apiserver.kubernetes.io/identity=kube-apiserver"];
     let address = r"-o=jsonpath={.items[*].metadata.annotations.apiserver\.pintle/advertised-address}";
     assert_eq!(kubectl.ok(&[&leases[..], &[address]].concat()), server.address());
+    kubectl.ok(&["delete", "service", "kubernetes"]);
+    kubectl.ok(&["delete", "namespace", "kube-node-lease"]);
+    kubectl.ok(&["wait", "--for=create", "service/kubernetes", "namespace/kube-node-lease", "--timeout=20s"]);
+    let address = kubectl.ok(&["get", "service", "kubernetes", "-o", "jsonpath={.spec.clusterIP}"]);
+    assert_eq!(address, "10.96.0.1");
 }

@@ -201,6 +201,31 @@ fn a_bootstrap_token_is_a_node_that_joins_until_it_expires() {
 }
 
 #[test]
+fn whoever_has_a_token_can_tell_the_cluster_from_another() {
+    let cluster = Cluster::start();
+    cluster.create(&json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": { "name": "bootstrap-token-abcdef", "namespace": "kube-system" },
+        "type": "bootstrap.kubernetes.io/token",
+        "stringData": {
+            "token-id": "abcdef",
+            "token-secret": "0123456789abcdef",
+            "usage-bootstrap-signing": "true",
+        },
+    }));
+    let signed = "--for=jsonpath={.data.jws-kubeconfig-abcdef}";
+    cluster.kubectl.ok(&["-n", "kube-public", "wait", signed, "configmap/cluster-info", WAIT]);
+    let url = cluster.server.url("/api/v1/namespaces/kube-public/configmaps/cluster-info");
+    let info: Value = serde_json::from_str(&cluster.server.anonymous_curl().ok(&[&url])).unwrap();
+    let data = &info["data"];
+    let signature = data["jws-kubeconfig-abcdef"].as_str().unwrap();
+    assert!(signature.starts_with("eyJhbGciOiJIUzI1NiIsImtpZCI6ImFiY2RlZiJ9.."), "{signature}");
+    let kubeconfig = data["kubeconfig"].as_str().unwrap();
+    assert!(kubeconfig.contains(&cluster.server.url("")), "{kubeconfig}");
+}
+
+#[test]
 fn a_token_secret_is_filled_and_goes_with_its_account() {
     let cluster = Cluster::start();
     let kubectl = &cluster.kubectl;
@@ -214,6 +239,12 @@ fn a_token_secret_is_filled_and_goes_with_its_account() {
     let described = kubectl.ok(&["describe", "secret", "bot-token"]);
     let token = described.lines().find_map(|line| line.strip_prefix("token:")).unwrap().trim().to_owned();
     assert_eq!(cluster.whoami(&token).unwrap()["username"], "system:serviceaccount:default:bot");
+    let last_used = r"--for=jsonpath={.metadata.labels.kubernetes\.io/legacy-token-last-used}";
+    kubectl.ok(&["wait", last_used, "secret/bot-token", WAIT]);
+    kubectl.ok(&["label", "secret", "bot-token", "kubernetes.io/legacy-token-invalid-since=2026-01-01"]);
+    assert!(cluster.whoami(&token).is_err(), "the cleaner has marked it");
+    kubectl.ok(&["label", "secret", "bot-token", "kubernetes.io/legacy-token-invalid-since-"]);
+    assert!(cluster.whoami(&token).is_ok());
     kubectl.ok(&["delete", "serviceaccount", "bot"]);
     assert!(cluster.whoami(&token).is_err());
     kubectl.ok(&["wait", "--for=delete", "secret/bot-token", WAIT]);
