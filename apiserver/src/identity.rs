@@ -217,8 +217,9 @@ fn leases() -> &'static Resource {
     Registry::builtin().storage_of("coordination.k8s.io", "leases").expect("leases are built in")
 }
 
+/// Named after the node as its operator sees it.
 fn lease_name(cluster: &Cluster) -> String {
-    format!("apiserver-{}", cluster.node)
+    format!("apiserver-{:016x}", cluster.node)
 }
 
 fn entries_of(view: &View) -> impl Iterator<Item = (&Arc<Entry>, Map)> {

@@ -117,7 +117,7 @@ fn a_new_address_is_published() {
         [
             "/registry/endpoints/default/kubernetes",
             "/registry/endpointslices.discovery.k8s.io/default/kubernetes",
-            "/registry/leases.coordination.k8s.io/kube-system/apiserver-0",
+            "/registry/leases.coordination.k8s.io/kube-system/apiserver-0000000000000000",
         ]
     );
 }

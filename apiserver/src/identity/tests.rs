@@ -80,7 +80,9 @@ fn a_server_that_ceases_to_renew_leaves_and_one_that_renews_stays() {
         }
     }
     assert_eq!(listed(&fixture).0, ["10.1.0.1:6443", "10.1.0.3:6443"]);
-    assert!(fixture.stored("coordination.k8s.io", "leases", NAMESPACE, "apiserver-2").is_none());
+    assert!(
+        fixture.stored("coordination.k8s.io", "leases", NAMESPACE, "apiserver-0000000000000002").is_none()
+    );
 }
 
 #[test]
