@@ -11,6 +11,20 @@ pub struct Check<'a> {
     pub name: &'a str,
     /// It passed.
     pub passed: bool,
+    /// Whether the endpoint fails with it. What a server goes on with, as reads do when the disk is full, is shown only.
+    pub counts: bool,
+}
+
+impl<'a> Check<'a> {
+    /// A check that the endpoint fails with.
+    pub fn counting(name: &'a str, passed: bool) -> Check<'a> {
+        Check { name, passed, counts: true }
+    }
+
+    /// A check that is shown only.
+    pub fn shown(name: &'a str, passed: bool) -> Check<'a> {
+        Check { name, passed, counts: false }
+    }
 }
 
 /// What a client is told; plain text, `text/plain; charset=utf-8`.
@@ -39,8 +53,8 @@ pub fn report(endpoint: &str, checks: &[Check<'_>], question: Question<'_>) -> R
         let outcome = match check {
             Check { name, .. } if question.excluded.contains(name) => "excluded: ok",
             Check { passed: true, .. } => "ok",
-            Check { passed: false, .. } => {
-                passed = false;
+            Check { passed: false, counts, .. } => {
+                passed &= !counts;
                 "failed: reason withheld"
             }
         };
@@ -71,8 +85,9 @@ pub fn report(endpoint: &str, checks: &[Check<'_>], question: Question<'_>) -> R
 mod tests {
     use super::*;
 
-    const GOOD: &[Check<'_>] = &[Check { name: "ping", passed: true }, Check { name: "log", passed: true }];
-    const BAD: &[Check<'_>] = &[Check { name: "ping", passed: true }, Check { name: "etcd", passed: false }];
+    const PING: Check<'_> = Check { name: "ping", passed: true, counts: true };
+    const GOOD: &[Check<'_>] = &[PING, Check { name: "log", ..PING }];
+    const BAD: &[Check<'_>] = &[PING, Check { name: "etcd", passed: false, ..PING }];
 
     fn text(checks: &[Check<'_>], verbose: bool, excluded: &[&str]) -> (bool, String) {
         let report = report("readyz", checks, Question { verbose, excluded });
@@ -95,6 +110,14 @@ mod tests {
             text(BAD, false, &[]),
             (false, "[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n".to_owned())
         );
+    }
+
+    #[test]
+    fn what_does_not_count_is_listed_and_fails_nothing() {
+        let checks = [PING, Check::shown("disk", false)];
+        assert_eq!(text(&checks, false, &[]), (true, "ok".to_owned()));
+        let verbose = "[+]ping ok\n[-]disk failed: reason withheld\nreadyz check passed\n";
+        assert_eq!(text(&checks, true, &[]), (true, verbose.to_owned()));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::service_account;
 use crate::status::Error;
+use crate::storage::Health;
 use crate::user::User;
 
 /// Answers a request outside resources.
@@ -40,7 +41,8 @@ pub async fn answer(server: &Server, user: &User, request: &Request) -> Result<R
     }
     let mut results = checks(server).await;
     if endpoint == "readyz" {
-        results.push(Check { name: "shutdown", passed: !server.is_draining() });
+        results.extend(conditions(server));
+        results.push(Check::counting("shutdown", !server.is_draining()));
     }
     let wanted: Vec<Check<'_>> =
         results.into_iter().filter(|check| single.is_empty() || check.name == single).collect();
@@ -57,7 +59,23 @@ pub async fn answer(server: &Server, user: &User, request: &Request) -> Result<R
 async fn checks(server: &Server) -> Vec<Check<'static>> {
     let reads = tokio::time::timeout(CHECK_TIMEOUT, server.reader().latest()).await;
     let ready = matches!(reads, Ok(Ok(_)));
-    CHECKS.iter().map(|name| Check { name, passed: ready || *name == "ping" }).collect()
+    CHECKS.iter().map(|name| Check::counting(name, ready || *name == "ping")).collect()
+}
+
+/// What the store says of itself, so that whoever looks at a server that is not ready sees why. Without a leader the
+/// read barrier fails already. A full disk and a used-up
+/// quota refuse growth on every server alike, so they are no reason to go to another one, and neither are nodes that
+/// differ while this one serves.
+fn conditions(server: &Server) -> [Check<'static>; 5] {
+    let status = server.store.status();
+    let good = |bad: Health| status.health != bad;
+    [
+        Check::shown("pintle-leader", status.leader != 0 && good(Health::NoLeader)),
+        Check::counting("pintle-state", good(Health::AwaitsState)),
+        Check::shown("pintle-disk", !status.disk_full && good(Health::DiskFull)),
+        Check::shown("pintle-quota", good(Health::QuotaExceeded)),
+        Check::shown("pintle-state-hash", status.alarms.is_empty()),
+    ]
 }
 
 /// How long the store may take to prove that it is ready.
@@ -91,6 +109,9 @@ fn figures(server: &Server) -> Figures {
         stored_bytes: status.stored_bytes,
         quota_bytes: status.quota_bytes,
         ring_bytes: status.ring_bytes,
+        free_bytes: status.free_bytes,
+        health: Some(status.health),
+        state_hash_differs: !status.alarms.is_empty(),
     };
     Figures { store, objects }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 pub use pintle_store::{
-    AtError, Compacted, Compare, Cursor, Entry, Event, Interest, Key, NewValue, Op, Outcome, Prefix,
+    AtError, Compacted, Compare, Cursor, Entry, Event, Health, Interest, Key, NewValue, Op, Outcome, Prefix,
     Progress, Revision, State, Store, Term, Txn, Why,
 };
 

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use prometheus_client::encoding::text;
 
 use super::{Metrics, process};
+use crate::storage::Health;
 use crate::version;
 
 /// Content-Type of the body.
@@ -48,7 +49,23 @@ pub struct StoreFigures {
     pub quota_bytes: u64,
     /// Bytes held for watchers.
     pub ring_bytes: u64,
+    /// Room on the disk, when it is known.
+    pub free_bytes: Option<u64>,
+    /// Whether it can do its work.
+    pub health: Option<Health>,
+    /// Nodes that applied the same log differ.
+    pub state_hash_differs: bool,
 }
+
+/// The conditions of a store, as metrics name them.
+const CONDITIONS: [(Health, &str); 6] = [
+    (Health::Good, "good"),
+    (Health::AwaitsState, "awaits_state"),
+    (Health::NoLeader, "no_leader"),
+    (Health::DiskFull, "disk_full"),
+    (Health::QuotaExceeded, "quota_exceeded"),
+    (Health::Stopping, "stopping"),
+];
 
 /// Samples that are written as they are read.
 #[derive(Debug, Default)]
@@ -103,6 +120,34 @@ impl Samples {
         let quota = number(store.quota_bytes);
         self.gauge("etcd_server_quota_backend_bytes", "Bytes above which growth is refused", quota);
         self.gauge("pintle_store_ring_bytes", "Bytes held for watchers", number(store.ring_bytes));
+        if let Some(free) = store.free_bytes {
+            self.gauge(
+                "pintle_store_disk_free_bytes",
+                "Room on the disk of the data directory",
+                number(free),
+            );
+        }
+        let differs = flag(store.state_hash_differs);
+        self.gauge(
+            "pintle_store_state_hash_alarm",
+            "Whether nodes that applied the same log differ",
+            differs,
+        );
+        self.health(store);
+    }
+
+    fn health(&mut self, store: &StoreFigures) {
+        let name = "pintle_store_health";
+        writeln!(
+            self.text,
+            "# HELP {name} The condition of the store: 1 for the one that it is in.\n# TYPE {name} gauge"
+        )
+        .expect("a string takes every write");
+        for (health, condition) in CONDITIONS {
+            let value = u8::from(store.health == Some(health));
+            writeln!(self.text, "{name}{{condition=\"{condition}\"}} {value}")
+                .expect("a string takes every write");
+        }
     }
 
     fn objects(&mut self, objects: &[(String, u64)]) {

@@ -1,6 +1,7 @@
 //! The counters as a scraper reads them.
 
 use super::*;
+use crate::storage::Health;
 
 fn labels() -> RequestLabels {
     RequestLabels { version: "v1", resource: "pods", scope: "resource", ..RequestLabels::of("get") }
@@ -57,8 +58,14 @@ fn watch_events_are_counted_by_a_kept_counter() {
 
 #[test]
 fn figures_of_the_store_and_its_objects_are_printed() {
-    let store =
-        StoreFigures { has_leader: true, revision: 42, stored_bytes: 1000, ..StoreFigures::default() };
+    let store = StoreFigures {
+        has_leader: true,
+        revision: 42,
+        stored_bytes: 1000,
+        health: Some(Health::DiskFull),
+        state_hash_differs: true,
+        ..StoreFigures::default()
+    };
     let figures =
         Figures { store, objects: vec![("pods".to_owned(), 7), ("deployments.apps".to_owned(), 2)] };
     let text = Metrics::new().text(&figures);
@@ -66,6 +73,9 @@ fn figures_of_the_store_and_its_objects_are_printed() {
         "etcd_server_has_leader 1\n",
         "etcd_debugging_mvcc_current_revision 42\n",
         "apiserver_storage_size_bytes 1000\n",
+        "pintle_store_health{condition=\"disk_full\"} 1\n",
+        "pintle_store_health{condition=\"good\"} 0\n",
+        "pintle_store_state_hash_alarm 1\n",
         "apiserver_storage_objects{resource=\"deployments.apps\"} 2\n",
         "apiserver_resource_objects{group=\"apps\",resource=\"deployments\"} 2\n",
         "kubernetes_build_info{major=\"1\",minor=\"37\"",
