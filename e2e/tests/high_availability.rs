@@ -10,12 +10,12 @@ use pintle_e2e::{
     rig::{
         checker,
         cluster::{Cluster, HOSTS},
-        faults::{Fault, STAYS},
+        faults::{Fault, Limits},
         host::Disk,
         kubectl::Loops,
         namespace::Namespace,
         network::{Network, Port},
-        traffic::{Mix, Traffic},
+        traffic::{Mix, Patience, Traffic},
     },
     server,
 };
@@ -24,7 +24,7 @@ use tempfile::TempDir;
 /// As long as a member may take to be a voter without lag again.
 const HEALED_MAX: Duration = Duration::from_secs(60);
 /// As long as clients may wait while two members are good, on a machine that does much else at the same time.
-const PROGRESS_MAX: Duration = Duration::from_secs(15);
+const LIMITS: Limits = Limits { progress: Duration::from_secs(15), healed: HEALED_MAX };
 
 #[test]
 fn the_page_makes_a_cluster_whose_clients_lose_nothing() {
@@ -32,19 +32,27 @@ fn the_page_makes_a_cluster_whose_clients_lose_nothing() {
     cluster.wait_until_healthy(HEALED_MAX);
     cluster.wait_for("holder of the virtual address", HEALED_MAX, |it| it.holder().is_some());
     let kubeconfig = Kubeconfig::read(&cluster.kubeconfig()).unwrap();
-    let mix = Mix { writers: 6, pace: Duration::from_millis(10), contended: true, readers: 2, watchers: 6 };
+    let mix = Mix {
+        writers: 6,
+        pace: Duration::from_millis(10),
+        contended: true,
+        readers: 2,
+        watchers: 6,
+        patience: Patience::SHORT,
+    };
     let traffic = Traffic::start(&cluster.client, &kubeconfig, "traffic", mix);
     let loops = Loops::start(&cluster);
+    let strike = |fault, host| eprintln!("{}", LIMITS.strike(&cluster, &traffic, fault, host));
 
     for fault in [Fault::Kill, Fault::Pause, Fault::CutOff] {
         for host in 0..HOSTS {
-            strike(&cluster, &traffic, fault, host);
+            strike(fault, host);
         }
     }
     for fault in [Fault::Unplug, Fault::Freeze] {
-        strike(&cluster, &traffic, fault, cluster.holder().unwrap());
+        strike(fault, cluster.holder().unwrap());
     }
-    strike(&cluster, &traffic, Fault::LostDisk, cluster.leader().unwrap());
+    strike(Fault::LostDisk, cluster.leader().unwrap());
 
     let (written, mut broken) = loops.finish();
     let verdict = checker::check(&traffic.finish(&cluster.client, cluster.nodes()));
@@ -59,20 +67,8 @@ fn the_page_makes_a_cluster_whose_clients_lose_nothing() {
     assert!(written.deleted.len() > 5, "{written:?}");
 }
 
-/// Strikes a host; clients must go on while the fault lasts, and the cluster must be whole after it.
-fn strike(cluster: &Cluster, traffic: &Traffic, fault: Fault, host: usize) {
-    fault.strike(cluster, host);
-    std::thread::sleep(STAYS);
-    let before = traffic.acknowledged();
-    let took = cluster.wait_for("progress", PROGRESS_MAX, |_| traffic.acknowledged() > before);
-    fault.heal(cluster, host);
-    let healed = cluster.wait_until_healthy(HEALED_MAX);
-    eprintln!("{fault} on host {}: progress within {took:?}, healed after {healed:?}", host + 1);
-}
-
 #[test]
 fn generated_configurations_are_what_haproxy_and_keepalived_accept() {
-    let data = server::Server::start();
     let (network, machine) = (Network::new(), Namespace::new());
     // keepalived insists on an interface that exists and is not a loopback one.
     network.plug(&machine, Port(1));
@@ -83,8 +79,7 @@ fn generated_configurations_are_what_haproxy_and_keepalived_accept() {
     ] {
         let directory = TempDir::new().unwrap();
         let path = |name: &str| directory.path().join(name).to_string_lossy().into_owned();
-        let authority = data.data_dir().join("pki/ca.crt").to_string_lossy().into_owned();
-        let mut arguments = vec!["ha-config", "--vip", vip, "--ca-file", &authority];
+        let mut arguments = vec!["ha-config", "--vip", vip];
         members.iter().for_each(|member| arguments.extend(["--member", member]));
         let into = directory.path().to_string_lossy().into_owned();
         let output = server::run(&[&arguments[..], &["--output-dir", &into]].concat());

@@ -14,7 +14,7 @@ use pintle_e2e::{
         gaps::gaps,
         history::{History, Outcome, Time, Write},
         host::Disk,
-        traffic::{Mix, Traffic},
+        traffic::{Mix, Patience, Traffic},
     },
 };
 
@@ -90,7 +90,14 @@ fn finish(cluster: &Cluster, traffic: Traffic, broken: &mut Vec<String>) -> Hist
 
 /// One watcher, so that the history can be judged, and nothing but writers beside it.
 fn writers(options: &Options) -> Mix {
-    Mix { writers: options.clients, pace: Duration::ZERO, contended: false, readers: 0, watchers: 1 }
+    Mix {
+        writers: options.clients,
+        pace: Duration::ZERO,
+        contended: false,
+        readers: 0,
+        watchers: 1,
+        patience: Patience::SHORT,
+    }
 }
 
 fn rate(cluster: &Cluster, options: &Options, namespace: &str, broken: &mut Vec<String>) -> f64 {
@@ -140,10 +147,11 @@ fn row(name: &str, gaps: Latencies) {
 fn rolling_restart(cluster: &Cluster, options: &Options, broken: &mut Vec<String>) {
     let mix = Mix {
         writers: 4,
-        pace: Duration::from_millis(150),
+        pace: Duration::from_millis(500),
         contended: false,
         readers: 2,
         watchers: options.watchers,
+        patience: Patience::CLIENT_GO,
     };
     let traffic = start(cluster, "rolling-restart", mix);
     cluster.wait_for("write", HEALED_MAX, |_| traffic.acknowledged() > 0);
@@ -157,16 +165,21 @@ fn rolling_restart(cluster: &Cluster, options: &Options, broken: &mut Vec<String
     let is_failed = |write: &&Write| !matches!(write.outcome, Outcome::Acknowledged(_));
     let failed: Vec<&Write> = history.writes.iter().filter(is_failed).collect();
     let resumed: usize = history.watchers.iter().map(|watched| watched.resumed).sum();
+    let longest =
+        history.writes.iter().map(|write| write.ended - write.began).max().unwrap_or(0) as f64 / 1e6;
     let relists: usize = history.watchers.iter().map(|watched| watched.relists).sum();
     println!(
-        "rolling restart of three servers, {} watchers: {} of {} writes failed, {} of {} lists failed, {resumed} watches continued, {relists} relists",
+        "rolling restart of three servers, {} watchers: {} of {} writes failed, the longest took {longest:.1} s, {} of {} lists failed, {resumed} watches continued, {relists} relists",
         history.watchers.len(),
         failed.len(),
         history.writes.len(),
         history.failed_reads,
         history.failed_reads + history.lists.len(),
     );
-    for write in failed {
+    for write in &failed {
         println!("  failed: {write:?}");
+    }
+    if !failed.is_empty() {
+        println!("{}", cluster.story());
     }
 }

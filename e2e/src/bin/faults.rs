@@ -9,9 +9,9 @@ use pintle_e2e::{
     rig::{
         checker::{self, Verdict},
         cluster::{Cluster, HOSTS},
-        faults::{Fault, STAYS},
+        faults::{Fault, Limits},
         host::Disk,
-        traffic::{Mix, Traffic},
+        traffic::{Mix, Patience, Traffic},
     },
 };
 
@@ -19,8 +19,8 @@ use pintle_e2e::{
 const SMALL_DISK_MEBIBYTES: u32 = 384;
 /// As long as the cluster may take to be whole after a fault.
 const HEALED_MAX: Duration = Duration::from_secs(90);
-/// As long as clients may wait for progress while two hosts are good.
-const PROGRESS_MAX: Duration = Duration::from_secs(10);
+/// As long as clients may wait for progress while two hosts are good, and for the cluster to be whole again.
+const LIMITS: Limits = Limits { progress: Duration::from_secs(10), healed: HEALED_MAX };
 
 /// Attack three servers in network namespaces and judge what clients saw.
 #[derive(Parser)]
@@ -80,6 +80,7 @@ fn one_round(cluster: &Cluster, options: &Options, round: usize) -> (Verdict, us
         contended: true,
         readers: 2,
         watchers: options.watchers,
+        patience: Patience::SHORT,
     };
     let traffic = Traffic::start(&cluster.client, &kubeconfig, &format!("round-{round}"), mix);
     let wanted = |fault: &Fault| {
@@ -94,27 +95,8 @@ fn one_round(cluster: &Cluster, options: &Options, round: usize) -> (Verdict, us
             1 => cluster.holder(),
             _ => Some((round + number) / 3 % HOSTS),
         };
-        strike(cluster, &traffic, *fault, host.unwrap_or(0));
+        println!("  {}", LIMITS.strike(cluster, &traffic, *fault, host.unwrap_or(0)));
     }
     let verdict = checker::check(&traffic.finish(&cluster.client, cluster.nodes()));
     (verdict, faults.len())
-}
-
-fn strike(cluster: &Cluster, traffic: &Traffic, fault: Fault, host: usize) {
-    let leads = cluster.leader() == Some(host);
-    let holds = cluster.holder() == Some(host);
-    fault.strike(cluster, host);
-    std::thread::sleep(STAYS);
-    let before = traffic.acknowledged();
-    let progress = cluster.wait_for("progress", PROGRESS_MAX, |_| traffic.acknowledged() > before);
-    fault.heal(cluster, host);
-    let healed = cluster.wait_until_healthy(HEALED_MAX);
-    println!(
-        "  host {}{}{}, {fault}: after {STAYS:?} progress within {:.1} s, whole after {:.1} s",
-        host + 1,
-        if leads { " (leads)" } else { "" },
-        if holds { " (has the address)" } else { "" },
-        progress.as_secs_f64(),
-        healed.as_secs_f64()
-    );
 }

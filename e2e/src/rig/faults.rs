@@ -6,6 +6,7 @@ use std::{fmt, time::Duration};
 use super::{
     cluster::{self, Cluster, HOSTS},
     network::{drop_from, drop_nothing},
+    traffic::Traffic,
 };
 
 /// A fault.
@@ -135,4 +136,35 @@ impl fmt::Display for Fault {
 const SERVICES: [&str; 3] = ["keepalived", "haproxy", "pintle"];
 
 /// How long a fault stays, so that everything that notices it has acted.
-pub const STAYS: Duration = Duration::from_secs(3);
+const STAYS: Duration = Duration::from_secs(3);
+
+/// What a cluster owes its clients.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long they may wait for progress while the fault stays.
+    pub progress: Duration,
+    /// How long the cluster may take to be whole after it.
+    pub healed: Duration,
+}
+
+impl Limits {
+    /// Strikes a host, sees clients go on while the fault stays, takes it back and waits until the cluster is whole;
+    /// says how it went.
+    #[track_caller]
+    pub fn strike(&self, cluster: &Cluster, traffic: &Traffic, fault: Fault, number: usize) -> String {
+        let leads = if cluster.leader() == Some(number) { " (leads)" } else { "" };
+        let holds = if cluster.holder() == Some(number) { " (has the address)" } else { "" };
+        fault.strike(cluster, number);
+        std::thread::sleep(STAYS);
+        let before = traffic.acknowledged();
+        let progress = cluster.wait_for("progress", self.progress, |_| traffic.acknowledged() > before);
+        fault.heal(cluster, number);
+        let healed = cluster.wait_until_healthy(self.healed);
+        format!(
+            "host {}{leads}{holds}, {fault}: after {STAYS:?} progress within {:.1} s, whole after {:.1} s",
+            number + 1,
+            progress.as_secs_f64(),
+            healed.as_secs_f64()
+        )
+    }
+}

@@ -20,6 +20,7 @@ use http::Method;
 use tokio::{sync::watch, task::JoinSet};
 
 use self::client::Client;
+pub use self::client::Patience;
 use super::{
     history::{Change, History, Outcome, Recorder, Revision, Stamp, Time, Write},
     namespace::Namespace,
@@ -52,6 +53,8 @@ pub struct Mix {
     pub readers: usize,
     /// Clients that list once and watch.
     pub watchers: usize,
+    /// How long each of them waits.
+    pub patience: Patience,
 }
 
 /// Clients at work.
@@ -90,21 +93,25 @@ impl Traffic {
             runtime().block_on(async move {
                 world.prepare(&to).await;
                 let mut clients = JoinSet::new();
+                let client = || Client::new(to.clone(), mix.patience);
                 // Watchers are there before the first write, so that together they see every one.
                 for _ in 0..mix.watchers {
-                    let watcher = watcher::begin(world.clone(), Client::new(to.clone()), watching.clone());
+                    let watcher = watcher::begin(world.clone(), client(), watching.clone());
                     if let Some(watcher) = watcher.await {
                         clients.spawn(watcher.run());
                     }
                 }
                 drop(watching);
                 for number in 0..mix.writers {
-                    let client = Client::new(to.clone());
-                    clients.spawn(writer::run(world.clone(), client, number, mix, writing.clone()));
+                    clients.spawn(writer::run(world.clone(), client(), number, mix, writing.clone()));
                 }
                 for number in 0..mix.readers {
-                    let client = Client::new(to.clone());
-                    clients.spawn(reader::run(world.clone(), client, mix.writers + number, writing.clone()));
+                    clients.spawn(reader::run(
+                        world.clone(),
+                        client(),
+                        mix.writers + number,
+                        writing.clone(),
+                    ));
                 }
                 while let Some(ended) = clients.join_next().await {
                     ended.expect("a client does not panic");
@@ -153,7 +160,7 @@ impl World {
     async fn prepare(&self, address: &Arc<Endpoint>) {
         let body =
             format!(r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"{}"}}}}"#, self.namespace);
-        let mut client = Client::new(address.clone());
+        let mut client = Client::new(address.clone(), Patience::SHORT);
         let call = Call::send(Method::POST, "/api/v1/namespaces", JSON, body);
         for _ in 0..client::TRIES_MAX {
             match client.write(&call).await {
@@ -171,10 +178,10 @@ impl World {
         stop_watching: watch::Sender<Option<Revision>>,
     ) {
         tokio::time::sleep(QUIET).await;
-        let last = self.last_write(Client::new(address)).await;
+        let last = self.last_write(Client::new(address, Patience::SHORT)).await;
         for (number, (name, kubeconfig)) in nodes.into_iter().enumerate() {
             let endpoint = Endpoint::new(&kubeconfig).expect("the server wrote the kubeconfig");
-            let mut client = Client::new(Arc::new(endpoint));
+            let mut client = Client::new(Arc::new(endpoint), Patience::SHORT);
             let list = reader::list(self, &mut client, usize::MAX - number, "").await;
             if let Some(list) = list {
                 self.recorder.end(name, list);

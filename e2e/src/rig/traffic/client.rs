@@ -15,10 +15,33 @@ use crate::{
     rig::history::{Outcome, Revision},
 };
 
-/// How long an answer may take until its client gives up.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
-/// How long opening a connection may take: a host that is cut off does not refuse it.
-const CONNECT_MAX: Duration = Duration::from_millis(500);
+/// How long a client waits before it gives up.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a connection: a host that is cut off does not refuse it.
+    pub connect: Duration,
+    /// For an answer, connecting included.
+    pub answer: Duration,
+    /// For an event: there is traffic all the time, so a watch that is silent for longer hangs.
+    pub silence: Duration,
+}
+
+impl Patience {
+    /// What shows soon that something hangs.
+    pub const SHORT: Patience = Patience {
+        connect: Duration::from_millis(500),
+        answer: Duration::from_secs(5),
+        silence: Duration::from_secs(3),
+    };
+
+    /// What client-go has: 10 s for a handshake, and for silence a ping after 30 s and 15 s for its answer.
+    pub const CLIENT_GO: Patience = Patience {
+        connect: Duration::from_secs(10),
+        answer: Duration::from_secs(60),
+        silence: Duration::from_secs(45),
+    };
+}
+
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Tries of something that must work in the end: half a minute.
@@ -27,6 +50,7 @@ pub const TRIES_MAX: usize = 3_000;
 /// A client.
 pub struct Client {
     endpoint: Arc<Endpoint>,
+    pub(super) patience: Patience,
     connection: Option<Connection>,
     /// Connections that were opened.
     pub connects: usize,
@@ -34,13 +58,13 @@ pub struct Client {
 
 impl Client {
     /// A client that has not connected yet.
-    pub fn new(endpoint: Arc<Endpoint>) -> Client {
-        Client { endpoint, connection: None, connects: 0 }
+    pub fn new(endpoint: Arc<Endpoint>, patience: Patience) -> Client {
+        Client { endpoint, patience, connection: None, connects: 0 }
     }
 
     /// Writes, and answers what is known of it.
     pub async fn write(&mut self, call: &Call) -> Outcome {
-        match tokio::time::timeout(ANSWER_MAX, self.sent(call, Sending::Whole)).await {
+        match tokio::time::timeout(self.patience.answer, self.sent(call, Sending::Whole)).await {
             Ok(Ok(Received::Body(body))) => Outcome::Acknowledged(revision(&body)),
             Ok(Err(Error::Answer { status, body, .. })) if status.is_client_error() => {
                 Outcome::Refused(status.as_u16(), body)
@@ -54,7 +78,7 @@ impl Client {
 
     /// Reads; none when there was no good answer in time.
     pub async fn read(&mut self, call: &Call) -> Option<Value> {
-        match tokio::time::timeout(ANSWER_MAX, self.sent(call, Sending::Whole)).await {
+        match tokio::time::timeout(self.patience.answer, self.sent(call, Sending::Whole)).await {
             Ok(Ok(Received::Body(body))) => serde_json::from_slice(&body).ok(),
             _ => {
                 self.connection = None;
@@ -65,7 +89,7 @@ impl Client {
 
     /// Begins a watch; the status when it was refused, otherwise nothing when there was no answer.
     pub async fn watch(&mut self, call: &Call) -> Result<Incoming, Option<u16>> {
-        match tokio::time::timeout(ANSWER_MAX, self.sent(call, Sending::Stream)).await {
+        match tokio::time::timeout(self.patience.answer, self.sent(call, Sending::Stream)).await {
             Ok(Ok(Received::Stream(stream))) => Ok(stream),
             Ok(Err(Error::Answer { status, .. })) => Err(Some(status.as_u16())),
             _ => {
@@ -100,7 +124,9 @@ impl Client {
             if let Some(connection) = &self.connection {
                 return connection.clone();
             }
-            if let Ok(Ok(connection)) = tokio::time::timeout(CONNECT_MAX, self.endpoint.connect()).await {
+            if let Ok(Ok(connection)) =
+                tokio::time::timeout(self.patience.connect, self.endpoint.connect()).await
+            {
                 self.connects += 1;
                 self.connection = Some(connection);
             } else {

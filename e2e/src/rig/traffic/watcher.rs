@@ -1,7 +1,7 @@
 //! A client that lists once and then watches, continuing behind the last event whenever its connection ends, as
 //! informers do. Keeps: it never lists again; that it would have to is recorded, and ends it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -13,9 +13,6 @@ use crate::{
     load::connection::Call,
     rig::history::{Event, Happened, Revision, Watched},
 };
-
-/// There is traffic all the time, so a watch that is silent for this long hangs.
-const SILENCE_MAX: Duration = Duration::from_secs(3);
 
 const GONE: u16 = 410;
 
@@ -98,7 +95,7 @@ impl Watcher {
                 return Ended::Story;
             }
             let frame = tokio::select! {
-                frame = tokio::time::timeout(SILENCE_MAX, stream.frame()) => frame,
+                frame = tokio::time::timeout(self.client.patience.silence, stream.frame()) => frame,
                 _ = self.stop.changed() => continue,
             };
             let Ok(Some(Ok(frame))) = frame else { return Ended::Connection };
