@@ -6,10 +6,12 @@
 use std::convert::Infallible;
 use std::io::Read as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Request as HttpRequest, Response};
 use http_body_util::BodyExt as _;
@@ -69,6 +71,12 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long an idle HTTP/2 connection goes without a ping, and how long the pong may take.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long every connection goes on when the server closes: what has just come may still ask.
+const CLOSING_DELAY: Duration = Duration::from_millis(100);
+/// Connections are closed one after the other, so far apart but all within the longest delay: their clients come to the
+/// other servers at once, and a thousand handshakes together would keep those from everything else.
+const CLOSING_INTERVAL: Duration = Duration::from_millis(2);
+const CLOSING_DELAY_MAX: Duration = Duration::from_secs(3);
 /// How long connections may take to finish at shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -79,9 +87,12 @@ struct Shared {
     reads: Semaphore,
     writes: Semaphore,
     closing: watch::Receiver<bool>,
+    /// How many connections were told to close.
+    closed: AtomicU32,
 }
 
-/// Serves connections until `closing` turns true, then lets requests in flight finish.
+/// Serves connections until `closing` turns true, then lets requests in flight finish and sends clients away one after
+/// the other.
 pub async fn serve(
     listener: TcpListener,
     tls: Arc<rustls::ServerConfig>,
@@ -95,10 +106,18 @@ pub async fn serve(
         reads: Semaphore::new(READS_MAX),
         writes: Semaphore::new(WRITES_MAX),
         closing: closing.clone(),
+        closed: AtomicU32::new(0),
     });
     let acceptor = TlsAcceptor::from(tls);
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let serve = |stream, permit| {
+        let (acceptor, handshakes, shared) = (acceptor.clone(), handshakes.clone(), shared.clone());
+        tokio::spawn(async move {
+            serve_connection(stream, acceptor, handshakes, shared).await;
+            drop(permit);
+        });
+    };
     loop {
         let permit = tokio::select! {
             permit = connections.clone().acquire_owned() => permit.expect("the semaphore is never closed"),
@@ -116,11 +135,13 @@ pub async fn serve(
             },
             () = closed(&mut closing) => break,
         };
-        let (acceptor, handshakes, shared) = (acceptor.clone(), handshakes.clone(), shared.clone());
-        tokio::spawn(async move {
-            serve_connection(stream, acceptor, handshakes, shared).await;
-            drop(permit);
-        });
+        serve(stream, permit);
+    }
+    // What the system has taken already would be reset, and its clients would be told nothing.
+    while let Ok(permit) = connections.clone().try_acquire_owned()
+        && let Some(Ok((stream, _))) = tokio::task::unconstrained(listener.accept()).now_or_never()
+    {
+        serve(stream, permit);
     }
     drop(listener);
     let all = connections.acquire_many(CONNECTIONS_MAX as u32);
@@ -136,7 +157,7 @@ async fn serve_connection(
     shared: Arc<Shared>,
 ) {
     let metrics = &shared.server.metrics;
-    let mut closing = shared.closing.clone();
+    let (close, closing) = watch::channel(false);
     let _ = stream.set_nodelay(true);
     let Ok(handshake) = handshakes.acquire().await else { return };
     let tls = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(Corked::new(stream))).await {
@@ -157,7 +178,7 @@ async fn serve_connection(
     let connection = Arc::new(shared.identify(certificates));
     let answering = shared.clone();
     let service = hyper::service::service_fn(move |request: HttpRequest<Incoming>| {
-        let handling = handle(answering.clone(), connection.clone(), request.map(Body::new));
+        let handling = handle(answering.clone(), connection.clone(), closing.clone(), request.map(Body::new));
         async move { Ok::<_, Infallible>(handling.await) }
     });
     let streams = Streams::default();
@@ -182,7 +203,9 @@ async fn serve_connection(
         let mut serving = std::pin::pin!(serving);
         tokio::select! {
             ended = serving.as_mut() => ended,
-            () = closed(&mut closing) => {
+            () = shared.turn_to_close() => {
+                // Watches end, and then the connection does.
+                close.send_replace(true);
                 serving.as_mut().graceful_shutdown();
                 serving.await
             }
@@ -195,6 +218,14 @@ async fn serve_connection(
 }
 
 impl Shared {
+    /// Waits until the server closes and it is this connection's turn.
+    async fn turn_to_close(&self) {
+        closed(&mut self.closing.clone()).await;
+        let turn = self.closed.fetch_add(1, Ordering::Relaxed);
+        let delay = (CLOSING_DELAY + CLOSING_INTERVAL * turn).min(CLOSING_DELAY_MAX);
+        tokio::time::sleep(delay).await;
+    }
+
     /// What a client proves by the certificates it presented; the first is its own.
     fn identify(&self, certificates: &[CertificateDer<'_>]) -> Connection {
         let Some((own, intermediates)) = certificates.split_first() else {
@@ -221,6 +252,7 @@ async fn closed(closing: &mut watch::Receiver<bool>) {
 async fn handle(
     shared: Arc<Shared>,
     connection: Arc<Connection>,
+    closing: watch::Receiver<bool>,
     request: HttpRequest<Body>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
@@ -235,10 +267,10 @@ async fn handle(
         fence: None,
     };
     if request.attributes.is_resource && matches!(request.attributes.verb.as_str(), "get" | "watch") {
-        return answer(shared, connection, request, body).await;
+        return answer(shared, connection, closing, request, body).await;
     }
     // What computes for a while must not hold up the connection's other streams, nor end halfway with it.
-    let answering = tokio::spawn(answer(shared, connection, request, body));
+    let answering = tokio::spawn(answer(shared, connection, closing, request, body));
     answering.await.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => encode::error(&Error::Unavailable("the server is stopping".to_owned()), &Form::JSON),
@@ -248,6 +280,7 @@ async fn handle(
 async fn answer(
     shared: Arc<Shared>,
     connection: Arc<Connection>,
+    closing: watch::Receiver<bool>,
     mut request: Request,
     body: Body,
 ) -> Response<Body> {
@@ -270,7 +303,7 @@ async fn answer(
         form: form.as_ref().map_or(Form::JSON, |form| *form),
         gzip: accepts_gzip(&request),
         clock: shared.server.clock.clone(),
-        closing: shared.closing.clone(),
+        closing,
     };
     let answer = if is_watch {
         carry_out(&shared, &connection, &mut request, body, form).await

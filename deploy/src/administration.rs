@@ -8,6 +8,7 @@ mod leader;
 mod members;
 mod snapshot;
 mod status;
+mod token;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -62,6 +63,7 @@ impl Administration {
             wire::STATUS if get => json(&self.status(server)),
             wire::MEMBERS if get => json(&self.members(server).await),
             wire::SNAPSHOT if get => Ok(self.snapshot(server)),
+            wire::JOIN_TOKEN if get => json(&token::report(server, request)?),
             wire::JOIN if post => json(&self.join(server, &body(request)?).await?),
             wire::JOIN_MEMBER if post => json(&self.take_in(server, &body(request)?).await?),
             wire::LEADER if post => json(&self.hand_over(&body(request)?).await?),
@@ -70,6 +72,7 @@ impl Administration {
             | wire::MEMBERS
             | wire::SNAPSHOT
             | wire::JOIN
+            | wire::JOIN_TOKEN
             | wire::JOIN_MEMBER
             | wire::LEADER => Err(Error::MethodNotAllowed),
             _ => {

@@ -102,9 +102,16 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "HOST:PORT", requires = "peer_listen", help_heading = "Cluster")]
     pub(crate) peer_address: Option<HostPort>,
 
-    /// Join the cluster of the server at this address; a node that belongs to a cluster already ignores it.
-    #[arg(long, value_name = "HOST:PORT", requires = "peer_listen", help_heading = "Cluster")]
-    pub(crate) join: Option<HostPort>,
+    /// Join the cluster of the servers at these addresses, of which one must answer; may be repeated. A node that
+    /// belongs to a cluster already ignores it.
+    #[arg(
+        long,
+        value_name = "HOST:PORT,…",
+        value_delimiter = ',',
+        requires = "peer_listen",
+        help_heading = "Cluster"
+    )]
+    pub(crate) join: Vec<HostPort>,
 
     /// The token to join with, from `pintle token create`.
     #[arg(long, value_name = "TOKEN", help_heading = "Cluster")]
@@ -113,6 +120,11 @@ pub(crate) struct ServerArgs {
     /// The hash by which the cluster's authority is known, from `pintle token create --print-join-command`.
     #[arg(long, value_name = "sha256:HASH", help_heading = "Cluster")]
     pub(crate) ca_cert_hash: Option<String>,
+
+    /// Address and port at which load balancers ask, over plain HTTP, whether to send clients here: `GET /readyz` is
+    /// answered with 200 (yes), 404 (the server is about to stop) or 503 (no).
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Cluster")]
+    pub(crate) health_listen: Option<SocketAddr>,
 
     /// How often the leader is heard of.
     #[arg(long, value_name = "LENGTH", default_value = "30ms", help_heading = "Cluster")]

@@ -5,7 +5,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderName, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -14,7 +14,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::{address::HostPort, kubeconfig_file::KubeconfigFile};
+use crate::{address::HostPort, kubeconfig_file::KubeconfigFile, wire};
 
 /// How long connecting may take, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,6 +57,12 @@ pub(crate) enum ClientError {
 }
 
 impl ClientError {
+    /// Whether nothing is known of the request, so that another server may be asked.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        use ClientError::{Broken, Late, Unreachable};
+        matches!(self, Unreachable { .. } | Late { .. } | Broken { .. })
+    }
+
     /// The HTTP status code of a refusal.
     pub(crate) fn code(&self) -> Option<StatusCode> {
         match self {
@@ -72,11 +78,17 @@ pub(crate) struct Client {
     pub(crate) address: HostPort,
     tls: Arc<ClientConfig>,
     token: Option<String>,
+    token_header: HeaderName,
 }
 
 impl Client {
     pub(crate) fn new(address: HostPort, tls: Arc<ClientConfig>, token: Option<String>) -> Client {
-        Client { address, tls, token }
+        Client { address, tls, token, token_header: header::AUTHORIZATION }
+    }
+
+    /// The same client as nobody, who asks about its token.
+    pub(crate) fn about_token(&self) -> Client {
+        Client { token_header: HeaderName::from_static(wire::TOKEN_HEADER), ..self.clone() }
     }
 
     /// The client of a kubeconfig's user.
@@ -152,7 +164,8 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json");
         if let Some(token) = &self.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+            let scheme = if self.token_header == header::AUTHORIZATION { "Bearer " } else { "" };
+            request = request.header(&self.token_header, format!("{scheme}{token}"));
         }
         let request = request.body(Full::new(body)).map_err(|error| self.broken(&error))?;
         let answering = sender.send_request(request);

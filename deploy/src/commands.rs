@@ -33,7 +33,7 @@ fn kubeconfig_path(args: &ClusterArgs) -> PathBuf {
 }
 
 /// Runs what a command asks of a server.
-fn ask<T>(
+pub(crate) fn ask<T>(
     args: &ClusterArgs,
     question: impl AsyncFnOnce(Client, KubeconfigFile) -> Result<T, Error>,
 ) -> Result<T, Error> {

@@ -5,19 +5,15 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
-use pintle_apiserver::{
-    Server,
-    negotiation::Form,
-    reply::Reply,
-    request::{Attributes, Query, Request},
-    status::Error,
-    user::User,
-};
+use http::Method;
+use pintle_apiserver::{Server, negotiation::Form, reply::Reply, status::Error, user::User};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::node_id::NodeId;
+use crate::{
+    node_id::NodeId,
+    own_request::{JSON, OwnRequest},
+};
 
 const COLLECTION: &str = "/api/v1/namespaces/kube-system/configmaps";
 const NAMESPACE: &str = "kube-system";
@@ -96,19 +92,8 @@ async fn patch(server: &Server, patch: &Value) -> Result<(), Error> {
 
 /// Makes a request as the server itself.
 async fn call(server: &Server, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, Error> {
-    let query = Query::default();
-    let content_type =
-        if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
-    let request = Request {
-        attributes: Attributes::parse(&method, path, &query),
-        method,
-        query,
-        headers: HeaderMap::from_iter([
-            (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
-            (header::USER_AGENT, HeaderValue::from_static("pintle")),
-        ]),
-        body: body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string())),
-        fence: None,
-    };
+    let content_type = if method == Method::PATCH { "application/merge-patch+json" } else { JSON };
+    let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+    let request = OwnRequest { content_type, body, ..OwnRequest::new(method, path) }.into_request();
     server.call(&User::apiserver(), &request, Ok(Form::JSON)).await.reply
 }

@@ -2,18 +2,24 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use crate::{address::HostPort, client::ClientError};
+use crate::{address::HostPort, client::ClientError, node_id::NodeId};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("{0}")]
-    Store(#[from] pintle_store::OpenError),
+    Store(pintle_store::OpenError),
+    /// A member whose log is damaged.
     #[error(
-        "{address} is already in use: stop the program that listens there, or choose another address with --listen"
+        "the log of member {node} in {directory} is damaged: {what}. Nothing was changed. It has promised things to the other members, so it cannot come back under its id, but it can join as a new member that takes its place: move the directory away (mv {directory} {directory}.damaged), run `pintle token create --print-join-command` on another member, and start this server with the --join, --token and --ca-cert-hash that this prints beside its own flags; if `pintle members` lists {node} after that, remove it there with `pintle member remove {node}`. If there is no other member, restore the last backup into an empty data directory with `pintle snapshot restore`",
+        directory = directory.display()
     )]
-    AddressInUse { address: SocketAddr },
-    #[error("{address} cannot be listened on ({source}): choose another address with --listen")]
-    Listen { address: SocketAddr, source: io::Error },
+    MustRejoin { node: NodeId, directory: PathBuf, what: String },
+    #[error(
+        "{address} is already in use: stop the program that listens there, or choose another address with {flag}"
+    )]
+    AddressInUse { address: SocketAddr, flag: &'static str },
+    #[error("{address} cannot be listened on ({source}): choose another address with {flag}")]
+    Listen { address: SocketAddr, flag: &'static str, source: io::Error },
     #[error("{0}")]
     Certificates(#[from] pintle_certs::Error),
     #[error("{0}: restore sa.key and sa.pub of the data directory's pki from a backup")]
@@ -27,17 +33,13 @@ pub(crate) enum Error {
     )]
     Bootstrap(pintle_apiserver::status::Error),
     #[error(
-        "{address} is already in use: stop the program that listens there, or choose another address with --peer-listen"
-    )]
-    PeerAddressInUse { address: SocketAddr },
-    #[error("{address} cannot be listened on ({source}): choose another address with --peer-listen")]
-    PeerListen { address: SocketAddr, source: io::Error },
-    #[error(
         "{address} is every address of this machine: say with --peer-address HOST:PORT by which one other members reach it"
     )]
     PeerAddressUnknown { address: SocketAddr },
     #[error("the port for other members cannot be served ({0}): raise the process limits of this user")]
     Transport(io::Error),
+    #[error("the port for load balancers cannot be served ({0}): raise the process limits of this user")]
+    HealthPort(io::Error),
     #[error(
         "this node belongs to a cluster of several members: start it with --peer-listen ADDRESS:PORT, as before"
     )]
@@ -54,6 +56,18 @@ pub(crate) enum Error {
         "the token is not known to the cluster, has expired or was deleted: make a new one with `pintle token create --print-join-command` on a member"
     )]
     JoinToken,
+    #[error(
+        "the cluster knows no token with the id {id}: it was deleted, or has expired long ago, or is another cluster's; make a new one with `pintle token create --print-join-command` on a member"
+    )]
+    JoinTokenUnknown { id: String },
+    #[error(
+        "the cluster knows the token {id} with another secret: copy the whole command again from `pintle token create --print-join-command`"
+    )]
+    JoinTokenSecret { id: String },
+    #[error(
+        "the token {id} expired at {expiration}: make a new one with `pintle token create --print-join-command` on a member"
+    )]
+    JoinTokenExpired { id: String, expiration: String },
     #[error(
         "the token is not one for joining the control plane: make one with `pintle token create --print-join-command` on a member"
     )]
@@ -86,6 +100,8 @@ pub(crate) enum Error {
     Output { why: String },
     #[error("a token must be valid for some time: give --ttl a length like 1h")]
     TokenLifetime,
+    #[error("member {id} has not said where it serves the API: start it, or name all members with --member")]
+    MemberSilent { id: NodeId },
     #[error("{0} (--member, --vip)")]
     Members(&'static str),
     #[error(
@@ -94,4 +110,31 @@ pub(crate) enum Error {
     Removed,
     #[error("the program's threads cannot be started ({0}): raise the process limits of this user")]
     Runtime(io::Error),
+}
+
+impl Error {
+    /// Whether the cluster does not take the token.
+    pub(crate) fn is_about_token(&self) -> bool {
+        use Error::{JoinForbidden, JoinToken, JoinTokenExpired, JoinTokenSecret, JoinTokenUnknown};
+        matches!(
+            self,
+            JoinToken
+                | JoinForbidden
+                | JoinTokenUnknown { .. }
+                | JoinTokenSecret { .. }
+                | JoinTokenExpired { .. }
+        )
+    }
+}
+
+impl From<pintle_store::OpenError> for Error {
+    fn from(error: pintle_store::OpenError) -> Error {
+        use pintle_store::OpenError::LogDamaged;
+        match (error.must_rejoin(), error) {
+            (Some(node), LogDamaged { directory, what, .. }) => {
+                Error::MustRejoin { node: NodeId(node), directory, what }
+            }
+            (_, error) => Error::Store(error),
+        }
+    }
 }

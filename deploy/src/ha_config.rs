@@ -12,12 +12,19 @@ use std::{
 
 use clap::Args;
 
-use crate::error::Error;
+use crate::{
+    cli::ClusterArgs,
+    commands,
+    error::Error,
+    wire::{self, MemberReport, MembersReport},
+};
 
 /// Port of an API server, and of the virtual address.
 const API_PORT: u16 = 6443;
 /// Where HAProxy tells keepalived, on the same host only, whether it can serve.
 const HEALTH_PORT: u16 = 6445;
+/// Where a server tells HAProxy whether it can.
+const MEMBER_HEALTH_PORT: u16 = 6446;
 /// The priority of the first host; it only decides who takes an address that nobody holds.
 const PRIORITY_MAX: usize = 200;
 /// Every member has a priority of its own, above zero, which would mean that it gives the address up.
@@ -29,8 +36,12 @@ const KEEPALIVED: &str = include_str!("../ha/keepalived.conf");
 #[derive(Args)]
 pub(crate) struct HaConfigArgs {
     /// Address of a member's API server (port 6443 unless given), as `pintle members` shows it; once for each member.
-    #[arg(long = "member", value_name = "ADDRESS[:PORT]", required = true)]
+    /// Without it a running cluster is asked for its members.
+    #[arg(long = "member", value_name = "ADDRESS[:PORT]")]
     members: Vec<Member>,
+
+    #[command(flatten)]
+    cluster: ClusterArgs,
 
     /// The virtual address by which clients reach the cluster, with the length of its network's prefix.
     #[arg(long, value_name = "ADDRESS[/PREFIX]")]
@@ -49,9 +60,9 @@ pub(crate) struct HaConfigArgs {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..))]
     router_id: Option<u8>,
 
-    /// The cluster's authority on every host, by which HAProxy recognises the API servers.
-    #[arg(long, value_name = "FILE", default_value = "/var/lib/pintle/pki/ca.crt")]
-    ca_file: String,
+    /// Port at which every member answers the checks of load balancers (its --health-listen).
+    #[arg(long, value_name = "PORT", default_value_t = MEMBER_HEALTH_PORT)]
+    health_port: u16,
 
     /// Directory to write haproxy.cfg and keepalived-ADDRESS.conf (one for each host) to; without it all of them are
     /// printed.
@@ -80,7 +91,8 @@ struct File {
 }
 
 pub(crate) fn run(args: &HaConfigArgs) -> Result<(), Error> {
-    let files = files(args)?;
+    let members = if args.members.is_empty() { asked(&args.cluster)? } else { args.members.clone() };
+    let files = files(args, members)?;
     let Some(directory) = &args.output_dir else {
         let texts = files.iter().map(|file| format!("## {}\n\n{}", file.name, file.text));
         // A closed standard output is no error: whoever reads has seen enough.
@@ -100,8 +112,18 @@ pub(crate) fn run(args: &HaConfigArgs) -> Result<(), Error> {
     Ok(())
 }
 
-fn files(args: &HaConfigArgs) -> Result<Vec<File>, Error> {
-    let mut members = args.members.clone();
+/// The members of a running cluster, where they serve the API.
+fn asked(cluster: &ClusterArgs) -> Result<Vec<Member>, Error> {
+    let report: MembersReport =
+        commands::ask(cluster, async |client, _| Ok(client.get(wire::MEMBERS).await?))?;
+    let serves = |member: MemberReport| {
+        let address = member.api_address.as_deref().and_then(|address| address.parse().ok());
+        address.ok_or(Error::MemberSilent { id: member.id })
+    };
+    report.members.into_iter().map(serves).collect()
+}
+
+fn files(args: &HaConfigArgs, mut members: Vec<Member>) -> Result<Vec<File>, Error> {
     members.sort_unstable();
     members.dedup();
     if members.len() < 2 {
@@ -140,7 +162,7 @@ fn haproxy(args: &HaConfigArgs, members: &[Member]) -> String {
         HAPROXY,
         &[
             ("@BIND@", &socket(args.vip.address, args.vip_port)),
-            ("@CA_FILE@", &quoted(&args.ca_file)),
+            ("@MEMBER_HEALTH_PORT@", &args.health_port.to_string()),
             ("@SERVERS@", &servers.join("\n")),
             ("@HEALTH_PORT@", &HEALTH_PORT.to_string()),
         ],
@@ -170,12 +192,6 @@ fn filled(template: &str, values: &[(&str, &str)]) -> String {
 
 fn socket(address: IpAddr, port: u16) -> String {
     std::net::SocketAddr::new(address, port).to_string()
-}
-
-/// A word as HAProxy reads it back.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 impl FromStr for Member {
@@ -241,7 +257,8 @@ mod tests {
     }
 
     fn made(line: &str) -> Vec<File> {
-        files(&args(line)).unwrap()
+        let args = args(line);
+        files(&args, args.members.clone()).unwrap()
     }
 
     const THREE: &str =
@@ -262,7 +279,7 @@ mod tests {
             "bind 10.0.0.100:6443 transparent",
             "server 10.0.0.1 10.0.0.1:6443",
             "server 10.0.0.3 10.0.0.3:7443",
-            "ca-file /var/lib/pintle/pki/ca.crt",
+            "check port 6446 ",
         ] {
             assert!(files[0].text.contains(line), "{line}");
         }
@@ -302,7 +319,8 @@ mod tests {
             ("ha-config --member 10.0.0.1 --member 10.0.0.2 --vip 10.0.0.2/24", "free one"),
             ("ha-config --member 10.0.0.1 --member fd00::2 --vip 10.0.0.100", "mixed"),
         ] {
-            let refused = files(&args(line)).unwrap_err().to_string();
+            let args = args(line);
+            let refused = files(&args, args.members.clone()).unwrap_err().to_string();
             assert!(refused.contains(word), "{refused}");
         }
     }

@@ -11,20 +11,17 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
-use http::StatusCode;
 use pintle_apiserver::cluster::Network;
-use pintle_certs::{AuthorityHash, Bundle, Token, pinned_client, unverified_client};
+use pintle_certs::{AuthorityHash, Bundle, Token};
 use pintle_store::{Founding, Member, MemberRole, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     address::HostPort,
     cli::{JoinArgs, ServerArgs},
-    client::{Client, ClientError},
     clock,
     error::Error,
     layout,
@@ -42,14 +39,19 @@ const PROMOTION_PATIENCE: Duration = Duration::from_secs(10);
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is shown how much has arrived.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
-const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the keys are asked for, a second apart: a cluster without a leader has one again by then.
+const KEYS_TRIES_MAX: usize = 60;
+
+mod seeds;
+
+use seeds::Seeds;
 
 /// A node that has not joined completely.
 pub(crate) struct Joining {
     file: PathBuf,
     plan: Plan,
     /// Through whom it joins; none when the operator does not say so any more.
-    client: Option<Client>,
+    seeds: Option<Seeds>,
     /// Whether this goes on with an earlier start.
     resumed: bool,
 }
@@ -77,27 +79,25 @@ impl Joining {
         let plan = read(&file)?;
         let resumed = plan.is_some();
         if plan.is_none() && initialised {
-            if args.join.is_some() {
+            if !args.join.is_empty() {
                 tracing::info!("this node belongs to a cluster already, so --join is ignored");
             }
             return Ok(None);
         }
-        let (plan, client) = match (&args.join, plan) {
-            (None, None) => return Ok(None),
-            (None, Some(plan)) => (plan, None),
-            (Some(_), _) if peer_address.is_none() => return Err(Error::JoinWithoutPeerPort),
-            (Some(address), plan) => {
+        let (plan, seeds) = match plan {
+            None if args.join.is_empty() => return Ok(None),
+            Some(plan) if args.join.is_empty() => (plan, None),
+            plan => {
                 let peer_address = peer_address.ok_or(Error::JoinWithoutPeerPort)?;
                 let join = JoinArgs::of(args)?;
-                let client = introduce(address, &join).await;
-                match (plan, client) {
-                    (None, client) => {
-                        let client = client?;
-                        let plan = get_keys(args, &join, &client, peer_address, service_network).await?;
+                match (plan, Seeds::introduce(&args.join, &join).await) {
+                    (None, seeds) => {
+                        let seeds = seeds?;
+                        let plan = get_keys(args, &join, &seeds, peer_address, service_network).await?;
                         write(&args.data_dir, &file, &plan)?;
-                        (plan, Some(client))
+                        (plan, Some(seeds))
                     }
-                    (Some(plan), Ok(client)) => (plan, Some(client)),
+                    (Some(plan), Ok(seeds)) => (plan, Some(seeds)),
                     (Some(plan), Err(error)) => {
                         tracing::warn!(%error, "the cluster cannot be asked again; waiting for its state");
                         (plan, None)
@@ -105,7 +105,7 @@ impl Joining {
                 }
             }
         };
-        Ok(Some(Joining { file, plan, client, resumed }))
+        Ok(Some(Joining { file, plan, seeds, resumed }))
     }
 
     /// What the store of this node becomes.
@@ -133,7 +133,9 @@ impl Joining {
                 match admitted {
                     Ok(()) => print("joining: taken in as a learner, waiting for the state\n"),
                     // The cluster may know this node already, though the token has expired meanwhile.
-                    Err(error @ (Error::JoinToken | Error::JoinForbidden)) if self.resumed => tracing::warn!(%error, "waiting for the state anyway"),
+                    Err(error) if self.resumed && error.is_about_token() => {
+                        tracing::warn!(%error, "waiting for the state anyway");
+                    }
                     Err(error) => return Err(error),
                 }
                 arrived.await;
@@ -168,32 +170,14 @@ impl Joining {
 
     /// Asks to be taken in, again while the cluster is busy.
     async fn admit(&self, peer_address: &HostPort) -> Result<(), Error> {
-        let Some(client) = &self.client else {
+        let Some(seeds) = &self.seeds else {
             print(
                 "joining: waiting for the state; if the cluster does not know this node, start it with --join\n",
             );
             return Ok(());
         };
         let request = MemberRequest { node: self.plan.node, peer_address: peer_address.to_string() };
-        let mut said = String::new();
-        loop {
-            let answer: Result<MembersReport, _> = client.post(wire::JOIN_MEMBER, &request).await;
-            let error = match answer {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
-            };
-            let busy =
-                matches!(error.code(), Some(StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT));
-            if !busy && error.code().is_some() {
-                return Err(refused(error));
-            }
-            let why = error.to_string();
-            if why != said {
-                print(&format!("joining: not yet taken in ({why}), trying again\n"));
-                said = why;
-            }
-            tokio::time::sleep(RETRY_INTERVAL).await;
-        }
+        seeds.insist::<MembersReport>("not yet taken in", None, wire::JOIN_MEMBER, &request).await.map(drop)
     }
 }
 
@@ -220,28 +204,21 @@ async fn wait_for(store: &Store, wanted: impl Fn(&Member) -> bool) {
     }
 }
 
-/// A client that trusts the authority with the given hash and no other.
-async fn introduce(address: &HostPort, join: &JoinArgs) -> Result<Client, Error> {
-    let anybody = Client::new(address.clone(), Arc::new(unverified_client()?), None);
-    let authority = anybody.text(wire::AUTHORITY).await.map_err(Error::Join)?;
-    let tls = pinned_client(&authority, join.hash)?;
-    Ok(Client::new(address.clone(), Arc::new(tls), Some(join.token.to_string())))
-}
-
 /// Gets the keys of the cluster and installs them.
 async fn get_keys(
     args: &ServerArgs,
     join: &JoinArgs,
-    client: &Client,
+    seeds: &Seeds,
     peer_address: &HostPort,
     service_network: &Network,
 ) -> Result<Plan, Error> {
     let request = JoinRequest { peer_address: peer_address.to_string() };
-    let answer: JoinAnswer = client.post(wire::JOIN, &request).await.map_err(refused)?;
+    let answer: JoinAnswer =
+        seeds.insist("the keys are not there yet", Some(KEYS_TRIES_MAX), wire::JOIN, &request).await?;
     let now = clock::now();
     let skew = now.as_second().abs_diff(answer.unix_seconds);
     if skew > CLOCK_SKEW_SECONDS_MAX {
-        return Err(Error::JoinClock { address: client.address.clone(), seconds: skew });
+        return Err(Error::JoinClock { address: seeds.answering().address.clone(), seconds: skew });
     }
     if answer.service_cidr != service_network.to_string() {
         return Err(Error::JoinServiceCidr { cidr: answer.service_cidr });
@@ -263,15 +240,6 @@ async fn get_keys(
     print(&format!("joining: this node is {node}\n"));
     let JoinAnswer { cluster, members, stored_bytes, .. } = answer;
     Ok(Plan { cluster, node, members, stored_bytes })
-}
-
-/// What a refusal means for whoever joins.
-fn refused(error: ClientError) -> Error {
-    match error.code() {
-        Some(StatusCode::UNAUTHORIZED) => Error::JoinToken,
-        Some(StatusCode::FORBIDDEN) => Error::JoinForbidden,
-        _ => Error::Join(error),
-    }
 }
 
 /// The bytes of all files below a directory; what disappears meanwhile does not count.

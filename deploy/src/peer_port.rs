@@ -17,6 +17,9 @@ use tokio::sync::watch;
 
 use crate::{address::HostPort, error::Error};
 
+/// Where the address comes from.
+const FLAG: &str = "--peer-listen";
+
 /// The seam that the store is opened with; the transport follows.
 #[derive(Debug, Default)]
 pub(crate) struct LatePeers(OnceLock<Arc<dyn Peers>>);
@@ -45,8 +48,8 @@ impl PeerSocket {
             Ok((listener, local))
         };
         let (listener, local) = bind().map_err(|source| match source.kind() {
-            io::ErrorKind::AddrInUse => Error::PeerAddressInUse { address: listen },
-            _ => Error::PeerListen { address: listen, source },
+            io::ErrorKind::AddrInUse => Error::AddressInUse { address: listen, flag: FLAG },
+            _ => Error::Listen { address: listen, flag: FLAG, source },
         })?;
         let address = match advertised {
             Some(address) => address.clone(),

@@ -29,6 +29,7 @@ use crate::{
     cli::ServerArgs,
     clock, controllers, directory,
     error::Error,
+    health_port::HealthPort,
     joining::Joining,
     layout, limits, listener, logging, moving,
     node_id::NodeId,
@@ -75,7 +76,8 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
         args.service_cidr.parse().map_err(|source| Error::ServiceCidr { source })?;
     let mut options = options(args)?;
     let initialised = Store::identity(&options)?.is_some();
-    let reserved = listener::reserve(args.listen)?;
+    let reserved = listener::reserve(args.listen, "--listen")?;
+    let health = args.health_listen.map(|listen| listener::reserve(listen, "--health-listen")).transpose()?;
     let address = reserved.address;
     let peer_socket = match args.peer_listen {
         Some(listen) => Some(PeerSocket::bind(listen, args.peer_address.as_ref())?),
@@ -153,6 +155,12 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
     if let Some(ready) = stop.unless(getting_ready).await {
         ready?;
         let listener = reserved.listen()?;
+        let health = match health {
+            Some(health) => {
+                Some(HealthPort::start(health.listen()?, server.clone()).map_err(Error::HealthPort)?)
+            }
+            None => None,
+        };
         tasks.spawn(controllers::follow_leadership(server.clone(), &store, &args.controllers));
         greet(&data_dir, &url, &kubeconfig);
         let (close, closing) = watch::channel(false);
@@ -160,6 +168,9 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
         let delay = args.shutdown_delay.map_or(default_delay, |length| length.0);
         tasks.spawn(leave(stop, store.clone(), server.clone(), delay, close));
         http::serve(listener, tls.config(), tls.clients(), server, closing).await;
+        if let Some(health) = health {
+            health.stop();
+        }
     }
     tasks.shutdown().await;
     store.shutdown().await;

@@ -13,6 +13,10 @@ pub(crate) const AUTHORITY: &str = "/pintle/v1/authority";
 pub(crate) const JOIN: &str = "/pintle/v1/join";
 /// POST: takes a node that listens in as a learner.
 pub(crate) const JOIN_MEMBER: &str = "/pintle/v1/join/member";
+/// GET: what is wrong with the token in the header [`TOKEN_HEADER`], for anybody.
+pub(crate) const JOIN_TOKEN: &str = "/pintle/v1/join/token";
+/// Not `Authorization`, by which nobody gets in with a token that is wrong.
+pub(crate) const TOKEN_HEADER: &str = "x-pintle-join-token";
 /// GET: all members, as the leader last described them.
 pub(crate) const MEMBERS: &str = "/pintle/v1/members";
 /// POST: hands leadership over.
@@ -122,6 +126,33 @@ pub(crate) struct JoinAnswer {
 pub(crate) struct MemberAddress {
     pub(crate) node: NodeId,
     pub(crate) address: String,
+}
+
+/// What a token is good for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TokenReport {
+    pub(crate) state: TokenState,
+    /// When it expired.
+    #[serde(default)]
+    pub(crate) expiration: Option<String>,
+}
+
+/// What is wrong with a token. An id is no secret, as with kubeadm, which publishes them; all else is told only to who
+/// has the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum TokenState {
+    /// Nothing.
+    Good,
+    /// There is none with this id.
+    Unknown,
+    /// There is one with this id and another secret.
+    OtherSecret,
+    /// Its time is over.
+    Expired,
+    /// It is for something else.
+    OtherUse,
 }
 
 /// A node that listens asks to be taken in.

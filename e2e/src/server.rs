@@ -100,6 +100,26 @@ impl Server {
         self.running = Some(Running { child, _stdout: stdout });
     }
 
+    /// The value of an option that it was given.
+    pub fn option(&self, name: &str) -> String {
+        let mut rest = self.options.iter().skip_while(|option| *option != name).skip(1);
+        rest.next().expect("it was given this option").clone()
+    }
+
+    /// Starts a server that must end by itself, and answers what it said.
+    pub fn fails_to_start(&self) -> String {
+        assert!(self.running.is_none(), "the server is running already");
+        let output = Command::new(&self.binary)
+            .args(["server", "--listen", &self.address, "--data-dir"])
+            .arg(self.data_dir())
+            .args(&self.options)
+            .output()
+            .unwrap_or_else(|error| panic!("{} cannot be started: {error}", self.binary.display()));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "the server started: {said}");
+        said
+    }
+
     /// Ends the process at once, as a power failure would.
     pub fn kill(&mut self) {
         let mut running = self.running.take().expect("the server is running");

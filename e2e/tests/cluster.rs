@@ -96,6 +96,108 @@ fn members_restart_with_the_command_that_they_joined_with() {
 }
 
 #[test]
+fn a_member_whose_log_is_damaged_joins_again_as_it_says() {
+    let mut cluster = Cluster::start();
+    let damaged = cluster.id(2);
+    for number in 0..20 {
+        create(&cluster.kubectl(0), &format!("kept-{number}"));
+    }
+    cluster.nodes[2].kill();
+    damage_log(&cluster.nodes[2].data_dir());
+    let refusal = cluster.nodes[2].fails_to_start();
+    assert!(refusal.contains(&format!("the log of member {damaged}")), "{refusal}");
+    // What it says to do is done, word by word.
+    let data_dir = std::fs::canonicalize(cluster.nodes[2].data_dir()).unwrap();
+    let aside = format!("{}.damaged", data_dir.display());
+    assert!(refusal.contains(&format!("mv {} {aside}", data_dir.display())), "{refusal}");
+    std::fs::rename(&data_dir, &aside).unwrap();
+    assert!(refusal.contains("pintle token create --print-join-command"), "{refusal}");
+    let peer_address = cluster.nodes[2].option("--peer-listen");
+    let flags = cluster.join_flags();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(peer_flags(&peer_address)).collect();
+    cluster.nodes[2].set_options(&flags);
+    cluster.nodes[2].start_again();
+    assert!((0..20).all(|number| holds(&cluster.kubectl(2), &format!("kept-{number}"))));
+    let members = cluster.members(0);
+    assert!(members.iter().all(|member| member["id"] != damaged.as_str()), "{members:?}");
+    let voters = members.iter().filter(|member| member["role"] == "voter");
+    assert_eq!((members.len(), voters.count()), (3, 3), "{members:?}");
+}
+
+/// Flips a bit in the middle of what the log wrote last.
+fn damage_log(data_dir: &Path) {
+    let files = std::fs::read_dir(data_dir.join("log")).unwrap().map(|entry| entry.unwrap().path());
+    let written = files.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    let largest = written.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    let mut bytes = std::fs::read(&largest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&largest, bytes).unwrap();
+}
+
+#[test]
+fn a_node_joins_though_the_leader_dies_meanwhile() {
+    let mut cluster = Cluster::start();
+    for number in 0..20 {
+        create(&cluster.kubectl(0), &format!("kept-{number}"));
+    }
+    cluster.pintle(1).ok(&["leader", "transfer", &cluster.id(0)]);
+    assert_eq!(cluster.leader(1), 0);
+    let (flags, address) = (cluster.join_flags(), free_address());
+    // The command names the leader first, and the others behind it.
+    assert_eq!(flags[1].split(',').collect::<Vec<_>>().len(), 3, "{flags:?}");
+    assert!(flags[1].starts_with(cluster.nodes[0].address()), "{flags:?}");
+    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(peer_flags(&address)).collect();
+    let mut leader = cluster.nodes.remove(0);
+    let joined = std::thread::scope(|scope| {
+        let joining = scope.spawn(|| Server::start_with(&flags));
+        leader.kill();
+        joining.join().expect("it joins")
+    });
+    assert!((0..20).all(|number| holds(&joined.kubectl(), &format!("kept-{number}"))));
+    leader.start_again();
+    cluster.nodes.extend([leader, joined]);
+    let members = cluster.members(0);
+    assert_eq!(members.len(), 4, "{members:?}");
+}
+
+#[test]
+fn a_running_cluster_tells_what_its_load_balancers_need() {
+    let cluster = Cluster { nodes: vec![Server::start_with(&peer_flags(&free_address()))] };
+    // On one machine all members have one address, which no virtual address can be in front of.
+    let refusal = cluster.pintle(0).fails(&["ha-config", "--vip", "10.0.0.100"]);
+    assert!(refusal.contains("nobody to share"), "{refusal}");
+    let mut cluster = cluster;
+    cluster.join();
+    let refusal = cluster.pintle(1).fails(&["ha-config", "--vip", "10.0.0.100"]);
+    assert!(refusal.contains("two members have one address"), "{refusal}");
+}
+
+#[test]
+fn load_balancers_are_told_to_drain_a_server_that_stops_and_readyz_names_every_condition() {
+    let (address, health) = (free_address(), free_address());
+    let options = ["--peer-listen", &address, "--health-listen", &health, "--shutdown-delay", "5s"];
+    let mut server = Server::start_with(&options);
+    let curl = server.anonymous_curl();
+    let url = format!("http://{health}/readyz");
+    let advice = || curl.run(&["--output", "/dev/null", "--write-out", "%{http_code}", &url]).stdout;
+    assert_eq!(advice(), "200");
+    let verbose = server.curl().ok(&[&server.url("/readyz?verbose")]);
+    for line in ["pintle-leader", "pintle-state", "pintle-disk", "pintle-quota", "pintle-state-hash"] {
+        assert!(verbose.contains(&format!("[+]{line} ok")), "{verbose}");
+    }
+    let metrics = server.curl().ok(&[&server.url("/metrics")]);
+    assert!(metrics.contains("pintle_store_health{condition=\"good\"} 1"), "{metrics}");
+    assert!(metrics.contains("pintle_store_state_hash_alarm 0"), "{metrics}");
+    // A watch keeps the server from ending before it was told to go.
+    server.signal("TERM");
+    let said = std::iter::repeat_with(advice).find(|code| code != "200").expect("it goes on");
+    assert_eq!(said, "404");
+    create(&server.kubectl(), "meanwhile");
+    assert!(server.end("CONT").success());
+}
+
+#[test]
 fn a_cluster_that_lost_power_comes_back() {
     let mut cluster = Cluster::start();
     create(&cluster.kubectl(0), "kept");
@@ -194,7 +296,14 @@ fn nobody_joins_without_the_right_token_and_hash() {
         String::from_utf8(output.stderr).unwrap()
     };
     let refused = join(address, "aaaaaa.0123456789abcdef", hash);
-    assert!(refused.contains("the token is not known to the cluster"), "{refused}");
+    assert!(refused.contains("knows no token with the id aaaaaa"), "{refused}");
+    let id = token.split('.').next().unwrap();
+    let refused = join(address, &format!("{id}.0123456789abcdef"), hash);
+    assert!(refused.contains("with another secret"), "{refused}");
+    // The token cleaner may have been faster.
+    cluster.kubectl(0).ok_with_input(&["create", "-f", "-"], EXPIRED_TOKEN);
+    let refused = join(address, "dddddd.0123456789abcdef", hash);
+    assert!(refused.contains("expired at 2026-01-01") || refused.contains("knows no token"), "{refused}");
     let other_hash = format!("sha256:{}", "0".repeat(64));
     let refused = join(address, token, &other_hash);
     assert!(refused.contains("does not have the hash"), "{refused}");
@@ -207,13 +316,27 @@ fn nobody_joins_without_the_right_token_and_hash() {
     let refused = join(address, kubelet, hash);
     assert!(refused.contains("not one for joining the control plane"), "{refused}");
 
-    let id = token.split('.').next().unwrap();
     let shown = cluster.pintle(0).ok(&["token", "list"]);
     assert!(shown.contains(id) && !shown.contains(token.as_str()), "{shown}");
     cluster.pintle(0).ok(&["token", "delete", id]);
     let refused = join(address, token, hash);
-    assert!(refused.contains("the token is not known to the cluster"), "{refused}");
+    assert!(refused.contains("knows no token with the id"), "{refused}");
 }
+
+const EXPIRED_TOKEN: &str = "\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: bootstrap-token-dddddd
+  namespace: kube-system
+type: bootstrap.kubernetes.io/token
+stringData:
+  token-id: dddddd
+  token-secret: 0123456789abcdef
+  expiration: \"2026-01-01T00:00:00Z\"
+  usage-bootstrap-authentication: \"true\"
+  auth-extra-groups: system:bootstrappers:pintle:control-plane
+";
 
 const KUBELET_TOKEN: &str = "\
 apiVersion: v1

@@ -51,11 +51,15 @@ fn create(args: &TokenCreateArgs) -> Result<(), Error> {
     let seconds = i64::try_from(args.ttl.0.as_secs()).ok().filter(|seconds| *seconds > 0);
     let expiration = seconds.and_then(|seconds| clock::now().checked_add(seconds.seconds()).ok());
     let secret = secret(&token, expiration.ok_or(Error::TokenLifetime)?);
-    let (authority, api_address) = super::ask(&args.cluster, async |client, file: KubeconfigFile| {
+    let (authority, addresses) = super::ask(&args.cluster, async |client, file: KubeconfigFile| {
         let _: Value = client.post(SECRETS, &secret).await?;
         // The server knows best where others reach it: a kubeconfig on the same machine may say 127.0.0.1.
         let status: wire::StatusReport = client.get(wire::STATUS).await?;
-        Ok((file.authority, status.api_address))
+        let report: wire::MembersReport = client.get(wire::MEMBERS).await?;
+        // Any of them will do, so that none has to run when the command is used.
+        let others = report.members.into_iter().filter(|member| member.id != status.node);
+        let others = others.filter_map(|member| member.api_address);
+        Ok((file.authority, [status.api_address].into_iter().chain(others).collect::<Vec<_>>().join(",")))
     })?;
     if !args.print_join_command {
         print(&format!("{token}\n"));
@@ -65,7 +69,7 @@ fn create(args: &TokenCreateArgs) -> Result<(), Error> {
     let hash = authority.and_then(|authority| AuthorityHash::of(&authority));
     let hash = hash.ok_or(pintle_certs::Error::AuthorityHash)?;
     print(&format!(
-        "pintle server --join {api_address} --token {token} --ca-cert-hash {hash} --listen ADDRESS:PORT --peer-listen \
+        "pintle server --join {addresses} --token {token} --ca-cert-hash {hash} --listen ADDRESS:PORT --peer-listen \
          ADDRESS:PORT\n"
     ));
     Ok(())

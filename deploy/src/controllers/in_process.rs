@@ -8,14 +8,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::HeaderValue;
 use pintle_apiserver::{
     Server, document,
     forms::{self, Place, Stored},
     negotiation::Form,
     registry::Resource as Served,
     reply::{ListReply, Reply, WatchReply},
-    request::{Attributes, Query, Request},
     status::Status,
     storage::{Cursor, Entry, Event},
     user::User,
@@ -28,6 +27,7 @@ use pintle_controllers::settings::Settings;
 
 use super::discovery;
 use super::rest::Rest;
+use crate::own_request::OwnRequest;
 
 /// Events taken from a cursor at once.
 const EVENTS_MAX: usize = 256;
@@ -82,23 +82,17 @@ struct Connection {
 
 impl Connection {
     async fn call(&self, rest: Rest) -> Result<Reply, ApiError> {
-        let query = Query::parse(&rest.query);
-        let attributes = Attributes::parse(&rest.method, &rest.path, &query);
-        let headers: HeaderMap = [
-            (CONTENT_TYPE, HeaderValue::from_static(rest.content_type)),
-            (ACCEPT, HeaderValue::from_static(rest.accept)),
-            (USER_AGENT, self.agent.clone()),
-        ]
-        .into_iter()
-        .collect();
-        let request = Request {
-            attributes,
+        let request = OwnRequest {
             method: rest.method,
-            query,
-            headers,
+            path: &rest.path,
+            query: &rest.query,
+            content_type: rest.content_type,
+            accept: rest.accept,
+            agent: self.agent.clone(),
             body: rest.body,
             fence: Some(self.term),
         };
+        let request = request.into_request();
         let answer = self.server.call(&self.user, &request, Ok(Form::JSON)).await;
         answer.reply.map_err(|error| error_of(&error.status()))
     }

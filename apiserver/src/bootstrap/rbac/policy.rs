@@ -278,7 +278,7 @@ pub(super) static CLUSTER_ROLES: &[Role] = &[
         "system:pintle:control-plane-bootstrapper",
         &["post /pintle/v1/join /pintle/v1/join/member"],
     ),
-    cluster_role("system:pintle:join-info-viewer", &["get /pintle/v1/authority"]),
+    cluster_role("system:pintle:join-info-viewer", &["get /pintle/v1/authority /pintle/v1/join/token"]),
     cluster_role("system:public-info-viewer", &["get /healthz /livez /readyz /version /version/"]),
     cluster_role(
         "system:service-account-issuer-discovery",

@@ -1,0 +1,54 @@
+//! A request that this process makes of its own API server. Keeps: it is what the same request over HTTPS would be, so
+//! it passes the same pipeline and is judged in the same way.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header};
+use pintle_apiserver::request::{Attributes, Query, Request};
+
+/// What differs between such requests.
+pub(crate) struct OwnRequest<'a> {
+    pub(crate) method: Method,
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a str,
+    pub(crate) content_type: &'static str,
+    pub(crate) accept: &'static str,
+    pub(crate) agent: HeaderValue,
+    pub(crate) body: Bytes,
+    /// The term of leadership in which a write counts.
+    pub(crate) fence: Option<u64>,
+}
+
+pub(crate) const JSON: &str = "application/json";
+
+impl OwnRequest<'_> {
+    /// A request of the server for itself.
+    pub(crate) fn new(method: Method, path: &str) -> OwnRequest<'_> {
+        OwnRequest {
+            method,
+            path,
+            query: "",
+            content_type: JSON,
+            accept: JSON,
+            agent: HeaderValue::from_static("pintle"),
+            body: Bytes::new(),
+            fence: None,
+        }
+    }
+
+    /// As the pipeline takes it.
+    pub(crate) fn into_request(self) -> Request {
+        let query = Query::parse(self.query);
+        Request {
+            attributes: Attributes::parse(&self.method, self.path, &query),
+            method: self.method,
+            query,
+            headers: HeaderMap::from_iter([
+                (header::CONTENT_TYPE, HeaderValue::from_static(self.content_type)),
+                (header::ACCEPT, HeaderValue::from_static(self.accept)),
+                (header::USER_AGENT, self.agent),
+            ]),
+            body: self.body,
+            fence: self.fence,
+        }
+    }
+}
