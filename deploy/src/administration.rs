@@ -104,6 +104,14 @@ fn refused(error: &MemberError) -> Error {
         | MemberError::NoLeader
         | MemberError::NotTaken
         | MemberError::Unknown => Error::Unavailable(error.to_string()),
+        MemberError::NoSuchMember(node) => Error::BadRequest(format!(
+            "no member with the id {} can be asked for this: see the ids and roles in `pintle members`",
+            NodeId(*node)
+        )),
+        MemberError::Needed(node) => Error::BadRequest(format!(
+            "node {} leads or is the last voter: hand leadership over with `pintle leader transfer` first",
+            NodeId(*node)
+        )),
         _ => Error::BadRequest(error.to_string()),
     }
 }
