@@ -29,7 +29,7 @@ async fn serve(args: &ControllersArgs) -> Result<(), Error> {
     let metrics = runtime::Metrics::default();
     let mut tasks = JoinSet::new();
     if let Some(address) = args.metrics_listen {
-        let listener = listener::reserve(address)?.listen()?;
+        let listener = listener::reserve(address, "--metrics-listen")?.listen()?;
         tasks.spawn(metrics::serve(listener, metrics.clone()));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
