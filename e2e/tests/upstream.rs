@@ -6,9 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
-    env,
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command},
     thread,
 };
@@ -19,6 +18,9 @@ use pintle_e2e::{
     kubelets::{Kubelets, Options},
     server::Server,
 };
+
+/// Where `e2e/upstream` puts them.
+const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.cache/upstream/bin");
 
 const WORKLOADS: &str = r#"
 apiVersion: apps/v1
@@ -97,19 +99,17 @@ impl Upstream {
     }
 
     fn run(&mut self, server: &Server, program: &str, options: &[&str]) {
-        let directory =
-            env::var_os("PINTLE_UPSTREAM").expect("e2e/upstream builds the programs and names them");
         let kubeconfig = server.kubeconfig_of(&format!("system:{program}"), &[]);
         let path = server.home().join(format!("{program}.log"));
         let log = File::create(&path).unwrap();
-        let mut command = Command::new(PathBuf::from(directory).join(program));
+        let mut command = Command::new(Path::new(PROGRAMS).join(program));
         for option in ["--kubeconfig", "--authentication-kubeconfig", "--authorization-kubeconfig"] {
             command.arg(option).arg(&kubeconfig);
         }
         // Port 0 serves nothing, so that several tests run side by side.
         command.args(["--secure-port", "0"]).args(options);
         command.stdout(log.try_clone().unwrap()).stderr(log);
-        self.running.push(command.spawn().unwrap());
+        self.running.push(command.spawn().expect("e2e/upstream builds the programs"));
         self.logs.push(path);
     }
 }
