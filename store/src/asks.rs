@@ -145,6 +145,7 @@ impl AskAnswer {
             Err(MemberError::NoOther) => (9, 0, 0),
             Err(MemberError::NotTaken) => (10, 0, 0),
             Err(MemberError::Unknown) => (11, 0, 0),
+            Err(MemberError::WasRemoved(node)) => (12, *node, 0),
         };
         buffer.push(tag);
         put_varint(buffer, first);
@@ -168,6 +169,7 @@ impl AskAnswer {
             9 => Err(MemberError::NoOther),
             10 => Err(MemberError::NotTaken),
             11 => Err(MemberError::Unknown),
+            12 => Err(MemberError::WasRemoved(node)),
             _ => return Err(Malformed("answer to an ask")),
         };
         Ok(AskAnswer { number, result })
@@ -207,6 +209,7 @@ mod tests {
             Err(MemberError::NoOther),
             Err(MemberError::NotTaken),
             Err(MemberError::Unknown),
+            Err(MemberError::WasRemoved(7)),
         ];
         for result in results {
             let answer = AskAnswer { number: 5, result };

@@ -80,12 +80,18 @@ pub enum Bug {
     FullDisk,
     /// The hashes of the nodes' states are told and not compared.
     UncomparedHashes,
+    /// A node whose state was outvoted serves it again after a restart.
+    ForgottenDistrust,
+    /// The ids of removed members are not kept.
+    ForgottenRemoval,
+    /// A node whose disk stands still waits for it for ever.
+    PatientDisk,
 }
 
 impl Bug {
     /// Every bug that can be planted.
     #[cfg(any(test, feature = "simulation"))]
-    pub const ALL: [Bug; 36] = [
+    pub const ALL: [Bug; 39] = [
         Bug::NoFsync,
         Bug::AckBeforeQuorum,
         Bug::ReusedReadContext,
@@ -122,6 +128,9 @@ impl Bug {
         Bug::ForgottenLog,
         Bug::FullDisk,
         Bug::UncomparedHashes,
+        Bug::ForgottenDistrust,
+        Bug::ForgottenRemoval,
+        Bug::PatientDisk,
     ];
 }
 

@@ -12,6 +12,7 @@ const VERSION: u8 = 1;
 const KIND_TXN: u8 = 1;
 const KIND_COMPACT: u8 = 2;
 const KIND_MARK: u8 = 3;
+const KIND_LEVEL: u8 = 4;
 const SESSION_OFFSET: usize = 2;
 const HEADER_LENGTH: usize = SESSION_OFFSET + 24;
 
@@ -44,6 +45,10 @@ pub(crate) enum Body<'a> {
     },
     /// Every node notes the hash of its state.
     Mark,
+    /// From here on the formats of this level may be used.
+    Level {
+        level: u64,
+    },
 }
 
 /// A transaction as it stands in the log.
@@ -109,6 +114,13 @@ impl Encoded {
     /// Encodes the wish that every node notes the hash of its state.
     pub(crate) fn mark() -> Encoded {
         Encoded(header(KIND_MARK, 0))
+    }
+
+    /// Encodes a raise of the cluster level.
+    pub(crate) fn level(level: u64) -> Encoded {
+        let mut buffer = header(KIND_LEVEL, 10);
+        put_varint(&mut buffer, level);
+        Encoded(buffer)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -203,6 +215,7 @@ impl<'a> Command<'a> {
         let body = match kind {
             KIND_TXN => Body::Txn(read_txn(&mut reader)?),
             KIND_MARK => Body::Mark,
+            KIND_LEVEL => Body::Level { level: reader.varint()? },
             KIND_COMPACT => Body::Compact { floor: reader.varint()? },
             _ => return Err(Malformed("command kind")),
         };

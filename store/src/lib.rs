@@ -24,6 +24,7 @@ mod disk;
 pub mod engine;
 mod floor;
 mod gather;
+mod level;
 mod machine;
 mod marks;
 mod members;

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use raft::eraftpb::ConfState;
 use smallvec::SmallVec;
 
 use crate::bugs::{Bug, planted};
@@ -14,7 +15,9 @@ use crate::command::{Body, Command, ComparePart, Expect, OpPart, TxnParts};
 use crate::disk::mix;
 use crate::entry::{Entry, Revision, ValueParts};
 use crate::key::Key;
+use crate::level::{KEEPS_REMOVED, LEVEL_SUPPORTED};
 use crate::marks::Mark;
+use crate::members::nodes_of;
 use crate::meta::Meta;
 use crate::record::Record;
 use crate::txn::{Outcome, Why};
@@ -138,6 +141,10 @@ impl Machine {
             return Ok(None);
         }
         let command = Command::decode(data)?;
+        if self.meta.removed.contains(&command.session.node) {
+            // Its sessions are forgotten, so nobody could tell a second copy from the first.
+            return Ok(None);
+        }
         if !self.meta.sessions.admit(command.session) && !planted(Bug::DoubleApply) {
             return Ok(None);
         }
@@ -147,12 +154,33 @@ impl Machine {
                 self.mark = Mark { index, hash: self.hash() };
                 Ok(Some(Outcome::Applied { first: self.state.revision, entries: SmallVec::new() }))
             }
+            Body::Level { level } if level > LEVEL_SUPPORTED => {
+                Err(Malformed("cluster level: a newer release is needed"))
+            }
+            Body::Level { level } => {
+                self.meta.cluster_level = self.meta.cluster_level.max(level);
+                let first = self.state.revision;
+                Ok(Some(Outcome::Applied { first, entries: SmallVec::new() }))
+            }
             Body::Compact { floor } => {
                 self.raise_floor(floor);
                 let first = self.state.revision;
                 Ok(Some(Outcome::Applied { first, entries: SmallVec::new() }))
             }
         }
+    }
+
+    /// Takes in a membership; whoever is in it no more never will be again.
+    pub(crate) fn change_members(&mut self, conf: ConfState) {
+        let meta = &mut self.meta;
+        if meta.cluster_level >= KEEPS_REMOVED && !planted(Bug::ForgottenRemoval) {
+            let now = nodes_of(&conf);
+            for node in nodes_of(&meta.conf).difference(&now) {
+                meta.removed.insert(*node);
+                meta.sessions.forget(*node);
+            }
+        }
+        meta.conf = conf;
     }
 
     fn apply_txn(

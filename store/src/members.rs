@@ -4,7 +4,7 @@
 //! as a learner, becomes a voter once it has caught up, and takes another one's place in one joint change. An id is
 //! never used again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use raft::eraftpb::{ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState};
 
@@ -105,6 +105,11 @@ pub enum MemberError {
     /// The leader, or the last voter, cannot be removed.
     #[error("node {0:016x} leads or is the last voter: hand leadership over first")]
     Needed(u64),
+    /// It was a member before. What it promised then is forgotten, so its id is never used again.
+    #[error(
+        "node {0:016x} was removed from this cluster, and an id is never used again: move its data directory away and start it with --join, so that it joins as a new node"
+    )]
+    WasRemoved(u64),
     /// The address is too long.
     #[error("the address is too long")]
     AddressTooLong,
@@ -177,8 +182,10 @@ impl MemberChange {
         own: u64,
         commit: u64,
         reach: &[Reach],
+        removed: &BTreeSet<u64>,
     ) -> Result<(), MemberError> {
         match self {
+            MemberChange::Add { node, .. } if removed.contains(node) => Err(MemberError::WasRemoved(*node)),
             MemberChange::Add { address, .. } if address.len() > ADDRESS_BYTES_MAX => {
                 Err(MemberError::AddressTooLong)
             }
@@ -209,6 +216,12 @@ pub(crate) fn is_member(conf: &ConfState, node: u64) -> bool {
     [&conf.voters, &conf.learners, &conf.voters_outgoing, &conf.learners_next]
         .into_iter()
         .any(|nodes| nodes.contains(&node))
+}
+
+/// Every node that is a member in any role.
+pub(crate) fn nodes_of(conf: &ConfState) -> BTreeSet<u64> {
+    let nodes = [&conf.voters, &conf.learners, &conf.voters_outgoing, &conf.learners_next];
+    nodes.into_iter().flatten().copied().collect()
 }
 
 /// The members of a membership, by id, with what the leader said about each.
@@ -284,7 +297,8 @@ mod tests {
         let promote = MemberChange::Promote { node: 4, replaces: Some(2) };
         let conf = conf(&[1, 2, 3], &[4]);
         let reach = |matched| [Reach { node: 4, matched }];
-        let check = |own, matched| promote.check(&conf, own, 5_000, &reach(matched));
+        let none = BTreeSet::new();
+        let check = |own, matched| promote.check(&conf, own, 5_000, &reach(matched), &none);
         assert_eq!(check(1, 4_000), Ok(()));
         assert_eq!(check(1, 10), Err(MemberError::NotCaughtUp { node: 4, behind: 4_990 }));
         assert_eq!(check(2, 5_000), Err(MemberError::Needed(2)), "the leader cannot be replaced");
@@ -303,7 +317,8 @@ mod tests {
         let moved = |node| MemberChange::Add { node, address: "c:1".to_owned() };
         let conf = conf(&[1, 2, 3], &[4]);
         let kind = |node| moved(node).conf_change(&conf).changes[0].change_type();
-        assert_eq!(moved(2).check(&conf, 1, 0, &[]), Ok(()));
+        assert_eq!(moved(2).check(&conf, 1, 0, &[], &BTreeSet::new()), Ok(()));
+        assert_eq!(moved(9).check(&conf, 1, 0, &[], &BTreeSet::from([9])), Err(MemberError::WasRemoved(9)));
         assert_eq!(kind(2), ConfChangeType::AddNode);
         assert_eq!(kind(4), ConfChangeType::AddLearnerNode);
         assert_eq!(kind(5), ConfChangeType::AddLearnerNode);

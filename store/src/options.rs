@@ -42,6 +42,9 @@ pub struct Options {
     pub garbage_round_bytes: u64,
     /// Bytes of applied log entries that are kept in memory for other nodes.
     pub tail_bytes: usize,
+    /// Formats of a newer cluster level are not used even when every member knows them: until then the release before can
+    /// start again.
+    pub cluster_level_max: u64,
     /// How often the states of the nodes are compared.
     pub mark_interval: Duration,
     /// Ask Raft for every read barrier, also where a sole voter could answer alone.
@@ -95,6 +98,7 @@ impl Options {
             flush_log_entries: 50_000,
             garbage_round_bytes: 32 << 20,
             tail_bytes: 16 << 20,
+            cluster_level_max: u64::MAX,
             mark_interval: Duration::from_secs(60),
             confirm_every_read: false,
             tick: Duration::from_millis(10),

@@ -43,6 +43,9 @@ pub enum PeerRefusal {
     /// It was sent before the sender's last start.
     #[error("the frame is from the sender's start {0}, which is over")]
     OldBoot(u64),
+    /// The sender was removed from the cluster.
+    #[error("node {0:016x} was removed from the cluster")]
+    Removed(u64),
     /// Too much that arrived waits to be handled; the frame was dropped.
     #[error("too many frames wait to be handled")]
     Overloaded,

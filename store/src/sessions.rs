@@ -39,6 +39,11 @@ impl Sessions {
         window.admit(session.sequence)
     }
 
+    /// Forgets a node whose proposals are not taken any more.
+    pub(crate) fn forget(&mut self, node: u64) {
+        self.nodes.remove(&node);
+    }
+
     pub(crate) fn encode(&self, buffer: &mut Vec<u8>) {
         put_varint(buffer, self.nodes.len() as u64);
         for (node, window) in &self.nodes {

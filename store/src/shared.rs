@@ -1,6 +1,6 @@
 //! What the store's threads and its callers share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use crate::engine::{StateStore, Values};
 use crate::mailbox::Mailbox;
 use crate::marks::Mark;
 use crate::members::MemberError;
+use crate::meta::Meta;
 use crate::milestone::Milestone;
 use crate::options::Options;
 use crate::past::Roots;
@@ -144,6 +145,20 @@ pub(crate) struct Replica {
 pub(crate) struct Membership {
     pub(crate) conf: ConfState,
     pub(crate) addresses: BTreeMap<u64, String>,
+    pub(crate) removed: BTreeSet<u64>,
+    /// Which formats may be used.
+    pub(crate) level: u64,
+}
+
+impl Membership {
+    pub(crate) fn of(meta: &Meta) -> Membership {
+        Membership {
+            conf: meta.conf.clone(),
+            addresses: meta.addresses.clone(),
+            removed: meta.removed.clone(),
+            level: meta.cluster_level,
+        }
+    }
 }
 
 /// Figures that the threads keep for status and metrics.
@@ -158,6 +173,8 @@ pub(crate) struct Figures {
     pub(crate) free_bytes: AtomicU64,
     /// Whether this node's disk lacks the room for growth.
     pub(crate) disk_full: AtomicBool,
+    /// Whether batches of the log wait in memory for room on the disk.
+    pub(crate) log_held: AtomicBool,
     /// Whether it lacks the room for anything large.
     pub(crate) room_scarce: AtomicBool,
 }

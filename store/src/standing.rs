@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::codec::{Malformed, Reader, put_varint};
+use crate::codec::{Malformed, Reader, put_bytes, put_varint};
 use crate::entry::Revision;
 use crate::marks::Mark;
 
@@ -29,6 +29,8 @@ pub(crate) struct Standing {
     pub(crate) disk_full: bool,
     /// The hash of its state at the newest mark.
     pub(crate) mark: Mark,
+    /// The newest cluster level that it knows and may use.
+    pub(crate) level: u64,
 }
 
 /// What the leader knows of one member.
@@ -69,16 +71,25 @@ impl KnownRoll {
 }
 
 impl Standing {
+    /// A later release appends what it has to say; what follows the known part is skipped.
     pub(crate) fn encode(&self, buffer: &mut Vec<u8>) {
+        let mut own = Vec::with_capacity(64);
+        self.encode_known(&mut own);
+        put_bytes(buffer, &own);
+    }
+
+    fn encode_known(&self, buffer: &mut Vec<u8>) {
         put_varint(buffer, self.applied);
         put_varint(buffer, self.revision);
         put_varint(buffer, self.free_bytes.unwrap_or(FREE_UNKNOWN));
         buffer.push(u8::from(self.disk_full));
         put_varint(buffer, self.mark.index);
         buffer.extend_from_slice(&self.mark.hash.to_le_bytes());
+        put_varint(buffer, self.level);
     }
 
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Standing, Malformed> {
+        let reader = &mut Reader::new(reader.bytes()?);
         Ok(Standing {
             applied: reader.varint()?,
             revision: reader.varint()?,
@@ -88,6 +99,7 @@ impl Standing {
                 index: reader.varint()?,
                 hash: u128::from(reader.u64()?) | u128::from(reader.u64()?) << 64,
             },
+            level: reader.varint()?,
         })
     }
 }
@@ -142,6 +154,7 @@ mod tests {
             free_bytes: Some(1 << 40),
             disk_full: true,
             mark: Mark { index: 3, hash: u128::MAX / 3 },
+            level: 2,
         };
         Roll {
             term: 3,

@@ -135,6 +135,7 @@ pub(crate) fn assemble(
         identity,
         boot,
         awaits_state,
+        distrusted,
         log,
         tail,
         log_bytes,
@@ -180,6 +181,7 @@ pub(crate) fn assemble(
         space: SpaceWatch::new(engine.clone(), data_dir.path().to_owned(), shared.options.disk_reserve_bytes),
         held: Vec::new(),
         held_switch: None,
+        has_distrusted: distrusted,
     };
     let state_thread = StateThread {
         shared: shared.clone(),
@@ -251,10 +253,7 @@ fn share(
         replica_changed: Condvar::new(),
         fast_reads: AtomicU64::new(NEVER),
         leadership: watch::Sender::new(Leadership::default()),
-        members: watch::Sender::new(Membership {
-            conf: machine.meta.conf.clone(),
-            addresses: machine.meta.addresses.clone(),
-        }),
+        members: watch::Sender::new(Membership::of(&machine.meta)),
         roll: Mutex::default(),
         mark: Mutex::default(),
         divergence: Mutex::default(),

@@ -35,6 +35,8 @@ pub struct Status {
     pub disk_full: bool,
     /// Synced writes of the log so far.
     pub log_syncs: u64,
+    /// The formats that the cluster uses.
+    pub cluster_level: u64,
     /// What is wrong, if anything.
     pub health: Health,
     /// What an operator must look at, whatever the health: nodes that applied the same log and differ.

@@ -389,6 +389,7 @@ impl Store {
             proposals_in_flight: shared.admission.in_flight(),
             free_bytes: Some(figures.free_bytes.load(Ordering::Relaxed)).filter(|free| *free != FREE_UNKNOWN),
             disk_full: figures.disk_full.load(Ordering::Relaxed),
+            cluster_level: shared.members.borrow().level,
             log_syncs: figures.log_syncs.load(Ordering::Relaxed),
             health,
             alarms: Some(shared.divergence.lock().clone())
@@ -412,6 +413,9 @@ impl Store {
         }
         if shared.inbound.newest_boot(frame.from, frame.boot) > frame.boot {
             return Err(PeerRefusal::OldBoot(frame.boot));
+        }
+        if shared.members.borrow().removed.contains(&frame.from) {
+            return Err(PeerRefusal::Removed(frame.from));
         }
         if !shared.inbound.admit(frame.size()) {
             return Err(PeerRefusal::Overloaded);
@@ -447,6 +451,11 @@ impl Store {
         members_of(&membership.conf, &membership.addresses, replica.leader, commit, |node| {
             known.entry(node, replica.term, now)
         })
+    }
+
+    /// Who was a member of the cluster and must never be one again.
+    pub fn removed_members(&self) -> Vec<u64> {
+        self.inner.shared.members.borrow().removed.iter().copied().collect()
     }
 
     /// Resolves after the membership or an address has changed since the last call on the same receiver.

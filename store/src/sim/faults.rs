@@ -61,10 +61,12 @@ pub(crate) enum Fault {
     CrashLoop,
     /// The leader falls silent, several nodes campaign, and voters lose their power just after they gave their vote.
     PowerAtVote,
+    /// A disk takes nothing for a long time.
+    StallDisk,
 }
 
 impl Fault {
-    const ALL: [Fault; 25] = [
+    const ALL: [Fault; 26] = [
         Fault::EndProcess,
         Fault::CutPower,
         Fault::CutAllPower,
@@ -90,6 +92,7 @@ impl Fault {
         Fault::FarHost,
         Fault::CrashLoop,
         Fault::PowerAtVote,
+        Fault::StallDisk,
     ];
 }
 
@@ -104,13 +107,15 @@ impl Plan {
         for _ in 0..kinds {
             faults.extend(random.pick(&Fault::ALL));
         }
+        // Long enough for a process to lose patience with its disk.
+        let stalls = if faults.contains(&Fault::StallDisk) { 25 } else { 0 };
         Plan {
             seed,
             spares: random.within(0..3) as usize,
             nodes: if random.chance(15) { 5 } else { 3 },
             clients: random.within(2..7) as usize,
             watchers: random.within(1..5) as usize,
-            length: random.within(4..13) * SECOND,
+            length: (random.within(4..13) + stalls) * SECOND,
             fault_interval: random.within(1..20) * SECOND / 10,
             faults,
             think: [2_000, 20_000, 100_000][random.within(0..3) as usize],
@@ -136,6 +141,9 @@ impl Plan {
             Bug::TornMeta | Bug::CutTooFar => &[Fault::EndProcess, Fault::CutPower],
             Bug::SnapshotSkipsEvents | Bug::SnapshotLosesSessions => &[Fault::Isolate],
             Bug::UncomparedHashes => &[Fault::FlipMemory],
+            Bug::ForgottenDistrust => &[Fault::FlipMemory, Fault::EndProcess],
+            Bug::ForgottenRemoval => &[Fault::ChangeMembers],
+            Bug::PatientDisk => &[Fault::StallDisk],
             Bug::FullDisk => &[Fault::FillDisk],
             Bug::ForgottenLog => &[Fault::DamageState, Fault::Isolate, Fault::CutPower],
             Bug::IgnoreWatermark => &[Fault::Damage],
@@ -145,6 +153,12 @@ impl Plan {
             _ => return plan,
         };
         plan.faults = faults.to_vec();
+        if bug == Bug::ForgottenRemoval {
+            (plan.spares, plan.fault_interval) = (2, SECOND / 5);
+        }
+        if bug == Bug::PatientDisk {
+            (plan.length, plan.fault_interval) = (50 * SECOND, 5 * SECOND);
+        }
         plan.flush_entries = 20;
         plan.tail_bytes = 2_000;
         plan

@@ -262,6 +262,16 @@ impl Running {
         }
     }
 
+    /// Whether the state is noted on the disk as one that must not be served.
+    pub(crate) fn has_distrusted(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.has_distrusted)
+    }
+
+    /// Whether the log thread was given something that it has not answered.
+    pub(crate) fn waits_for_log(&self) -> bool {
+        self.owner.as_ref().is_some_and(Owner::waits_for_log)
+    }
+
     /// The applied index and the hash of the state there.
     pub(crate) fn hash(&self) -> Option<(u64, u128)> {
         self.state.as_ref().map(|state| (state.machine.meta.applied, state.machine.hash()))

@@ -6,7 +6,7 @@ mod nodes;
 mod troubles;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -136,6 +136,14 @@ struct Host {
     stopping: bool,
     /// A start is on its way.
     starting: bool,
+    /// Until when its disk takes nothing.
+    stalled_until: u64,
+    /// Since when its owner has waited for the log thread.
+    waits_since: Option<u64>,
+    /// Whether its disk says that its state must not be served.
+    distrusted: bool,
+    /// The newest cluster level that its release may use.
+    level_max: u64,
     /// How many more times its process ends soon after its start.
     ends_left: u64,
     leads: Option<u64>,
@@ -166,6 +174,10 @@ struct World {
     damage_unnoticed: bool,
     /// Voters lose their power when they have given their vote.
     cuts_voters: bool,
+    /// The newest leader's term and, while the ids of removed members are kept, what it took for the members; and those
+    /// that were removed since.
+    seen_members: (u64, BTreeSet<u64>),
+    gone: BTreeSet<u64>,
     /// Which node led in which term.
     leaders: BTreeMap<u64, u64>,
     /// Whether a bit was flipped in some node's memory.
@@ -197,6 +209,10 @@ impl World {
                 stopping: false,
                 starting: false,
                 ends_left: 0,
+                stalled_until: 0,
+                waits_since: None,
+                distrusted: false,
+                level_max: if random.chance(20) { 0 } else { u64::MAX },
                 leads: None,
                 random: random.fork(),
             });
@@ -227,6 +243,8 @@ impl World {
             damage_unnoticed: false,
             cuts_voters: false,
             leaders: BTreeMap::new(),
+            seen_members: (0, BTreeSet::new()),
+            gone: BTreeSet::new(),
             flipped: false,
             lost: None,
             changes: 0,
@@ -273,6 +291,7 @@ impl World {
             ring_bytes: plan.ring_bytes,
             flush_log_entries: plan.flush_entries,
             garbage_round_bytes: 200,
+            cluster_level_max: self.hosts[host].level_max,
             mark_interval: Duration::from_millis(1_500),
             tail_bytes: plan.tail_bytes,
             request_timeout: Duration::from_micros(plan.request_timeout),
@@ -316,6 +335,7 @@ impl World {
             Event::Fault => {
                 self.fault();
                 self.replace_lost();
+                self.watch_members()?;
                 let delay = self.random.within(MILLISECOND..self.plan.fault_interval);
                 if !self.healing {
                     self.at(delay, Event::Fault);

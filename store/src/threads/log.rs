@@ -17,7 +17,7 @@ use crate::error::DiskError;
 use crate::fatal::fatal;
 use crate::mailbox::Mailbox;
 use crate::members::encode_addresses;
-use crate::open::{ADDRESSES, STATE_DIRECTORY};
+use crate::open::{ADDRESSES, DISTRUSTED, STATE_DIRECTORY};
 use crate::raft::LogBatch;
 use crate::shared::{FREE_UNKNOWN, OwnerEvent, Shared};
 
@@ -38,6 +38,8 @@ pub(crate) enum LogEvent {
     Switch(Switch),
     /// Keep a copy of the members' addresses, in case that the state is damaged some day.
     Addresses(BTreeMap<u64, String>),
+    /// The others have outvoted this node's state: no later start may serve it.
+    Distrust,
     /// The state up to this index is durable: the log up to it may go.
     EraseThrough(u64),
     Stop,
@@ -66,6 +68,8 @@ pub(crate) struct LogThread {
     /// What waits for room on the disk, in order.
     pub(crate) held: Vec<LogBatch>,
     pub(crate) held_switch: Option<Switch>,
+    /// Whether the state is noted as one that must not be served.
+    pub(crate) has_distrusted: bool,
 }
 
 impl LogThread {
@@ -111,6 +115,7 @@ impl LogThread {
         let mut erase_through = None;
         let mut switch = self.held_switch.take();
         let mut addresses = None;
+        let mut distrust = false;
         let mut stop = false;
         for event in events.drain(..) {
             match event {
@@ -118,6 +123,7 @@ impl LogThread {
                 // Nothing is appended between this and the owner's answer to it.
                 LogEvent::Switch(to) => switch = Some(to),
                 LogEvent::Addresses(known) => addresses = Some(known),
+                LogEvent::Distrust => distrust = true,
                 LogEvent::EraseThrough(index) => erase_through = Some(index),
                 LogEvent::Stop => stop = true,
             }
@@ -126,6 +132,10 @@ impl LogThread {
             // Nothing is promised before it is synced, so nothing is lost by waiting.
             (self.held, self.held_switch) = (std::mem::take(&mut batches), switch.take());
             (erase_through, addresses) = (None, None);
+        }
+        self.shared.figures.log_held.store(self.holds(), Ordering::Relaxed);
+        if distrust && let Err(error) = self.distrust() {
+            fatal(format_args!("the log could not be written: {error}"));
         }
         let written = self.write(batches).and_then(|()| self.erase(erase_through, addresses));
         if let Err(error) = written.and_then(|()| self.switch(switch)) {
@@ -194,6 +204,17 @@ impl LogThread {
         if write.named.is_empty() { Ok(()) } else { self.log.write(&write, false) }
     }
 
+    /// Names the state that must not be served. Another state has another name, so this is over when one is installed.
+    fn distrust(&mut self) -> Result<(), DiskError> {
+        let Some(state) = self.log.named(STATE_DIRECTORY)? else { return Ok(()) };
+        if !planted(Bug::ForgottenDistrust) {
+            let named = vec![(DISTRUSTED, state)];
+            self.log.write(&LogWrite { named, ..LogWrite::default() }, true)?;
+        }
+        self.has_distrusted = true;
+        Ok(())
+    }
+
     /// One synced write cuts the log and names the new state: before it the old state counts, after it the new.
     fn switch(&mut self, switch: Option<Switch>) -> Result<(), DiskError> {
         let Some(Switch { truncation, last, hard_state, state }) = switch else { return Ok(()) };
@@ -211,6 +232,7 @@ impl LogThread {
             ..LogWrite::default()
         };
         self.log.write(&write, true)?;
+        self.has_distrusted = false;
         let watermark =
             Watermark { index, term, chain, current_term: hard_state.term, vote: hard_state.vote };
         self.watermark.write(watermark).map_err(DiskError::io("write the watermark"))?;

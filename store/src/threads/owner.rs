@@ -38,6 +38,8 @@ const APPEND_BYTES_MAX: usize = 8 << 20;
 const FORWARD_BYTES_MAX: usize = 1 << 20;
 /// How often requests that nobody can answer any more are looked for, in ticks.
 const SWEEP_TICKS: u64 = 10;
+/// How often the cluster level is looked at, in ticks.
+const LEVEL_TICKS: u64 = 10;
 /// How often a snapshot is asked for again, in ticks.
 const SNAPSHOT_TICKS: u64 = 20;
 /// Of how many ticks a node that is alone makes one: nobody waits for its heartbeats, and idle it shall cost nothing.
@@ -80,6 +82,10 @@ pub(crate) struct Owner {
     persisting_since: Option<Duration>,
     /// When a mark was last proposed, and the revision then.
     marked: (Duration, u64),
+    /// For how long the log thread has not come back, not counting pauses of the whole process.
+    stalled: Duration,
+    /// The cluster level that was last proposed here.
+    proposed_level: u64,
     /// When leadership was last offered because of the disk.
     offered_at: Duration,
     /// When this node last said how it stands, or called the roll.
@@ -160,6 +166,8 @@ impl Owner {
             standings: BTreeMap::new(),
             heard: BTreeMap::new(),
             persisting_since: None,
+            stalled: Duration::ZERO,
+            proposed_level: 0,
             offered_at: Duration::ZERO,
             marked: (Duration::ZERO, 0),
             told_at: Duration::ZERO,
@@ -209,7 +217,7 @@ impl Owner {
             }
             OwnerEvent::Read(reader) => self.read(reader),
             OwnerEvent::Persisted(number, buffers) => {
-                self.persisting_since = None;
+                (self.persisting_since, self.stalled) = (None, Duration::ZERO);
                 self.core.persisted(number);
                 buffers.into_iter().for_each(|buffer| self.core.recycle(buffer));
             }
@@ -301,12 +309,10 @@ impl Owner {
         if self.shared.snapshots.load(Ordering::SeqCst) > 0 {
             self.snapshots.push(SnapshotEvent::Tick);
         }
-        let reach = self.core.reach();
-        let own_node = self.shared.identity.node;
-        let is_alone = self.known.replica.leads && reach.iter().all(|reach| reach.node == own_node);
-        self.next_tick = now + self.shared.options.tick * if is_alone { LONE_TICKS } else { 1 };
+        self.next_tick = now + self.tick_length();
         self.tell_standings(now);
         self.look_at_disks(now);
+        self.look_for_stall();
         self.ask_for_state();
         if self.ticks.is_multiple_of(SWEEP_TICKS) {
             self.sweep(now);
@@ -314,7 +320,18 @@ impl Owner {
         if self.known.announced.leads && self.stop.is_none() {
             self.propose_floor(now);
             self.propose_mark(now);
+            if self.ticks.is_multiple_of(LEVEL_TICKS) {
+                self.propose_level();
+            }
         }
+    }
+
+    /// The time from one tick to the next.
+    fn tick_length(&self) -> Duration {
+        let own_node = self.shared.identity.node;
+        let is_alone =
+            self.known.replica.leads && self.core.reach().iter().all(|reach| reach.node == own_node);
+        self.shared.options.tick * if is_alone { LONE_TICKS } else { 1 }
     }
 
     /// Answers those whose proposal may never be committed, and forgets reads nobody waits for.

@@ -145,6 +145,9 @@ impl StateThread {
             }
         }
         self.keep_figures();
+        if self.shared.members.borrow().level != self.machine.meta.cluster_level {
+            self.publish_members();
+        }
         *self.shared.mark.lock() = self.machine.mark;
         self.publish(&changes);
         for (reply, outcome) in answers {
@@ -167,7 +170,7 @@ impl StateThread {
             self.machine.raise_floor(self.machine.state.revision.saturating_sub(5));
         }
         if planted(Bug::Nondeterminism) && (entry.index ^ self.shared.identity.node).is_multiple_of(64) {
-            self.machine.meta.cluster_level += 1;
+            self.machine.meta.addresses.insert(0, entry.index.to_string());
         }
         if let Some((conf, context)) = entry.conf {
             self.change_members(entry.index, conf, &context);
@@ -184,16 +187,14 @@ impl StateThread {
             meta.addresses.extend(addresses);
         }
         meta.addresses.retain(|node, _| is_member(&conf, *node));
-        meta.conf = conf;
+        self.machine.change_members(conf);
         self.publish_members();
     }
 
     fn publish_members(&self) {
         let meta = &self.machine.meta;
         self.log.push(LogEvent::Addresses(known_addresses(meta)));
-        self.shared
-            .members
-            .send_replace(Membership { conf: meta.conf.clone(), addresses: meta.addresses.clone() });
+        self.shared.members.send_replace(Membership::of(meta));
     }
 
     fn publish(&mut self, changes: &[Change]) {

@@ -59,7 +59,9 @@ impl ConnectionError {
             | ConnectionError::NotTheSender { .. }
             | ConnectionError::Mixed
             | ConnectionError::Removed(_)
-            | ConnectionError::Refused(PeerRefusal::OtherCluster(_) | PeerRefusal::OtherNode(_)) => true,
+            | ConnectionError::Refused(
+                PeerRefusal::OtherCluster(_) | PeerRefusal::OtherNode(_) | PeerRefusal::Removed(_),
+            ) => true,
             ConnectionError::ConnectTimeout
             | ConnectionError::HandshakeTimeout
             | ConnectionError::Io(_)

@@ -19,7 +19,9 @@ pub(super) async fn run(context: Context) {
             context.shared.book.set(member.node, &member.address);
         }
         let now: BTreeSet<u64> = others().map(|member| member.node).collect();
-        for node in known.difference(&now) {
+        // Also those that were removed before this node started.
+        let removed = context.store.removed_members();
+        for node in known.difference(&now).chain(&removed) {
             context.shared.remove(*node);
         }
         known = now;

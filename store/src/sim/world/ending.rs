@@ -13,6 +13,10 @@ impl World {
         for host in 0..self.hosts.len() {
             let state = &mut self.hosts[host];
             state.disk_delay = 0;
+            (state.stalled_until, state.waits_since) = (0, None);
+            if let Some(running) = &mut state.running {
+                *running.scheduled(Part::Log) = NEVER_SCHEDULED;
+            }
             state.paused_until = state.paused_until.min(self.now);
             state.disk.clear_trouble();
             state.disk.set_free(PLENTY);
@@ -21,6 +25,7 @@ impl World {
             }
             self.kick(host);
             self.schedule(host, Part::Owner, self.now + 1);
+            self.schedule(host, Part::Log, self.now + 1);
         }
         let began = self.now;
         let mut writes = self.history.writes.len();
@@ -221,6 +226,7 @@ impl World {
 
     /// All nodes must show what the records say.
     pub(super) fn compare(&mut self) -> Result<(), Failure> {
+        self.watch_members()?;
         if self.damage_unnoticed {
             return Err(Failure::new("damage noticed", "a node started on a damaged log"));
         }

@@ -1,12 +1,17 @@
 //! Nodes: their processes start, take turns, exchange frames and end.
 
 use super::*;
+use std::sync::atomic::Ordering;
 
 impl World {
     pub(super) fn start(&mut self, host: usize) -> Result<(), Failure> {
         self.hosts[host].starting = false;
         if self.hosts[host].running.is_some() {
             return Ok(());
+        }
+        if self.hosts[host].random.chance(30) {
+            // Started with a newer release.
+            self.hosts[host].level_max = u64::MAX;
         }
         let options = self.options(host);
         if planted(Bug::ReusedId) && !self.hosts[host].disk.exists(Path::new("log")) {
@@ -30,6 +35,10 @@ impl World {
             Ok(Err(error)) => return Err(Failure::new("starts again", error.to_string())),
             Err(end) => return self.after_end(host, end),
         };
+        if self.hosts[host].distrusted && !running.shared.awaits_state.load(Ordering::SeqCst) {
+            let what = format!("host {host} serves the state that the others have outvoted");
+            return Err(Failure::new("outvoted states stay out", what));
+        }
         let host_state = &mut self.hosts[host];
         host_state.life += 1;
         host_state.stopping = false;
@@ -65,6 +74,8 @@ impl World {
         state.life += 1;
         state.paused_until = 0;
         state.leads = None;
+        (state.stalled_until, state.waits_since) = (0, None);
+        state.distrusted = state.running.as_ref().is_some_and(Running::has_distrusted);
         self.snapshots += state.running.take().map_or(0, |running| running.snapshots());
     }
 
@@ -90,7 +101,8 @@ impl World {
     pub(super) fn after_end(&mut self, host: usize, end: End) -> Result<(), Failure> {
         match end {
             End::Node(why) => {
-                if !why.contains("simulated") && !why.contains("os error 5") {
+                let stalled = why.contains("has not taken a write") && self.hosts[host].stalled_until > 0;
+                if !why.contains("simulated") && !why.contains("os error 5") && !stalled {
                     return Err(Failure::new("no node ends by itself", why));
                 }
                 let loss = if self.random.chance(50) { Loss::Power } else { Loss::Process };
@@ -110,7 +122,8 @@ impl World {
 
     pub(super) fn schedule(&mut self, host: usize, part: Part, moment: u64) {
         let state = &mut self.hosts[host];
-        let moment = moment.max(state.paused_until).max(self.now);
+        let stalled_until = if part == Part::Log { state.stalled_until } else { 0 };
+        let moment = moment.max(state.paused_until).max(stalled_until).max(self.now);
         let life = state.life;
         let Some(running) = &mut state.running else { return };
         let scheduled = running.scheduled(part);
@@ -178,11 +191,30 @@ impl World {
         }
         match part {
             Part::State => self.collect(host)?,
-            Part::Owner => self.observe(host)?,
+            Part::Owner => {
+                self.observe(host)?;
+                self.look_for_patience(host)?;
+            }
+            Part::Log => self.hosts[host].waits_since = None,
             _ => {}
         }
         self.kick(host);
         self.finish_stop(host);
+        Ok(())
+    }
+
+    /// A process whose disk takes nothing must end.
+    fn look_for_patience(&mut self, host: usize) -> Result<(), Failure> {
+        let now = self.now;
+        let state = &mut self.hosts[host];
+        let waits = state.running.as_ref().is_some_and(Running::waits_for_log);
+        let since = *state.waits_since.get_or_insert(now);
+        if !waits || now >= state.stalled_until {
+            state.waits_since = None;
+        } else if now > since + 23 * SECOND {
+            let what = format!("host {host} has waited for its disk for {} s", (now - since) / SECOND);
+            return Err(Failure::new("stalled disks end processes", what));
+        }
         Ok(())
     }
 

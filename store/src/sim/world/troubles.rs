@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::asks::Wish;
+use crate::level::KEEPS_REMOVED;
 use crate::sim::disk::PLENTY;
 use std::sync::atomic::Ordering;
 
@@ -114,6 +115,13 @@ impl World {
                 self.pause(leader, short + self.election());
                 self.at(short, Event::Heal(fault));
             }
+            Fault::StallDisk => {
+                self.hosts[host].stalled_until = self.now + self.random.within(15..40) * SECOND;
+                if let Some(running) = &mut self.hosts[host].running {
+                    *running.scheduled(Part::Log) = NEVER_SCHEDULED;
+                }
+                self.schedule(host, Part::Log, self.now);
+            }
             Fault::FillDisk => {
                 // Some room below the reserve, or none.
                 let free = if self.random.chance(50) { 0 } else { self.random.within(0..200 << 20) };
@@ -170,17 +178,23 @@ impl World {
             .filter(|member| member.role == MemberRole::Voter && member.node != own)
             .map(|member| member.node)
             .collect();
-        let spare = self.hosts.iter().find(|host| {
+        let is_spare = |host: &Host| {
             host.running.is_some() && members.iter().all(|member| member.node != host.identity.node)
-        });
+        };
+        let spare = self.hosts.iter().position(is_spare);
+        let spare = spare.map(|host| (host, self.hosts[host].identity.node));
         let change = match (learner, spare) {
             (Some(learner), _) => {
                 let replaces = self.random.chance(70).then(|| self.random.pick(&voters).copied()).flatten();
                 MemberChange::Promote { node: learner.node, replaces }
             }
-            (None, Some(spare)) => {
-                MemberChange::Add { node: spare.identity.node, address: "simulated".to_owned() }
+            (None, Some((spare, node))) if self.gone.contains(&node) && self.random.chance(70) => {
+                // Removed for good: it comes back as another node.
+                self.end_process(spare, Loss::Power);
+                self.begin_anew(spare);
+                return;
             }
+            (None, Some((_, node))) => MemberChange::Add { node, address: "simulated".to_owned() },
             (None, None) if voters.len() >= self.plan.nodes => {
                 let Some(node) = self.random.pick(&voters) else { return };
                 MemberChange::Remove { node: *node }
@@ -192,6 +206,30 @@ impl World {
         let host = if self.random.chance(50) { leader } else { any };
         self.ask(host, Wish::Change(change));
         self.changes += 1;
+    }
+
+    /// Whoever was removed is never a member again.
+    pub(super) fn watch_members(&mut self) -> Result<(), Failure> {
+        // An earlier leader may still show what was once.
+        let newest = self
+            .hosts
+            .iter()
+            .filter_map(|host| Some((host.leads?, host.running.as_ref()?)))
+            .max_by_key(|(term, _)| *term);
+        let Some((term, running)) = newest.filter(|(term, _)| *term >= self.seen_members.0) else {
+            return Ok(());
+        };
+        let level = running.store.status().cluster_level;
+        let members: BTreeSet<u64> = running.store.members().into_iter().map(|member| member.node).collect();
+        if let Some(back) = members.intersection(&self.gone).next() {
+            return Err(Failure::new(
+                "ids are used once",
+                format!("{back:x} was removed and is a member again"),
+            ));
+        }
+        self.gone.extend(self.seen_members.1.difference(&members));
+        self.seen_members = (term, if level >= KEEPS_REMOVED { members } else { BTreeSet::new() });
+        Ok(())
     }
 
     fn ask(&mut self, host: usize, wish: Wish) {
@@ -226,6 +264,7 @@ impl World {
 
     pub(super) fn pause(&mut self, host: usize, length: u64) {
         self.hosts[host].paused_until = self.now + length;
+        self.hosts[host].waits_since = None;
         self.at(length, Event::Resume(host));
     }
 

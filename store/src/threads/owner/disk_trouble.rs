@@ -5,10 +5,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Owner;
+use crate::bugs::{Bug, planted};
+use crate::fatal::fatal;
 use crate::raft::Role;
 
 /// How often leadership is offered to a node with a better disk.
 const OFFER_INTERVAL: Duration = Duration::from_secs(1);
+/// A disk that has not taken a batch for so long is not coming back: the process ends, and what supervises it decides.
+pub(crate) const STALL_PATIENCE: Duration = Duration::from_secs(20);
 
 impl Owner {
     /// With every tick.
@@ -26,6 +30,28 @@ impl Owner {
         if self.core.role() == Role::Leader && now >= self.offered_at + OFFER_INTERVAL {
             self.offer_leadership(now);
         }
+    }
+
+    /// With every tick. Ticks are counted, not the clock: while the whole process is paused its disk stalls nobody. A batch
+    /// that waits for room on the disk waits as long as it takes.
+    pub(super) fn look_for_stall(&mut self) {
+        let held = self.shared.figures.log_held.load(Ordering::Relaxed);
+        if !self.waits_for_log() || held {
+            self.stalled = Duration::ZERO;
+            return;
+        }
+        self.stalled += self.tick_length();
+        if self.stalled >= STALL_PATIENCE && !planted(Bug::PatientDisk) {
+            fatal(format_args!(
+                "the disk has not taken a write of the log for {} s",
+                STALL_PATIENCE.as_secs()
+            ));
+        }
+    }
+
+    /// Whether the log thread has been given something that it has not answered.
+    pub(crate) fn waits_for_log(&self) -> bool {
+        self.core.is_persisting() || self.installing.is_some()
     }
 
     /// The voters whose disks have the room for growth, as far as known; a voter that says nothing has room.

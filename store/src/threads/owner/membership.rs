@@ -140,7 +140,12 @@ impl Owner {
     fn begin_member_change(&mut self, change: &MemberChange) -> Result<(), MemberError> {
         let own = self.shared.identity.node;
         let conf = self.core.conf_state();
-        change.check(&conf, own, self.core.commit(), &self.core.reach())?;
+        if self.shared.applied.reached() < self.core.commit() {
+            // A removal may be among what is not applied yet.
+            return Err(MemberError::Busy);
+        }
+        let removed = self.shared.members.borrow().removed.clone();
+        change.check(&conf, own, self.core.commit(), &self.core.reach(), &removed)?;
         self.core.propose_members(change.conf_change(&conf)).map_err(|_| MemberError::Busy)
     }
 

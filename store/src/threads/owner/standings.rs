@@ -6,11 +6,14 @@ use std::time::Duration;
 use super::Owner;
 use crate::bugs::{Bug, planted};
 use crate::command::Encoded;
+use crate::level::{LEVEL_SUPPORTED, next_level};
 use crate::marks::{Comparison, compare};
+use crate::members::nodes_of;
 use crate::peers::Body;
 use crate::raft::Role;
 use crate::shared::FREE_UNKNOWN;
 use crate::standing::{KnownRoll, Roll, RollEntry, STANDING_INTERVAL, STANDING_PATIENCE, Standing};
+use crate::threads::LogEvent;
 
 impl Owner {
     /// With every tick: what the leader knows is published here at once; the others hear of it now and then.
@@ -76,6 +79,8 @@ impl Owner {
         let is_wrong = outvoted.contains(&self.shared.identity.node);
         if is_wrong && !self.shared.out_of_service.swap(true, Ordering::SeqCst) {
             self.core.await_state();
+            // Also the next start must not serve it.
+            self.log.push(LogEvent::Distrust);
         }
     }
 
@@ -92,6 +97,23 @@ impl Owner {
         }
     }
 
+    /// The leader raises the cluster level once every member knows the next one.
+    pub(super) fn propose_level(&mut self) {
+        let current = self.shared.members.borrow().level;
+        let roll = self.roll();
+        let said = |node: &u64| {
+            let entry = roll.entries.iter().find(|entry| entry.node == *node)?;
+            Some(entry.standing?.level)
+        };
+        let next = next_level(current, nodes_of(&self.core.conf_state()).iter().map(said));
+        if let Some(level) = next.filter(|level| *level != self.proposed_level) {
+            self.proposed_level = level;
+            tracing::info!(level, "raising the cluster level: every member knows it");
+            // Nobody waits for the outcome: if it is lost, the next leader asks again.
+            let _ = self.shared.propose(Encoded::level(level), None);
+        }
+    }
+
     fn standing(&self) -> Standing {
         let figures = &self.shared.figures;
         Standing {
@@ -100,6 +122,7 @@ impl Owner {
             free_bytes: Some(figures.free_bytes.load(Ordering::Relaxed)).filter(|free| *free != FREE_UNKNOWN),
             disk_full: figures.disk_full.load(Ordering::Relaxed),
             mark: *self.shared.mark.lock(),
+            level: LEVEL_SUPPORTED.min(self.shared.options.cluster_level_max),
         }
     }
 
