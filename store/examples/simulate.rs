@@ -43,6 +43,8 @@ fn main() {
         total.leaders += figures.leaders;
         total.snapshots += figures.snapshots;
         total.changes += figures.changes;
+        total.resumed += figures.resumed;
+        total.restores += figures.restores;
         if seeds == 1 {
             println!("{:#?}", Plan::new(seed));
             println!("trace {:016x}", figures.trace);
@@ -56,7 +58,8 @@ fn main() {
     let years = hours(total.simulated) / HOURS_PER_YEAR;
     println!(
         "{seeds} runs, {:.1} simulated hours in {:.1} s: {:.3} cluster-years per hour; {} events, {} writes, {} \
-         reads, {} watch events, {} ends of processes, {} leaders, {} snapshots, {} changes of members",
+         reads, {} watch events, {} ends of processes, {} leaders, {} snapshots, {} gone on with, \
+         {} changes of members, {} restores",
         hours(total.simulated),
         wall.as_secs_f64(),
         years / hours(wall),
@@ -67,7 +70,9 @@ fn main() {
         total.ends,
         total.leaders,
         total.snapshots,
-        total.changes
+        total.resumed,
+        total.changes,
+        total.restores
     );
     println!("failing seeds: {failed:?}");
     if !failed.is_empty() {

@@ -10,9 +10,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::bugs::{Bug, planted};
 use crate::codec::{Malformed, Reader, put_bytes, put_varint};
 use crate::disk::mix;
-use crate::engine::{Engine, RocksEngine, StateWrite};
+use crate::engine::{RocksEngine, StateStore, StateWrite};
 use crate::entry::Revision;
 use crate::error::{DiskError, OpenError};
 use crate::machine::{Machine, REVISION_MAX};
@@ -78,6 +79,12 @@ pub enum BackupError {
 
 /// The revision at which a restored cluster begins.
 fn base_of(meta: &Meta, saved_at: u64, now: u64) -> Revision {
+    if planted(Bug::SecondRestore) {
+        return meta.revision + REVISIONS_SKIPPED;
+    }
+    if planted(Bug::RestoreGoesOn) {
+        return meta.revision;
+    }
     let since = now.saturating_sub(saved_at).saturating_mul(REVISIONS_PER_SECOND);
     let above = meta.revision.saturating_add(REVISIONS_SKIPPED).saturating_add(since);
     above.max(now.saturating_mul(REVISIONS_PER_SECOND))
@@ -143,53 +150,63 @@ pub fn restore_backup(
     input: &mut dyn Read,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BackupInfo, BackupError> {
-    restore_with(options, now, input, progress, &RocksEngine::default())
+    create_from(options, &RocksEngine::default(), &mut |records, meta| {
+        fill_from(now, &mut *input, &mut *progress, records, meta)
+    })
 }
 
-fn restore_with(
+/// The same on a simulated disk.
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) fn restore_simulated(
     options: &Options,
+    engine: &dyn crate::engine::Engine,
+    identity: crate::disk::Identity,
+    now: u64,
+    input: &mut dyn Read,
+) -> Result<BackupInfo, BackupError> {
+    crate::open::create_from_simulated(options, engine, identity, &mut |records, meta| {
+        fill_from(now, &mut *input, &mut |_, _| {}, records, meta)
+    })
+}
+
+/// Writes the state of a backup, and the meta with which a new cluster goes on behind it.
+fn fill_from(
     now: u64,
     input: &mut dyn Read,
     progress: &mut dyn FnMut(u64, u64),
-    engine: &dyn Engine,
+    records: &dyn StateStore,
+    mut meta: Meta,
 ) -> Result<BackupInfo, BackupError> {
-    create_from(options, engine, &mut |records, mut meta| {
-        let mut old = Meta::default();
-        let mut machine = None;
-        let info = read(input, &mut |portion, saved_at| {
-            let write = match portion {
-                Portion::Meta(backup) => {
-                    meta.revision = base_of(backup, saved_at, now);
-                    meta.floor = meta.revision;
-                    if meta.revision > REVISION_MAX {
-                        return Err(Malformed("revision: the counter is exhausted").into());
-                    }
-                    meta.cluster_level = backup.cluster_level;
-                    old = backup.clone();
-                    machine = Some(Machine::new(backup.clone()));
-                    return Ok(());
+    let mut old = Meta::default();
+    let mut machine = None;
+    let info = read(input, &mut |portion, saved_at| {
+        let write = match portion {
+            Portion::Meta(backup) => {
+                meta.revision = base_of(backup, saved_at, now);
+                meta.floor = if planted(Bug::RestoreKeepsHistory) { backup.floor } else { meta.revision };
+                if meta.revision > REVISION_MAX {
+                    return Err(Malformed("revision: the counter is exhausted").into());
                 }
-                Portion::Records(list) => list,
-            };
-            let mut batch =
-                StateWrite { meta: meta.encode(), revision: old.revision, ..StateWrite::default() };
-            for (revision, value) in write {
-                // The records must be one unbroken history, whatever their checksums say.
-                let record = Record::decode(*revision, value)?;
-                machine.as_mut().ok_or(Malformed("backup order"))?.replay(record)?;
-                batch.records.push_with(*revision, |buffer| buffer.extend_from_slice(value));
-                progress(*revision, old.revision);
+                meta.cluster_level = backup.cluster_level;
+                old = backup.clone();
+                machine = Some(Machine::new(backup.clone()));
+                return Ok(());
             }
-            records.write(&batch)?;
-            Ok(())
-        })?;
-        records.write(&StateWrite {
-            meta: meta.encode(),
-            revision: meta.revision,
-            ..StateWrite::default()
-        })?;
-        Ok(info)
-    })
+            Portion::Records(list) => list,
+        };
+        let mut batch = StateWrite { meta: meta.encode(), revision: old.revision, ..StateWrite::default() };
+        for (revision, value) in write {
+            // The records must be one unbroken history, whatever their checksums say.
+            let record = Record::decode(*revision, value)?;
+            machine.as_mut().ok_or(Malformed("backup order"))?.replay(record)?;
+            batch.records.push_with(*revision, |buffer| buffer.extend_from_slice(value));
+            progress(*revision, old.revision);
+        }
+        records.write(&batch)?;
+        Ok(())
+    })?;
+    records.write(&StateWrite { meta: meta.encode(), revision: meta.revision, ..StateWrite::default() })?;
+    Ok(info)
 }
 
 fn info_of(meta: &Meta, saved_at: u64) -> BackupInfo {

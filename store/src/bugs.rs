@@ -86,12 +86,22 @@ pub enum Bug {
     ForgottenRemoval,
     /// A node whose disk stands still waits for it for ever.
     PatientDisk,
+    /// A restored cluster goes on where the backup ended.
+    RestoreGoesOn,
+    /// A restored cluster begins at a distance from its backup that is always the same.
+    SecondRestore,
+    /// A restored cluster says that it has the history of the old one.
+    RestoreKeepsHistory,
+    /// A waiting watcher is not woken.
+    LostWake,
+    /// A snapshot that another start goes on receiving loses a part.
+    ResumeLosesPart,
 }
 
 impl Bug {
     /// Every bug that can be planted.
     #[cfg(any(test, feature = "simulation"))]
-    pub const ALL: [Bug; 39] = [
+    pub const ALL: [Bug; 44] = [
         Bug::NoFsync,
         Bug::AckBeforeQuorum,
         Bug::ReusedReadContext,
@@ -131,6 +141,11 @@ impl Bug {
         Bug::ForgottenDistrust,
         Bug::ForgottenRemoval,
         Bug::PatientDisk,
+        Bug::RestoreGoesOn,
+        Bug::SecondRestore,
+        Bug::RestoreKeepsHistory,
+        Bug::LostWake,
+        Bug::ResumeLosesPart,
     ];
 }
 

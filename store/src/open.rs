@@ -25,11 +25,12 @@ use crate::open::create::create;
 use crate::open::load::{Loaded, LoadedState, is_alone, load};
 use crate::options::Options;
 use crate::raft::{Tail, TailEntry};
+use crate::threads::may_resume;
 use crate::watch::{Hubs, Publisher};
 
 pub(crate) use create::create_from;
 #[cfg(any(test, feature = "simulation"))]
-pub(crate) use create::create_simulated;
+pub(crate) use create::{create_from_simulated, create_simulated};
 
 const BOOT: &str = "boot";
 /// The name under which the log says which state belongs to it.
@@ -62,6 +63,8 @@ pub(crate) struct Recovered {
     pub(crate) machine: Machine,
     pub(crate) hubs: Arc<Hubs>,
     pub(crate) publisher: Publisher,
+    /// Directories with beginnings of snapshots that would bring this node forward.
+    pub(crate) beginnings: Vec<String>,
 }
 
 /// Opens or creates what is on disk.
@@ -116,7 +119,7 @@ fn recover_loaded(
         // The log says what this node promised; the others can say what the state was.
         Err(OpenError::Damaged { what, .. }) if others => {
             tracing::error!(%what, "the state is damaged: it is fetched from another node");
-            let state = no_state(&data_dir, options, engine, &log.addresses)?;
+            let state = no_state(&data_dir, options, engine, &log.addresses, &log.state_name)?;
             let commit = log.hard_state.commit.max(log.truncation.index);
             (state, HardState { commit, ..log.hard_state.clone() }, true)
         }
@@ -155,6 +158,7 @@ fn recover_loaded(
         machine: state.machine,
         hubs: state.hubs,
         publisher: state.publisher,
+        beginnings: state.beginnings,
         data_dir,
     })
 }
@@ -178,6 +182,24 @@ pub(crate) fn known_addresses(meta: &Meta) -> BTreeMap<u64, String> {
     members.map(|node| (*node, meta.addresses.get(node).cloned().unwrap_or_default())).collect()
 }
 
+/// Removes the states that are not named, but for beginnings of snapshots behind an applied index, which it gives.
+fn beginnings_in(
+    data_dir: &DataDir,
+    engine: &dyn Engine,
+    applied: u64,
+    named: &[&str],
+) -> Result<Vec<String>, DiskError> {
+    let parent = data_dir.states_directory();
+    let mut others = engine.states(&parent)?;
+    others.retain(|other| !named.contains(&other.as_str()));
+    let (beginnings, old): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|other| may_resume(other, applied));
+    for other in old {
+        engine.remove_state(&parent.join(other))?;
+    }
+    Ok(beginnings)
+}
+
 /// An empty state beside the damaged one, until another node has sent what belongs there. It knows where the others
 /// are, and nothing else: with nobody in its membership this node never campaigns.
 fn no_state(
@@ -185,6 +207,7 @@ fn no_state(
     options: &Options,
     engine: &dyn Engine,
     addresses: &BTreeMap<u64, String>,
+    named: &str,
 ) -> Result<LoadedState, OpenError> {
     let directory = data_dir.state_directory(NO_STATE_DIRECTORY);
     let open = engine.remove_state(&directory).and_then(|()| engine.open_state(&directory));
@@ -192,7 +215,9 @@ fn no_state(
     let machine = Machine::new(Meta { addresses: addresses.clone(), ..Meta::default() });
     let hubs = Arc::new(Hubs::new(0));
     let publisher = Publisher::new(hubs.clone(), options.ring_bytes);
-    Ok(LoadedState { records, machine, hubs, publisher })
+    let beginnings = beginnings_in(data_dir, engine, 0, &[NO_STATE_DIRECTORY, named])
+        .map_err(|error| data_dir.disk(error))?;
+    Ok(LoadedState { records, machine, hubs, publisher, beginnings })
 }
 
 /// Counts this start, durably, so that no sequence of an earlier one is mistaken for one of this.

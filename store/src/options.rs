@@ -42,6 +42,11 @@ pub struct Options {
     pub garbage_round_bytes: u64,
     /// Bytes of applied log entries that are kept in memory for other nodes.
     pub tail_bytes: usize,
+    /// How many bytes of snapshots a node sends per second, to all receivers together: the rest of disk and network belongs
+    /// to writes.
+    pub snapshot_bytes_per_second: u64,
+    /// Bytes of records from which a part of a snapshot is full.
+    pub snapshot_part_bytes: usize,
     /// Formats of a newer cluster level are not used even when every member knows them: until then the release before can
     /// start again.
     pub cluster_level_max: u64,
@@ -98,6 +103,8 @@ impl Options {
             flush_log_entries: 50_000,
             garbage_round_bytes: 32 << 20,
             tail_bytes: 16 << 20,
+            snapshot_bytes_per_second: 64 << 20,
+            snapshot_part_bytes: 512 << 10,
             cluster_level_max: u64::MAX,
             mark_interval: Duration::from_secs(60),
             confirm_every_read: false,

@@ -12,7 +12,7 @@ use std::fmt::Debug;
 
 pub use frame::{FRAME_BODY_BYTES_MAX, FRAME_HEADER_LENGTH, FrameHeader, PeerFrame};
 pub(crate) use message::batches;
-pub(crate) use message::{Body, Chunk};
+pub(crate) use message::{Body, Chunk, SnapshotAnswer};
 pub use message::{Lane, PeerMessage};
 
 /// Carries frames to other nodes.

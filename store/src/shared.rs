@@ -169,6 +169,8 @@ pub(crate) struct Figures {
     pub(crate) ring_bytes: AtomicU64,
     pub(crate) log_syncs: AtomicU64,
     pub(crate) snapshots_installed: AtomicU64,
+    /// Snapshots that another start went on receiving.
+    pub(crate) snapshots_resumed: AtomicU64,
     /// Room on this node's disk, [`FREE_UNKNOWN`] where nobody can tell.
     pub(crate) free_bytes: AtomicU64,
     /// Whether this node's disk lacks the room for growth.

@@ -27,8 +27,8 @@ use crate::raft::{Core, CoreOptions};
 use crate::shared::{Figures, Inbound, Membership, NEVER, OwnerEvent, Reader, Replica, Shared};
 use crate::status::Leadership;
 use crate::threads::{
-    FlushEvent, FlushThread, LogEvent, LogThread, Owner, OwnerParts, SinceFlush, SnapshotThread, StateEvent,
-    StateThread, Wake, run_wake,
+    FlushEvent, FlushThread, LogEvent, LogThread, Owner, OwnerParts, Pace, SinceFlush, SnapshotThread,
+    StateEvent, StateThread, Wake, run_wake,
 };
 use crate::watch::{CATCH_UPS_MAX, Hubs};
 
@@ -144,6 +144,7 @@ pub(crate) fn assemble(
         machine,
         hubs,
         publisher,
+        beginnings,
     } = recovered;
     let core_options = CoreOptions {
         node: identity.node,
@@ -207,6 +208,8 @@ pub(crate) fn assemble(
         states: data_dir.states_directory(),
         outgoing: BTreeMap::new(),
         incoming: None,
+        beginnings,
+        pace: Pace::new(shared.options.snapshot_bytes_per_second),
         counter: 0,
     };
     Ok(Assembly {

@@ -13,7 +13,7 @@ mod wake;
 pub(crate) use flush::{FlushEvent, FlushThread};
 pub(crate) use log::{LogEvent, LogThread, Switch};
 pub(crate) use owner::{Owner, OwnerParts};
-pub(crate) use snapshot::{Built, SnapshotEvent, SnapshotThread};
+pub(crate) use snapshot::{Built, Pace, SnapshotEvent, SnapshotThread, may_resume};
 pub(crate) use state::{SinceFlush, StateEvent, StateThread, event_of};
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use wake::wake_turn;

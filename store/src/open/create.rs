@@ -168,8 +168,20 @@ pub(crate) fn create_from<T>(
     let node = random_id(&data_dir)?;
     let identity = Identity { cluster: random_id(&data_dir)?, node };
     data_dir.begin()?;
+    let filled = fill_new(&data_dir, node, options, engine, fill)?;
+    data_dir.finish(identity)?;
+    Ok(filled)
+}
+
+fn fill_new<T>(
+    data_dir: &DataDir,
+    node: u64,
+    options: &Options,
+    engine: &dyn Engine,
+    fill: &mut dyn FnMut(&dyn StateStore, Meta) -> Result<T, BackupError>,
+) -> Result<T, BackupError> {
     let truncation = beginning(&[node]);
-    drop(create_log(&data_dir, engine, truncation)?);
+    drop(create_log(data_dir, engine, truncation)?);
     let records = engine.open_state(&data_dir.state_directory(FIRST_STATE_DIRECTORY))?;
     let mut meta = Meta { applied: truncation.index, term: truncation.term, ..Meta::default() };
     meta.conf.voters = vec![node];
@@ -177,8 +189,19 @@ pub(crate) fn create_from<T>(
     let filled = fill(&*records, meta)?;
     records.begin_flush()?;
     records.finish_flush()?;
-    data_dir.finish(identity)?;
     Ok(filled)
+}
+
+/// The same on a simulated disk.
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) fn create_from_simulated<T>(
+    options: &Options,
+    engine: &dyn Engine,
+    identity: Identity,
+    fill: &mut dyn FnMut(&dyn StateStore, Meta) -> Result<T, BackupError>,
+) -> Result<T, BackupError> {
+    let data_dir = DataDir::simulated(&options.data_dir, identity);
+    fill_new(&data_dir, identity.node, options, engine, fill)
 }
 
 /// Makes the stores of a node on a simulated disk.

@@ -15,7 +15,7 @@ use crate::level::LEVEL_SUPPORTED;
 use crate::machine::Machine;
 use crate::members::read_addresses;
 use crate::meta::{self, Meta};
-use crate::open::{ADDRESSES, DISTRUSTED, STATE_DIRECTORY};
+use crate::open::{ADDRESSES, DISTRUSTED, STATE_DIRECTORY, beginnings_in};
 use crate::options::Options;
 use crate::raft::TailEntry;
 use crate::record::Record;
@@ -37,7 +37,9 @@ pub(super) struct LoadedLog {
     pub(super) entries: Vec<TailEntry>,
     pub(super) watermark_file: WatermarkFile,
     pub(super) watermark: Option<Watermark>,
-    /// Whether the others have outvoted the state that the log names.
+    /// The state that belongs to it.
+    pub(super) state_name: String,
+    /// Whether the others have outvoted that state.
     pub(super) distrusted: bool,
     /// The members and their addresses as they were once, in case that the state cannot tell.
     pub(super) addresses: BTreeMap<u64, String>,
@@ -48,6 +50,8 @@ pub(super) struct LoadedState {
     pub(super) machine: Machine,
     pub(super) hubs: Arc<Hubs>,
     pub(super) publisher: Publisher,
+    /// Directories with beginnings of snapshots.
+    pub(super) beginnings: Vec<String>,
 }
 
 /// Reads log and state at the same time.
@@ -157,7 +161,17 @@ pub(super) fn load_log(
         .map_err(fail)?;
     let block = engine.open_block(&data_dir.watermark_file()).map_err(fail)?;
     let (watermark_file, watermark) = WatermarkFile::new(block);
-    Ok(LoadedLog { store, truncation, hard_state, entries, watermark_file, watermark, distrusted, addresses })
+    Ok(LoadedLog {
+        store,
+        truncation,
+        hard_state,
+        entries,
+        watermark_file,
+        watermark,
+        state_name: state,
+        distrusted,
+        addresses,
+    })
 }
 
 pub(super) fn load_state(
@@ -170,11 +184,6 @@ pub(super) fn load_state(
     let directory = data_dir.state_directory(name);
     if !engine.exists(&directory) {
         return Err(data_dir.damaged("the state is missing"));
-    }
-    // What was received but never installed, or was replaced.
-    let parent = data_dir.states_directory();
-    for other in engine.states(&parent).map_err(fail)?.iter().filter(|other| *other != name) {
-        engine.remove_state(&parent.join(other)).map_err(fail)?;
     }
     let records = engine.open_state(&directory).map_err(fail)?;
     let meta = records.meta().map_err(fail)?.ok_or_else(|| data_dir.damaged("the state has no meta"))?;
@@ -190,6 +199,8 @@ pub(super) fn load_state(
     if meta.cluster_level > LEVEL_SUPPORTED {
         return Err(too_new(meta.cluster_level, LEVEL_SUPPORTED));
     }
+    // What was received but never installed, or was replaced.
+    let beginnings = beginnings_in(data_dir, engine, meta.applied, &[name]).map_err(fail)?;
     let mut machine = Machine::new(meta);
     let floor = machine.state.floor;
     let hubs = Arc::new(Hubs::new(floor));
@@ -211,5 +222,5 @@ pub(super) fn load_state(
     machine.replayed();
     publisher.publish(events, machine.state.revision);
     publisher.evict();
-    Ok(LoadedState { records, machine, hubs, publisher })
+    Ok(LoadedState { records, machine, hubs, publisher, beginnings })
 }

@@ -8,17 +8,18 @@ use raft::eraftpb::Message;
 
 use crate::asks::{Ask, AskAnswer};
 use crate::codec::{Malformed, Reader, put_bytes, put_varint};
+use crate::entry::Revision;
 use crate::standing::{Roll, Standing};
 
 const RAFT: u8 = 1;
 const FORWARD: u8 = 2;
-const SNAPSHOT: u8 = 3;
-const SNAPSHOT_ACK: u8 = 4;
 const ASK: u8 = 5;
 const ASK_ANSWER: u8 = 6;
 const STANDING: u8 = 7;
 const ROLL: u8 = 8;
 const STATE_WANTED: u8 = 9;
+const SNAPSHOT: u8 = 10;
+const SNAPSHOT_ANSWER: u8 = 11;
 
 /// From this size on, what remains goes into another message.
 const MESSAGE_BYTES: usize = 1 << 20;
@@ -54,10 +55,10 @@ pub(crate) enum Body {
     /// same message, which may have entered a log before or may do so later.
     Forward(Vec<Vec<u8>>),
     Snapshot(Box<Chunk>),
-    /// The receiver of a snapshot wants this chunk next.
-    SnapshotAck {
+    /// What the receiver of a snapshot says about it.
+    SnapshotAnswer {
         id: u64,
-        next: u64,
+        answer: SnapshotAnswer,
     },
     /// The sender's state was damaged: it wants another one.
     StateWanted,
@@ -75,13 +76,27 @@ pub(crate) enum Body {
 pub(crate) struct Chunk {
     /// Which of the sender's snapshots this belongs to.
     pub(crate) id: u64,
-    pub(crate) number: u64,
-    /// The meta that belongs to the records; in the first chunk.
+    /// The newest record before this part, 0 for the first one.
+    pub(crate) after: Revision,
+    /// The meta that belongs to the records; in the first part.
     pub(crate) meta: Vec<u8>,
     /// Revisions and values.
     pub(crate) records: Vec<u8>,
-    /// The hash of the whole; in the last chunk.
+    /// The hash of the whole; in the last part.
     pub(crate) hash: Option<u64>,
+}
+
+/// What the receiver of a snapshot says about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SnapshotAnswer {
+    /// Everything up to this record is here: the next part is wanted.
+    Has(Revision),
+    /// This process has not received this snapshot so far: it shall go on behind this record.
+    ResumesAt(Revision),
+    /// All of it is here.
+    Whole,
+    /// It would not bring this node forward, or was changed on its way.
+    NotNeeded,
 }
 
 impl PeerMessage {
@@ -94,7 +109,7 @@ impl PeerMessage {
             | Body::Standing(_)
             | Body::Roll(_)
             | Body::StateWanted => Lane::Requests,
-            Body::Snapshot(_) | Body::SnapshotAck { .. } => Lane::Snapshots,
+            Body::Snapshot(_) | Body::SnapshotAnswer { .. } => Lane::Snapshots,
         }
     }
 
@@ -103,7 +118,7 @@ impl PeerMessage {
             Body::Raft(messages) => messages.iter().map(raft_size).sum(),
             Body::Forward(proposals) => proposals.iter().map(|data| data.len() + 8).sum(),
             Body::Snapshot(chunk) => chunk.meta.len() + chunk.records.len() + 64,
-            Body::SnapshotAck { .. } | Body::AskAnswer(_) | Body::Standing(_) | Body::StateWanted => 32,
+            Body::SnapshotAnswer { .. } | Body::AskAnswer(_) | Body::Standing(_) | Body::StateWanted => 32,
             Body::Ask(_) => 1_200,
             Body::Roll(roll) => 32 + roll.entries.len() * 64,
         }
@@ -150,16 +165,23 @@ impl Body {
             Body::Snapshot(chunk) => {
                 buffer.push(SNAPSHOT);
                 put_varint(buffer, chunk.id);
-                put_varint(buffer, chunk.number);
+                put_varint(buffer, chunk.after);
                 put_bytes(buffer, &chunk.meta);
                 put_bytes(buffer, &chunk.records);
                 buffer.push(u8::from(chunk.hash.is_some()));
                 buffer.extend(chunk.hash.iter().flat_map(|hash| hash.to_le_bytes()));
             }
-            Body::SnapshotAck { id, next } => {
-                buffer.push(SNAPSHOT_ACK);
+            Body::SnapshotAnswer { id, answer } => {
+                buffer.push(SNAPSHOT_ANSWER);
                 put_varint(buffer, *id);
-                put_varint(buffer, *next);
+                let (kind, revision) = match answer {
+                    SnapshotAnswer::Has(revision) => (1, *revision),
+                    SnapshotAnswer::ResumesAt(revision) => (2, *revision),
+                    SnapshotAnswer::Whole => (3, 0),
+                    SnapshotAnswer::NotNeeded => (4, 0),
+                };
+                buffer.push(kind);
+                put_varint(buffer, revision);
             }
             Body::StateWanted => buffer.push(STATE_WANTED),
             Body::Ask(ask) => {
@@ -190,7 +212,7 @@ impl Body {
             FORWARD => Body::Forward(many(&mut reader, |reader| Ok(reader.bytes()?.to_vec()))?),
             SNAPSHOT => Body::Snapshot(Box::new(Chunk {
                 id: reader.varint()?,
-                number: reader.varint()?,
+                after: reader.varint()?,
                 meta: reader.bytes()?.to_vec(),
                 records: reader.bytes()?.to_vec(),
                 hash: match reader.u8()? {
@@ -199,7 +221,17 @@ impl Body {
                     _ => return Err(Malformed("snapshot hash")),
                 },
             })),
-            SNAPSHOT_ACK => Body::SnapshotAck { id: reader.varint()?, next: reader.varint()? },
+            SNAPSHOT_ANSWER => {
+                let (id, kind, revision) = (reader.varint()?, reader.u8()?, reader.varint()?);
+                let answer = match kind {
+                    1 => SnapshotAnswer::Has(revision),
+                    2 => SnapshotAnswer::ResumesAt(revision),
+                    3 => SnapshotAnswer::Whole,
+                    4 => SnapshotAnswer::NotNeeded,
+                    _ => return Err(Malformed("snapshot answer")),
+                };
+                Body::SnapshotAnswer { id, answer }
+            }
             STATE_WANTED => Body::StateWanted,
             ASK => Body::Ask(Ask::decode(&mut reader)?),
             ASK_ANSWER => Body::AskAnswer(AskAnswer::decode(&mut reader)?),

@@ -177,6 +177,11 @@ impl<T> Core<T> {
         self.raw.raft.raft_log.committed
     }
 
+    /// The oldest entry that is in memory.
+    pub(crate) fn first_index(&self) -> u64 {
+        self.raw.raft.raft_log.first_index()
+    }
+
     /// Whether this node is the leader and an entry of its own term is committed: before that a leader does not
     /// know what is committed, and answers no read.
     pub(crate) fn leads_its_term(&self) -> bool {

@@ -28,6 +28,10 @@ pub struct Plan {
     pub(crate) request_timeout: u64,
     /// The unit of Raft's timers, in microseconds.
     pub(crate) tick: u64,
+    pub(crate) snapshot_rate: u64,
+    pub(crate) snapshot_part: usize,
+    /// How often a backup of the run is restored afterwards, each time as a new cluster.
+    pub(crate) restores: u64,
 }
 
 /// A kind of fault.
@@ -125,6 +129,28 @@ impl Plan {
             compacts: random.chance(60),
             tick: [10_000, 50_000][random.within(0..2) as usize],
             request_timeout: [SECOND / 2, 5 * SECOND][random.within(0..2) as usize],
+            snapshot_rate: [60_000, 1 << 20, 64 << 20][random.within(0..3) as usize],
+            snapshot_part: [200, 5_000, 512 << 10][random.within(0..3) as usize],
+            restores: if random.chance(25) { random.within(1..3) } else { 0 },
+        }
+    }
+
+    /// The plan of a cluster that begins with one node, restored from a backup, and grows.
+    pub(crate) fn restored(&self, round: u64, now: u64) -> Plan {
+        let mut random = Random::new(self.seed ^ (round + 1) << 32);
+        let usual = [Fault::EndProcess, Fault::CutPower, Fault::Pause, Fault::Isolate];
+        let faults = vec![Fault::ChangeMembers, *random.pick(&usual).unwrap_or(&Fault::EndProcess)];
+        let length = now + random.within(2..6) * SECOND;
+        let seed = random.next();
+        Plan {
+            seed,
+            nodes: 1,
+            spares: 2,
+            length,
+            faults,
+            fault_interval: SECOND / 4,
+            restores: 0,
+            ..self.clone()
         }
     }
 
@@ -139,11 +165,17 @@ impl Plan {
             Bug::ForgottenRevision => &[Fault::EndProcess],
             Bug::VoteNotSynced => &[Fault::PowerAtVote],
             Bug::TornMeta | Bug::CutTooFar => &[Fault::EndProcess, Fault::CutPower],
+            Bug::ResumeLosesPart => {
+                &[Fault::Isolate, Fault::EndProcess, Fault::LoseDisk, Fault::ChangeMembers]
+            }
             Bug::SnapshotSkipsEvents | Bug::SnapshotLosesSessions => &[Fault::Isolate],
             Bug::UncomparedHashes => &[Fault::FlipMemory],
             Bug::ForgottenDistrust => &[Fault::FlipMemory, Fault::EndProcess],
             Bug::ForgottenRemoval => &[Fault::ChangeMembers],
             Bug::PatientDisk => &[Fault::StallDisk],
+            Bug::RestoreGoesOn | Bug::SecondRestore | Bug::RestoreKeepsHistory | Bug::LostWake => {
+                &[Fault::EndProcess]
+            }
             Bug::FullDisk => &[Fault::FillDisk],
             Bug::ForgottenLog => &[Fault::DamageState, Fault::Isolate, Fault::CutPower],
             Bug::IgnoreWatermark => &[Fault::Damage],
@@ -153,8 +185,15 @@ impl Plan {
             _ => return plan,
         };
         plan.faults = faults.to_vec();
+        if bug == Bug::ResumeLosesPart {
+            (plan.spares, plan.fault_interval) = (2, SECOND / 5);
+            (plan.snapshot_rate, plan.snapshot_part) = (60_000, 200);
+        }
         if bug == Bug::ForgottenRemoval {
             (plan.spares, plan.fault_interval) = (2, SECOND / 5);
+        }
+        if matches!(bug, Bug::RestoreGoesOn | Bug::SecondRestore | Bug::RestoreKeepsHistory) {
+            plan.restores = 2;
         }
         if bug == Bug::PatientDisk {
             (plan.length, plan.fault_interval) = (50 * SECOND, 5 * SECOND);

@@ -98,6 +98,14 @@ pub(crate) struct WatchSeen {
     pub(crate) bookmarks: Vec<(usize, Revision)>,
 }
 
+impl WatchSeen {
+    /// Whether it began before a revision and came any further. (On a node without a state it waits for one.)
+    pub(crate) fn goes_on_from_before(&self, revision: Revision) -> bool {
+        let moved = self.bookmarks.iter().any(|(_, position)| *position > self.from);
+        self.from < revision && (moved || !self.events.is_empty())
+    }
+}
+
 /// Everything clients saw.
 #[derive(Debug, Default)]
 pub(crate) struct History {
@@ -109,6 +117,8 @@ pub(crate) struct History {
     pub(crate) duties: BTreeMap<u64, Revision>,
     /// The newest revision that anybody was told of.
     pub(crate) known: Revision,
+    /// Watches from below here, of the cluster that was backed up, must not go on.
+    pub(crate) base: Revision,
 }
 
 impl History {
@@ -152,6 +162,16 @@ impl Truth {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What had happened up to a revision: what a cluster restored to it begins with.
+    pub(crate) fn through(&self, revision: Revision) -> Truth {
+        let mut truth = Truth::default();
+        for (at, record) in self.records.range(..=revision) {
+            truth.records.insert(*at, record.clone());
+            truth.encoded.extend(self.encoded.get(at).map(|value| (*at, value.clone())));
+        }
+        truth
     }
 
     /// The newest revision known.

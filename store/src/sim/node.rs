@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::backup::{self, BackupError, BackupInfo};
 use crate::clock::Clock;
 use crate::disk::Identity;
 use crate::engine::Engine;
@@ -255,11 +256,27 @@ impl Running {
         self.shared.figures.snapshots_installed.load(Ordering::Relaxed)
     }
 
+    /// How many snapshots this process went on receiving.
+    pub(crate) fn resumed(&self) -> u64 {
+        self.shared.figures.snapshots_resumed.load(Ordering::Relaxed)
+    }
+
     /// Flips a bit in the memory that holds the state.
     pub(crate) fn flip_memory(&mut self, bit: u64) {
         if let Some(state) = &mut self.state {
             state.machine.flip_memory(bit);
         }
+    }
+
+    /// Saves everything, as an administrator does.
+    pub(crate) fn save_backup(&mut self, now: u64) -> Result<(Vec<u8>, BackupInfo), BackupError> {
+        let state = self.state.as_mut().ok_or(BackupError::Stopping)?;
+        let mut file = Vec::new();
+        let tell = |event| {
+            state.turn(&mut vec![event]);
+        };
+        let info = backup::save(&self.shared, tell, now, &mut file, &mut |_, _| {})?;
+        Ok((file, info))
     }
 
     /// Whether the state is noted on the disk as one that must not be served.

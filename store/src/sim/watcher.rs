@@ -49,6 +49,11 @@ impl Watcher {
         }
     }
 
+    /// Up to where everything was delivered.
+    pub(crate) fn reached(&self) -> Option<Revision> {
+        self.cursor.as_ref().map(Cursor::position)
+    }
+
     /// Ends the cursor, as a broken connection does. The next one goes on where this one was.
     pub(crate) fn leave(&mut self, history: &mut History) {
         self.cursor = None;
@@ -59,6 +64,11 @@ impl Watcher {
     pub(crate) fn look(&mut self, store: &Store, history: &mut History) -> Result<u64, Failure> {
         if self.cursor.is_none() && !self.open(store) {
             return Ok(1);
+        }
+        if let Some(seen) = self.seen.as_ref().filter(|seen| seen.goes_on_from_before(history.base)) {
+            let what =
+                format!("a watch from {} goes on in a cluster that began at {}", seen.from, history.base);
+            return Err(Failure::new("old watches end at a restore", what));
         }
         let Some(cursor) = &mut self.cursor else { return Ok(2) };
         let Some(seen) = &mut self.seen else { return Ok(3) };
@@ -85,6 +95,7 @@ impl Watcher {
                     }
                     self.position = None;
                     self.leave(history);
+                    self.flag.raise();
                     return Ok(4);
                 }
                 Poll::Pending => {

@@ -3,6 +3,7 @@
 mod callers;
 mod ending;
 mod nodes;
+mod restores;
 mod troubles;
 
 use std::cmp::Reverse;
@@ -33,6 +34,7 @@ use crate::sim::network::Network;
 use crate::sim::node::{NEVER_SCHEDULED, Next, Part, Running, SimClock, poll};
 use crate::sim::random::Random;
 use crate::sim::watcher::Watcher;
+use crate::sim::world::restores::Saved;
 
 const MILLISECOND: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
@@ -64,6 +66,10 @@ pub struct Figures {
     pub changes: u64,
     /// Snapshots that were installed.
     pub snapshots: u64,
+    /// Snapshots that were gone on with after a restart of the receiver.
+    pub resumed: u64,
+    /// Clusters that were restored from backups.
+    pub restores: u64,
 }
 
 /// How a run ended.
@@ -79,30 +85,38 @@ pub struct Verdict {
 pub fn run(plan: &Plan, bug: Option<Bug>) -> Verdict {
     plant(bug);
     let mut world = World::new(plan.clone());
-    let failure = world.live().err();
-    let history = &world.history;
-    let acknowledged = |seen: &&WriteSeen| matches!(seen.answer, Answer::Applied { .. });
-    let figures = Figures {
-        simulated: Duration::from_micros(world.now),
-        events: world.events,
-        trace: world.trace,
-        writes: history.writes.iter().filter(acknowledged).count() as u64,
-        reads: history.reads.len() as u64,
-        watched: history.watches.iter().map(|watch| watch.events.len() as u64).sum(),
-        ends: world.ends,
-        leaders: history.duties.len() as u64,
-        changes: world.changes,
-        snapshots: world.snapshots
-            + world
-                .hosts
-                .iter()
-                .filter_map(|host| host.running.as_ref())
-                .map(Running::snapshots)
-                .sum::<u64>(),
-    };
+    let mut failure = world.live().err();
+    let mut figures = world.figures();
+    for round in 0..plan.restores {
+        if failure.is_some() || world.saved.is_none() {
+            break;
+        }
+        let trace = world.trace;
+        world = world.into_restored(round);
+        failure = world.live().err();
+        world.note(trace);
+        figures.add(&world.figures());
+    }
     drop(world);
     plant(None);
     Verdict { figures, failure }
+}
+
+impl Figures {
+    /// Adds a run that went on where this one ended.
+    fn add(&mut self, next: &Figures) {
+        (self.simulated, self.trace) = (next.simulated, next.trace);
+        self.events += next.events;
+        self.writes += next.writes;
+        self.reads += next.reads;
+        self.watched += next.watched;
+        self.ends += next.ends;
+        self.leaders += next.leaders;
+        self.changes += next.changes;
+        self.snapshots += next.snapshots;
+        self.resumed += next.resumed;
+        self.restores += 1;
+    }
 }
 
 /// Something that happens at a moment.
@@ -120,6 +134,8 @@ enum Event {
     /// The power goes just after a vote was given.
     VoteGiven(usize, u64),
     Resume(usize),
+    /// A backup is saved.
+    Save,
 }
 
 /// A host: its disk and clock stay, its process comes and goes.
@@ -188,6 +204,12 @@ struct World {
     changes: u64,
     /// Snapshots installed by processes that ended.
     snapshots: u64,
+    /// Those that were gone on with by processes that ended.
+    resumed: u64,
+    /// The backup that is restored afterwards.
+    saved: Option<Saved>,
+    /// Clients that have nothing to do any more; those of a restored cluster.
+    retired: Vec<Client>,
 }
 
 impl World {
@@ -249,7 +271,30 @@ impl World {
             lost: None,
             changes: 0,
             snapshots: 0,
+            resumed: 0,
+            saved: None,
+            retired: Vec::new(),
             plan,
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        let history = &self.history;
+        let acknowledged = |seen: &&WriteSeen| matches!(seen.answer, Answer::Applied { .. });
+        let running = self.hosts.iter().filter_map(|host| host.running.as_ref());
+        Figures {
+            simulated: Duration::from_micros(self.now),
+            events: self.events,
+            trace: self.trace,
+            writes: history.writes.iter().filter(acknowledged).count() as u64,
+            reads: history.reads.len() as u64,
+            watched: history.watches.iter().map(|watch| watch.events.len() as u64).sum(),
+            ends: self.ends,
+            leaders: history.duties.len() as u64,
+            changes: self.changes,
+            snapshots: self.snapshots + running.clone().map(Running::snapshots).sum::<u64>(),
+            resumed: self.resumed + running.map(Running::resumed).sum::<u64>(),
+            restores: 0,
         }
     }
 
@@ -257,8 +302,14 @@ impl World {
     fn live(&mut self) -> Result<(), Failure> {
         for host in 0..self.hosts.len() {
             let founds = host < self.plan.nodes;
-            self.create(host, founds)?;
+            if !self.restore(host)? {
+                self.create(host, founds)?;
+            }
             self.start(host)?;
+        }
+        if self.plan.restores > 0 {
+            let moment = self.random.within(self.plan.length / 4..self.plan.length * 3 / 4);
+            self.at(moment, Event::Save);
         }
         for client in 0..self.clients.len() {
             self.at(10 * MILLISECOND, Event::Client(client));
@@ -294,6 +345,8 @@ impl World {
             cluster_level_max: self.hosts[host].level_max,
             mark_interval: Duration::from_millis(1_500),
             tail_bytes: plan.tail_bytes,
+            snapshot_bytes_per_second: plan.snapshot_rate,
+            snapshot_part_bytes: plan.snapshot_part,
             request_timeout: Duration::from_micros(plan.request_timeout),
             gather: Duration::ZERO,
             tick: Duration::from_micros(plan.tick),
@@ -355,6 +408,7 @@ impl World {
                 self.cut_voter(host, life);
                 Ok(())
             }
+            Event::Save => self.save(),
             Event::Resume(host) => {
                 self.kick(host);
                 Ok(())

@@ -272,8 +272,8 @@ impl Owner {
             Body::Standing(standing) => self.take_standing(from, standing),
             Body::Roll(roll) => self.take_roll(from, roll),
             Body::Snapshot(chunk) => self.snapshots.push(SnapshotEvent::Received { from, chunk }),
-            Body::SnapshotAck { id, next } => {
-                self.snapshots.push(SnapshotEvent::Acked { from, id, next });
+            Body::SnapshotAnswer { id, answer } => {
+                self.snapshots.push(SnapshotEvent::Answered { from, id, answer });
             }
         }
     }

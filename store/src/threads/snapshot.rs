@@ -2,40 +2,34 @@
 //! directory.
 //!
 //! Records never change, so a snapshot is a meta and all records up to its revision, read while writes go on; only the
-//! erasing of garbage waits. Keeps: one chunk is on its way at a time and in memory, so a snapshot never crowds out
-//! anything; a chunk that is lost is sent again; what arrives is served from only after its hash, its record chain and
-//! its flush are right. The owner decides whether it is installed.
+//! erasing of garbage waits. Keeps: parts leave no faster than the rate allows; one part per receiver is on its way at a
+//! time and in memory, so a snapshot never crowds out anything; a receiver that lost its connection or its process goes on
+//! behind the last record that it has. The owner decides whether what was received is installed.
+
+mod incoming;
+mod outgoing;
+mod pace;
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use crate::bugs::{Bug, planted};
-use crate::codec::{Malformed, Reader, put_bytes, put_varint};
 use crate::disk::mix;
-use crate::engine::{Engine, StateStore, StateWrite};
+use crate::engine::{Engine, StateStore};
 use crate::entry::Revision;
 use crate::error::DiskError;
 use crate::fatal::fatal;
+use crate::level::LEVEL_SUPPORTED;
 use crate::machine::Machine;
 use crate::mailbox::Mailbox;
 use crate::meta::Meta;
-use crate::peers::{Body, Chunk, PeerFrame, PeerMessage};
-use crate::record::Record;
+use crate::peers::{Body, Chunk, PeerFrame, PeerMessage, SnapshotAnswer};
 use crate::shared::{OwnerEvent, Shared};
 
-/// Bytes of records from which a chunk is full.
-const CHUNK_BYTES: usize = 512 << 10;
-/// What a receiver wants next when it wants nothing of this snapshot: it is further already, or what came is damaged.
-const NOT_NEEDED: u64 = u64::MAX;
-/// A chunk without an answer is sent again after this time.
-const AGAIN: Duration = Duration::from_secs(1);
-/// A snapshot without an answer is given up after this time: the last answer comes only when the receiver has checked
-/// and flushed everything. If it is still needed, Raft asks again.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) use incoming::{Incoming, may_resume};
+pub(crate) use outgoing::Outgoing;
+pub(crate) use pace::Pace;
 
 /// What the snapshot thread is told.
 #[derive(Debug)]
@@ -44,17 +38,19 @@ pub(crate) enum SnapshotEvent {
     Send {
         to: u64,
         meta: Box<Meta>,
+        /// Where the log begins that would follow it.
+        first_index: u64,
     },
-    /// A chunk arrived.
+    /// A part arrived.
     Received {
         from: u64,
         chunk: Box<Chunk>,
     },
-    /// The receiver of a snapshot wants this chunk next.
-    Acked {
+    /// The receiver of a snapshot has answered.
+    Answered {
         from: u64,
         id: u64,
-        next: u64,
+        answer: SnapshotAnswer,
     },
     /// The owner's clock ticked while a snapshot was being sent.
     Tick,
@@ -78,34 +74,10 @@ pub(crate) struct SnapshotThread {
     pub(crate) states: PathBuf,
     pub(crate) outgoing: BTreeMap<u64, Outgoing>,
     pub(crate) incoming: Option<Incoming>,
+    /// Directories in which an earlier process left beginnings of snapshots.
+    pub(crate) beginnings: Vec<String>,
+    pub(crate) pace: Pace,
     pub(crate) counter: u64,
-}
-
-/// A snapshot on its way to another node.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    records: Arc<dyn StateStore>,
-    revision: Revision,
-    /// The newest record that was put into a chunk.
-    position: Revision,
-    chunk: Chunk,
-    hash: u64,
-    sent_at: Duration,
-    answered_at: Duration,
-}
-
-/// A snapshot on its way in.
-#[derive(Debug)]
-pub(crate) struct Incoming {
-    from: u64,
-    id: u64,
-    next: u64,
-    directory: String,
-    records: Arc<dyn StateStore>,
-    meta: Meta,
-    hash: u64,
-    /// Whether it was handed to the owner.
-    built: bool,
 }
 
 impl SnapshotThread {
@@ -119,19 +91,20 @@ impl SnapshotThread {
         for event in events.drain(..) {
             let mut held = false;
             let done = match event {
-                SnapshotEvent::Send { to, meta } => {
+                SnapshotEvent::Send { to, meta, first_index } => {
                     held = true;
-                    self.begin(to, *meta)
-                }
-                SnapshotEvent::Received { from, chunk } => self.receive(from, *chunk),
-                SnapshotEvent::Acked { from, id, next } => self.go_on(from, id, next),
-                SnapshotEvent::Tick => {
-                    self.tick();
+                    self.begin(to, &meta, first_index);
                     Ok(())
                 }
+                SnapshotEvent::Received { from, chunk } => self.receive(from, *chunk),
+                SnapshotEvent::Answered { from, id, answer } => {
+                    self.take_answer(from, id, answer);
+                    Ok(())
+                }
+                SnapshotEvent::Tick => Ok(()),
                 SnapshotEvent::Stop => return false,
             };
-            if let Err(error) = done {
+            if let Err(error) = done.and_then(|()| self.send_due()) {
                 fatal(format_args!("a snapshot could not be read or written: {error}"));
             }
             self.shared.snapshots.store(self.outgoing.len(), Ordering::SeqCst);
@@ -152,181 +125,151 @@ impl SnapshotThread {
 
     // Sending.
 
-    fn begin(&mut self, to: u64, meta: Meta) -> Result<(), DiskError> {
-        if self.outgoing.contains_key(&to) {
-            return Ok(());
+    fn begin(&mut self, to: u64, meta: &Meta, first_index: u64) {
+        let now = self.shared.options.clock.now();
+        if self.outgoing.get(&to).is_some_and(|outgoing| outgoing.is_usable(first_index, now)) {
+            return;
         }
         self.counter += 1;
         let id = self.shared.boot << 32 | self.counter;
-        let meta_bytes = meta.encode();
-        let hash = chain(id, &meta_bytes);
-        let mut outgoing = Outgoing {
-            records: self.shared.records(),
-            revision: meta.revision,
-            position: 0,
-            chunk: Chunk { id, number: 0, meta: meta_bytes, records: Vec::new(), hash: None },
-            hash,
-            sent_at: self.shared.options.clock.now(),
-            answered_at: self.shared.options.clock.now(),
-        };
-        outgoing.fill()?;
         tracing::info!(node = to, index = meta.applied, revision = meta.revision, "sending a snapshot");
-        self.send(to, Body::Snapshot(Box::new(outgoing.chunk.clone())));
-        self.outgoing.insert(to, outgoing);
-        Ok(())
+        self.outgoing.insert(to, Outgoing::new(id, self.shared.records(), meta, now));
     }
 
-    fn go_on(&mut self, to: u64, id: u64, next: u64) -> Result<(), DiskError> {
-        let Some(outgoing) = self.outgoing.get_mut(&to).filter(|outgoing| outgoing.chunk.id == id) else {
-            return Ok(());
-        };
-        if next <= outgoing.chunk.number {
-            // An old answer, or the receiver has lost what it had: then Raft asks again.
-            if next == 0 {
-                self.outgoing.remove(&to);
-            }
-            return Ok(());
-        }
-        if outgoing.chunk.hash.is_some() || next == NOT_NEEDED {
-            self.outgoing.remove(&to);
-            return Ok(());
-        }
-        outgoing.chunk = Chunk { id, number: next, meta: Vec::new(), records: Vec::new(), hash: None };
+    fn take_answer(&mut self, from: u64, id: u64, answer: SnapshotAnswer) {
         let now = self.shared.options.clock.now();
-        (outgoing.sent_at, outgoing.answered_at) = (now, now);
-        outgoing.fill()?;
-        let body = Body::Snapshot(Box::new(outgoing.chunk.clone()));
-        self.send(to, body);
-        Ok(())
+        if self.outgoing.get_mut(&from).is_some_and(|outgoing| !outgoing.take(id, answer, now)) {
+            self.outgoing.remove(&from);
+        }
     }
 
-    fn tick(&mut self) {
+    /// Sends what is due, as far as the pace allows.
+    fn send_due(&mut self) -> Result<(), DiskError> {
         let now = self.shared.options.clock.now();
-        self.outgoing.retain(|_, outgoing| now < outgoing.answered_at + PATIENCE);
-        let mut again = Vec::new();
+        self.outgoing.retain(|_, outgoing| !outgoing.is_given_up(now));
+        let mut due = Vec::new();
         for (to, outgoing) in &mut self.outgoing {
-            if now >= outgoing.sent_at + AGAIN {
-                outgoing.sent_at = now;
-                again.push((*to, Body::Snapshot(Box::new(outgoing.chunk.clone()))));
+            if !self.pace.allows(now) {
+                break;
+            }
+            if let Some(part) = outgoing.due(self.shared.options.snapshot_part_bytes, now)? {
+                self.pace.spend(part.records.len() + part.meta.len(), now);
+                due.push((*to, Body::Snapshot(Box::new(part))));
             }
         }
-        again.into_iter().for_each(|(to, body)| self.send(to, body));
+        due.into_iter().for_each(|(to, body)| self.send(to, body));
+        Ok(())
     }
 
     // Receiving.
 
     fn receive(&mut self, from: u64, chunk: Chunk) -> Result<(), DiskError> {
-        let known =
-            self.incoming.as_ref().is_some_and(|incoming| (incoming.from, incoming.id) == (from, chunk.id));
-        if !known {
-            if chunk.number != 0 {
-                self.send(from, Body::SnapshotAck { id: chunk.id, next: 0 });
-                return Ok(());
+        let id = chunk.id;
+        let answer = match self.take_part(from, &chunk) {
+            Ok(answer) => answer,
+            Err(DiskError::Malformed(error)) => {
+                tracing::warn!(node = from, %error, "a snapshot was dropped");
+                self.forget()?;
+                SnapshotAnswer::NotNeeded
             }
-            let Some(incoming) = self.open(from, &chunk)? else {
-                self.send(from, Body::SnapshotAck { id: chunk.id, next: NOT_NEEDED });
-                return Ok(());
-            };
-            self.incoming = Some(incoming);
-        }
-        let Some(incoming) = &mut self.incoming else { return Ok(()) };
-        if chunk.number == incoming.next {
-            match incoming.take(&chunk) {
-                Ok(Some(built)) => self.shared.owner.push(OwnerEvent::SnapshotBuilt(Box::new(built))),
-                Ok(None) => {}
-                Err(DiskError::Malformed(error)) => {
-                    tracing::warn!(node = from, %error, "a snapshot was dropped");
-                    self.incoming = None;
-                    self.send(from, Body::SnapshotAck { id: chunk.id, next: NOT_NEEDED });
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
+            Err(error) => return Err(error),
+        };
+        self.send(from, Body::SnapshotAnswer { id, answer });
+        Ok(())
+    }
+
+    fn take_part(&mut self, from: u64, chunk: &Chunk) -> Result<SnapshotAnswer, DiskError> {
+        if self.incoming.as_ref().is_none_or(|incoming| !incoming.is(from, chunk.id)) {
+            if let Some(reached) = self.resume(from, chunk.id)? {
+                return Ok(SnapshotAnswer::ResumesAt(reached));
             }
+            if chunk.after != 0 {
+                return Ok(SnapshotAnswer::ResumesAt(0));
+            }
+            let meta = Meta::decode(&chunk.meta)?;
+            if !self.needs(&meta) {
+                return Ok(SnapshotAnswer::NotNeeded);
+            }
+            self.forget()?;
+            self.incoming = Some(Incoming::begin(&*self.engine, &self.states, from, chunk, meta)?);
         }
-        if let Some(incoming) = &self.incoming {
-            self.send(from, Body::SnapshotAck { id: chunk.id, next: incoming.next });
+        let Some(incoming) = &mut self.incoming else { return Ok(SnapshotAnswer::NotNeeded) };
+        if !incoming.is_built()
+            && chunk.after == incoming.reached()
+            && let Some(built) = incoming.take(chunk)?
+        {
+            self.shared.owner.push(OwnerEvent::SnapshotBuilt(Box::new(built)));
+        }
+        Ok(match incoming.is_built() {
+            true => SnapshotAnswer::Whole,
+            false => SnapshotAnswer::Has(incoming.reached()),
+        })
+    }
+
+    /// Goes on with a snapshot that an earlier process has begun to receive; gives how far it is.
+    fn resume(&mut self, from: u64, id: u64) -> Result<Option<Revision>, DiskError> {
+        let own = format!("-{from:x}-{id:x}");
+        let Some(at) = self.beginnings.iter().position(|directory| directory.ends_with(&own)) else {
+            return Ok(None);
+        };
+        let directory = self.beginnings.remove(at);
+        let resumed = match Incoming::resume(&*self.engine, &self.states, from, id, &directory) {
+            Ok(resumed) => resumed.filter(|incoming| self.needs(incoming.meta())),
+            // What cannot be read is sent again.
+            Err(error) => {
+                tracing::warn!(%error, "the beginning of a snapshot cannot be used");
+                None
+            }
+        };
+        let Some(incoming) = resumed else {
+            self.engine.remove_state(&self.states.join(&directory))?;
+            return Ok(None);
+        };
+        self.forget()?;
+        let reached = incoming.reached();
+        tracing::info!(node = from, revision = reached, "going on with a snapshot");
+        self.shared.figures.snapshots_resumed.fetch_add(1, Ordering::Relaxed);
+        self.incoming = Some(incoming);
+        Ok(Some(reached))
+    }
+
+    /// Drops what was received, unless it is a state by now, and what earlier processes left.
+    fn forget(&mut self) -> Result<(), DiskError> {
+        let dropped = self.incoming.take().filter(|incoming| !incoming.is_built());
+        self.beginnings.extend(dropped.map(|incoming| incoming.directory().to_owned()));
+        for directory in self.beginnings.drain(..) {
+            self.engine.remove_state(&self.states.join(directory))?;
         }
         Ok(())
     }
 
-    fn open(&self, from: u64, chunk: &Chunk) -> Result<Option<Incoming>, DiskError> {
-        let Ok(mut meta) = Meta::decode(&chunk.meta) else { return Ok(None) };
+    /// Whether a state would bring this node forward.
+    fn needs(&self, meta: &Meta) -> bool {
+        if meta.cluster_level > LEVEL_SUPPORTED {
+            tracing::error!(
+                level = meta.cluster_level,
+                known = LEVEL_SUPPORTED,
+                "the cluster uses formats that this release does not know: start a newer one"
+            );
+            return false;
+        }
         let replaces_wrong = self.shared.out_of_service.load(Ordering::SeqCst);
         let reached = self.shared.applied.reached();
         if meta.applied < reached || (meta.applied == reached && !replaces_wrong) {
             self.shared.owner.push(OwnerEvent::SnapshotNotNeeded(meta.applied, meta.term));
-            return Ok(None);
+            return false;
         }
-        if planted(Bug::SnapshotLosesSessions) {
-            meta.sessions = Default::default();
-        }
-        let directory = format!("{}-{from:x}-{:x}", meta.applied, chunk.id);
-        let path = self.states.join(&directory);
-        self.engine.remove_state(&path)?;
-        let records = self.engine.open_state(&path)?;
-        let hash = chain(chunk.id, &chunk.meta);
-        Ok(Some(Incoming { from, id: chunk.id, next: 0, directory, records, meta, hash, built: false }))
+        true
     }
 }
 
-impl Outgoing {
-    /// Fills the chunk with the next records.
-    fn fill(&mut self) -> Result<(), DiskError> {
-        let Outgoing { records, revision, position, chunk, .. } = self;
-        let mut full = false;
-        records.visit(*position, *revision, &mut |at, value| {
-            put_varint(&mut chunk.records, at);
-            put_bytes(&mut chunk.records, value);
-            *position = at;
-            full = chunk.records.len() >= CHUNK_BYTES;
-            Ok(if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        self.hash = chain(self.hash, &chunk.records);
-        if !full {
-            chunk.hash = Some(self.hash);
-        }
-        Ok(())
-    }
+/// The hash with which a snapshot begins.
+fn hash_of_meta(id: u64, meta: &[u8]) -> u64 {
+    hash_of_record(mix(id), 0, meta)
 }
 
-impl Incoming {
-    /// Writes a chunk; after the last one gives the whole.
-    fn take(&mut self, chunk: &Chunk) -> Result<Option<Built>, DiskError> {
-        let mut write = StateWrite { meta: self.meta.encode(), ..StateWrite::default() };
-        let mut reader = Reader::new(&chunk.records);
-        while !reader.is_empty() {
-            let revision = reader.varint()?;
-            let value = reader.bytes()?;
-            write.records.push_with(revision, |buffer| buffer.extend_from_slice(value));
-            write.revision = revision;
-        }
-        self.hash = chain(self.hash, &chunk.records);
-        self.records.write(&write)?;
-        self.next += 1;
-        let Some(hash) = chunk.hash.filter(|_| !self.built) else { return Ok(None) };
-        if hash != self.hash {
-            return Err(Malformed("snapshot hash").into());
-        }
-        self.built = true;
-        self.records.begin_flush()?;
-        self.records.finish_flush()?;
-        let machine = replay(&*self.records, self.meta.clone())?;
-        let (directory, records) = (self.directory.clone(), self.records.clone());
-        Ok(Some(Built { directory, records, machine }))
-    }
-}
-
-/// Builds the state from its records, which checks their chain.
-fn replay(records: &dyn StateStore, meta: Meta) -> Result<Machine, DiskError> {
-    let mut machine = Machine::new(meta);
-    records.visit(0, u64::MAX - 1, &mut |revision, value| {
-        machine.replay(Record::decode(revision, value)?)?;
-        Ok(ControlFlow::Continue(()))
-    })?;
-    machine.replayed();
-    Ok(machine)
-}
-
-fn chain(previous: u64, bytes: &[u8]) -> u64 {
-    mix(mix(previous ^ u64::from(crc32fast::hash(bytes))) ^ bytes.len() as u64)
+/// The hash of a snapshot up to a record, given that before it: how it was cut into parts does not matter.
+fn hash_of_record(before: u64, revision: Revision, value: &[u8]) -> u64 {
+    let content = u64::from(crc32fast::hash(value)) << 32 | (value.len() as u64 & u64::from(u32::MAX));
+    mix(mix(before ^ content) ^ revision)
 }

@@ -34,8 +34,11 @@ pub(crate) enum StateEvent {
     Apply(ApplyBatch),
     /// Give the meta and the records that belong to it.
     Meta(MetaReply),
-    /// Have the state sent to a node.
-    Snapshot(u64),
+    /// Have the state sent to a node; where the log begins that would follow it.
+    Snapshot {
+        to: u64,
+        first_index: u64,
+    },
     /// Go on with a received state.
     Replace(Box<Built>),
     Stop,
@@ -87,12 +90,12 @@ impl StateThread {
                     // A caller that went away needs no answer.
                     let _ = reply.send((self.machine.meta.clone(), self.records.clone()));
                 }
-                StateEvent::Snapshot(to) => {
+                StateEvent::Snapshot { to, first_index } => {
                     self.apply_all(&mut batch);
                     let meta = Box::new(self.machine.meta.clone());
                     // Garbage waits from the moment that the meta names, until the snapshot thread has taken over.
                     self.shared.saving.fetch_add(1, Ordering::SeqCst);
-                    self.snapshots.push(SnapshotEvent::Send { to, meta });
+                    self.snapshots.push(SnapshotEvent::Send { to, meta, first_index });
                 }
                 StateEvent::Replace(built) => {
                     self.apply_all(&mut batch);
@@ -216,7 +219,8 @@ impl StateThread {
             shared.owner_waits_for.store(NEVER, Ordering::SeqCst);
             shared.owner.push(OwnerEvent::Applied);
         }
-        Wake::send(wakers, &self.wake);
+        let lost = planted(Bug::LostWake) && revision.is_multiple_of(16);
+        Wake::send(if lost { Vec::new() } else { wakers }, &self.wake);
     }
 
     fn record(&mut self, changes: &[Change]) {

@@ -47,7 +47,8 @@ impl World {
             let is_wrong = |host: &usize| {
                 self.hosts[*host].running.as_ref().is_some_and(|running| running.is_out_of_service())
             };
-            let all_right = self.lost.is_none() && !members.iter().any(is_wrong);
+            let orphan = self.leader().and_then(|(_, members)| self.orphan(&members));
+            let all_right = self.lost.is_none() && orphan.is_none() && !members.iter().any(is_wrong);
             rounds = if acknowledged && read && all_right { rounds + 1 } else { 0 };
             if self.now - began > HEALING {
                 return Err(Failure::new("progress after healing", self.describe_nodes()));
@@ -93,6 +94,12 @@ impl World {
 
     /// A node that does not lead must be able to have leadership handed over, and know how every member stands.
     pub(super) fn ask_from_a_follower(&mut self) -> Result<(), Failure> {
+        let voters = self.leader().map_or(0, |(_, members)| {
+            members.iter().filter(|member| member.role == MemberRole::Voter).count()
+        });
+        if voters < 2 {
+            return Ok(());
+        }
         let flag = Flag::raised();
         let began = self.now;
         loop {
@@ -179,15 +186,12 @@ impl World {
         for index in 0..self.clients.len() {
             self.finish_call(index, None);
         }
-        self.clients.clear();
-        for index in 0..self.watchers.len() {
-            self.watchers[index].leave(&mut self.history);
-        }
-        self.watchers.clear();
-        self.due.retain(|_, event| !matches!(event, Event::Client(_) | Event::Watcher(_)));
+        self.retired = std::mem::take(&mut self.clients);
+        self.due.retain(|_, event| !matches!(event, Event::Client(_)));
         self.probe()?;
         self.ask_from_a_follower()?;
         self.settle()?;
+        self.catch_up_watchers()?;
         self.compare()?;
         for host in 0..self.hosts.len() {
             self.end_process(host, Loss::Power);
@@ -195,6 +199,36 @@ impl World {
         }
         self.settle()?;
         self.compare()
+    }
+
+    /// Every watcher must come to the end of the history, and wake up for that.
+    fn catch_up_watchers(&mut self) -> Result<(), Failure> {
+        let members = self.member_hosts();
+        for index in 0..self.watchers.len() {
+            let away = !members.contains(&self.watchers[index].node);
+            let watcher = &mut self.watchers[index];
+            watcher.pace = 100;
+            if away {
+                watcher.leave(&mut self.history);
+                watcher.node = members.first().copied().unwrap_or(0);
+                watcher.flag.raise();
+            }
+        }
+        self.wake_all();
+        let (began, newest) = (self.now, self.truth.newest());
+        while self.watchers.iter().any(|watcher| watcher.reached().is_none_or(|reached| reached < newest)) {
+            self.run_for(10 * MILLISECOND)?;
+            if self.now - began > HEALING {
+                let reached: Vec<_> = self.watchers.iter().map(Watcher::reached).collect();
+                let what = format!("watchers reached {reached:?}, but {newest} was recorded");
+                return Err(Failure::new("watchers catch up", what));
+            }
+        }
+        for watcher in &mut self.watchers {
+            watcher.leave(&mut self.history);
+        }
+        self.due.retain(|_, event| !matches!(event, Event::Watcher(_)));
+        Ok(())
     }
 
     /// Waits until all nodes have applied the same.

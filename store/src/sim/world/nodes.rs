@@ -76,7 +76,10 @@ impl World {
         state.leads = None;
         (state.stalled_until, state.waits_since) = (0, None);
         state.distrusted = state.running.as_ref().is_some_and(Running::has_distrusted);
-        self.snapshots += state.running.take().map_or(0, |running| running.snapshots());
+        if let Some(running) = state.running.take() {
+            self.snapshots += running.snapshots();
+            self.resumed += running.resumed();
+        }
     }
 
     pub(super) fn disconnect(&mut self, host: usize) {

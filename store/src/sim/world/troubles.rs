@@ -325,10 +325,21 @@ impl World {
         created
     }
 
+    /// A member that is no host any more: it lost its disk just as it was taken in.
+    pub(super) fn orphan(&self, members: &[Member]) -> Option<u64> {
+        let is_host = |node| self.hosts.iter().any(|host| host.identity.node == node);
+        members.iter().map(|member| member.node).find(|node| !is_host(*node))
+    }
+
     /// Takes the next step towards replacing the member that was lost.
     pub(super) fn replace_lost(&mut self) {
-        let Some((old, host)) = self.lost else { return };
         let Some((leader, members)) = self.leader() else { return };
+        let Some((old, host)) = self.lost else {
+            if let Some(node) = self.orphan(&members).filter(|_| self.healing) {
+                self.ask(leader, Wish::Change(MemberChange::Remove { node }));
+            }
+            return;
+        };
         let new = self.hosts[host].identity.node;
         let role_of = |node| members.iter().find(|member| member.node == node).map(|member| member.role);
         let change = match (role_of(old), role_of(new)) {

@@ -17,7 +17,8 @@ impl Owner {
             let asked = self.asked.get(&to).is_some_and(|tick| self.ticks < tick + SNAPSHOT_TICKS);
             if !asked {
                 self.asked.insert(to, self.ticks);
-                self.state.push(StateEvent::Snapshot(to));
+                let first_index = self.core.first_index();
+                self.state.push(StateEvent::Snapshot { to, first_index });
             }
         }
     }
@@ -38,7 +39,8 @@ impl Owner {
     pub(super) fn state_wanted(&mut self, by: u64) {
         let is_member = self.core.reach().iter().any(|reach| reach.node == by);
         if self.core.leads_its_term() && is_member {
-            self.state.push(StateEvent::Snapshot(by));
+            let first_index = self.core.first_index();
+            self.state.push(StateEvent::Snapshot { to: by, first_index });
         }
     }
 
