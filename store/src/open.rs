@@ -231,3 +231,6 @@ fn raise_boot(log: &mut dyn LogStore, known: &BTreeMap<u64, String>) -> Result<u
     log.write(&LogWrite { named, ..LogWrite::default() }, true)?;
     Ok(boot)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pintle_store::{
     Compare, FRAME_HEADER_LENGTH, Founding, FrameHeader, Interest, Key, MemberChange, MemberError,
-    MemberRole, NewValue, Op, Options, Outcome, PeerFrame, Peers, Prefix, Store, Txn,
+    MemberRole, NewValue, Op, Options, Outcome, PeerFrame, PeerRefusal, Peers, Prefix, Store, Txn,
 };
 use smallvec::smallvec;
 use tempfile::TempDir;
@@ -45,7 +45,9 @@ fn carry(frames: &Receiver<Vec<u8>>, stores: &Mutex<BTreeMap<u64, Store>>) {
         let frame = PeerFrame::decode(header, body).expect("a good body");
         let store = stores.lock().expect("no panic").get(&frame.to()).cloned();
         if let Some(store) = store {
-            store.receive(frame).expect("it is for this node");
+            let taken = store.receive(frame);
+            let fits = matches!(taken, Ok(()) | Err(PeerRefusal::Removed(_)));
+            assert!(fits, "it is for this node: {taken:?}");
         }
     }
 }
@@ -219,11 +221,18 @@ async fn a_cluster_grows_from_one_node_and_replaces_a_member() {
     assert_eq!(last.hand_over(Some(13)).await, Ok(13));
     last.change_members(MemberChange::Remove { node: 11 }).await.expect("removed");
     assert_eq!(voters(&last), [13, 14]);
-    last.change_members(add(11)).await.expect("a learner");
-    last.change_members(MemberChange::Promote { node: 11, replaces: None }).await.expect("a voter");
-    // The first node may go: the others hold everything.
-    drop(first);
+    // The first node may go: the others hold everything, and its id is never used again, whoever starts anew.
+    drop((first, last));
     cluster.close(11).shutdown().await;
+    for node in [13, 14] {
+        cluster.close(node).shutdown().await;
+    }
+    [13, 14].into_iter().for_each(|node| cluster.open(node));
+    for removed in [11, 12] {
+        let back = cluster.store(13).change_members(add(removed)).await;
+        assert_eq!(back, Err(MemberError::WasRemoved(removed)));
+    }
+    assert_eq!(cluster.store(14).removed_members(), [11, 12]);
     assert!(matches!(cluster.store(14).txn(create("after")).await, Outcome::Applied { first: 3, .. }));
 }
 
@@ -320,8 +329,8 @@ async fn frames_of_another_cluster_or_for_another_node_are_refused() {
     let (header, body) = bytes.split_first_chunk().expect("a header");
     let frame = PeerFrame::decode(FrameHeader::decode(header).expect("a header"), body).expect("a body");
     let stranger = open(CLUSTER + 1, frame.to(), "stranger").expect("opens");
-    assert_eq!(stranger.receive(frame.clone()), Err(pintle_store::PeerRefusal::OtherCluster(CLUSTER)));
+    assert_eq!(stranger.receive(frame.clone()), Err(PeerRefusal::OtherCluster(CLUSTER)));
     let third = VOTERS.into_iter().find(|node| ![11, frame.to()].contains(node)).expect("a third");
     let wrong = open(CLUSTER, third, "wrong").expect("opens");
-    assert_eq!(wrong.receive(frame.clone()), Err(pintle_store::PeerRefusal::OtherNode(frame.to())));
+    assert_eq!(wrong.receive(frame.clone()), Err(PeerRefusal::OtherNode(frame.to())));
 }

@@ -119,7 +119,7 @@ impl FrameHeader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peers::Chunk;
+    use crate::peers::{Chunk, SnapshotAnswer};
     use raft::eraftpb::{Entry, Message};
 
     fn frame(body: Body) -> PeerFrame {
@@ -134,12 +134,12 @@ mod tests {
             frame(Body::Forward(vec![b"a".to_vec(), Vec::new()])),
             frame(Body::Snapshot(Box::new(Chunk {
                 id: 9,
-                number: 3,
+                after: 3,
                 meta: b"m".to_vec(),
                 records: b"records".to_vec(),
                 hash: Some(77),
             }))),
-            frame(Body::SnapshotAck { id: 9, next: 4 }),
+            frame(Body::SnapshotAnswer { id: 9, answer: SnapshotAnswer::ResumesAt(4) }),
         ]
     }
 

@@ -103,6 +103,8 @@ pub(crate) struct Core<T> {
     awaits_state: bool,
     /// The newest entry that was handed out for applying.
     handed_out: u64,
+    /// The newest change of membership that was handed out for applying.
+    members_changed_at: u64,
     /// Buffers of batches that were written.
     spare: Vec<Values>,
 }
@@ -140,6 +142,7 @@ impl<T> Core<T> {
             applied: options.applied,
             awaits_state: options.awaits_state,
             handed_out: options.applied,
+            members_changed_at: 0,
             spare: Vec::new(),
         };
         core.set_election_timeout();
@@ -202,6 +205,11 @@ impl<T> Core<T> {
     /// Whether a change of membership is under way.
     pub(crate) fn is_changing_members(&self) -> bool {
         self.raw.raft.has_pending_conf() || !self.conf_state().voters_outgoing.is_empty()
+    }
+
+    /// The log index of the newest change of membership that was handed out for applying.
+    pub(crate) fn members_changed_at(&self) -> u64 {
+        self.members_changed_at
     }
 
     /// Asks for a change of membership.
@@ -540,6 +548,9 @@ impl<T> Core<T> {
             }
         };
         let conf = conf.map(|(conf, context)| (sorted(conf), context));
+        if conf.is_some() {
+            self.members_changed_at = entry.index;
+        }
         if let Some((conf, _)) = &conf
             && self.role() == Role::Leader
             && !is_member(conf, self.raw.raft.id)

@@ -33,8 +33,9 @@ pub(crate) struct Tail {
     held: bool,
 }
 
-/// How much more may be kept while snapshots are on their way.
-const HELD_FACTOR: usize = 4;
+/// How much more may be kept while snapshots are on their way: what is written meanwhile must follow them, or their
+/// receivers never catch up. At the default sizes that is 16 MiB a second for each GiB of state.
+const HELD_FACTOR: usize = 16;
 /// Memory of one entry beside its data, rounded.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 

@@ -185,9 +185,14 @@ impl Plan {
             _ => return plan,
         };
         plan.faults = faults.to_vec();
+        plan.flush_entries = 20;
+        plan.tail_bytes = 2_000;
         if bug == Bug::ResumeLosesPart {
             (plan.spares, plan.fault_interval) = (2, SECOND / 5);
-            (plan.snapshot_rate, plan.snapshot_part) = (60_000, 200);
+            (plan.snapshot_rate, plan.snapshot_part, plan.tail_bytes) = (60_000, 200, 20_000);
+        }
+        if bug == Bug::ReusedBoot {
+            (plan.think, plan.fault_interval) = (2_000, SECOND);
         }
         if bug == Bug::ForgottenRemoval {
             (plan.spares, plan.fault_interval) = (2, SECOND / 5);
@@ -198,8 +203,6 @@ impl Plan {
         if bug == Bug::PatientDisk {
             (plan.length, plan.fault_interval) = (50 * SECOND, 5 * SECOND);
         }
-        plan.flush_entries = 20;
-        plan.tail_bytes = 2_000;
         plan
     }
 }

@@ -31,3 +31,19 @@ fn planted_bugs_are_noticed() {
         assert!(noticed, "{bug:?} passed {RUNS_MAX} runs");
     }
 }
+
+#[test]
+fn interrupted_snapshots_are_gone_on_with() {
+    let verdicts = (0..6).map(|seed| run(&Plan::aimed_at(Bug::ResumeLosesPart, seed), None));
+    let verdicts: Vec<Verdict> = verdicts.collect();
+    assert!(verdicts.iter().all(|verdict| verdict.failure.is_none()), "{verdicts:?}");
+    assert!(verdicts.iter().any(|verdict| verdict.figures.resumed > 0), "no snapshot was interrupted");
+}
+
+#[test]
+fn clusters_are_restored_twice_from_one_backup() {
+    let verdicts = (0..3).map(|seed| run(&Plan::aimed_at(Bug::SecondRestore, seed), None));
+    for verdict in verdicts {
+        assert_eq!((verdict.failure, verdict.figures.restores), (None, 2));
+    }
+}

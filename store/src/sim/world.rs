@@ -208,8 +208,8 @@ struct World {
     resumed: u64,
     /// The backup that is restored afterwards.
     saved: Option<Saved>,
-    /// Clients that have nothing to do any more; those of a restored cluster.
-    retired: Vec<Client>,
+    /// Clients and watchers that have nothing to do any more; those of a restored cluster.
+    retired: (Vec<Client>, Vec<Watcher>),
 }
 
 impl World {
@@ -273,7 +273,7 @@ impl World {
             snapshots: 0,
             resumed: 0,
             saved: None,
-            retired: Vec::new(),
+            retired: (Vec::new(), Vec::new()),
             plan,
         }
     }

@@ -39,7 +39,7 @@ const FORWARD_BYTES_MAX: usize = 1 << 20;
 /// How often requests that nobody can answer any more are looked for, in ticks.
 const SWEEP_TICKS: u64 = 10;
 /// How often the cluster level is looked at, in ticks.
-const LEVEL_TICKS: u64 = 10;
+const LEVEL_TICKS: u64 = 50;
 /// How often a snapshot is asked for again, in ticks.
 const SNAPSHOT_TICKS: u64 = 20;
 /// Of how many ticks a node that is alone makes one: nobody waits for its heartbeats, and idle it shall cost nothing.
@@ -84,8 +84,6 @@ pub(crate) struct Owner {
     marked: (Duration, u64),
     /// For how long the log thread has not come back, not counting pauses of the whole process.
     stalled: Duration,
-    /// The cluster level that was last proposed here.
-    proposed_level: u64,
     /// When leadership was last offered because of the disk.
     offered_at: Duration,
     /// When this node last said how it stands, or called the roll.
@@ -167,7 +165,6 @@ impl Owner {
             heard: BTreeMap::new(),
             persisting_since: None,
             stalled: Duration::ZERO,
-            proposed_level: 0,
             offered_at: Duration::ZERO,
             marked: (Duration::ZERO, 0),
             told_at: Duration::ZERO,

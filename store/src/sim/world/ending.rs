@@ -186,7 +186,7 @@ impl World {
         for index in 0..self.clients.len() {
             self.finish_call(index, None);
         }
-        self.retired = std::mem::take(&mut self.clients);
+        self.retired.0 = std::mem::take(&mut self.clients);
         self.due.retain(|_, event| !matches!(event, Event::Client(_)));
         self.probe()?;
         self.ask_from_a_follower()?;
@@ -219,14 +219,17 @@ impl World {
         while self.watchers.iter().any(|watcher| watcher.reached().is_none_or(|reached| reached < newest)) {
             self.run_for(10 * MILLISECOND)?;
             if self.now - began > HEALING {
-                let reached: Vec<_> = self.watchers.iter().map(Watcher::reached).collect();
-                let what = format!("watchers reached {reached:?}, but {newest} was recorded");
+                let reached: Vec<_> =
+                    self.watchers.iter().map(|watcher| (watcher.node, watcher.reached())).collect();
+                let nodes = self.describe_nodes();
+                let what = format!("watchers reached {reached:?}, but {newest} was recorded: {nodes}");
                 return Err(Failure::new("watchers catch up", what));
             }
         }
         for watcher in &mut self.watchers {
             watcher.leave(&mut self.history);
         }
+        self.retired.1 = std::mem::take(&mut self.watchers);
         self.due.retain(|_, event| !matches!(event, Event::Watcher(_)));
         Ok(())
     }

@@ -65,9 +65,8 @@ impl World {
         next.history.known = self.history.known.max(self.truth.newest());
         next.history.base = next.history.known + 1;
         next.saved = self.saved.take();
-        next.clients = std::mem::take(&mut self.retired);
+        (next.clients, next.watchers) = std::mem::take(&mut self.retired);
         next.clients.iter_mut().for_each(|client| client.node = 0);
-        next.watchers = std::mem::take(&mut self.watchers);
         next.watchers.iter_mut().for_each(|watcher| watcher.node = 0);
         next
     }

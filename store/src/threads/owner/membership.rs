@@ -140,8 +140,8 @@ impl Owner {
     fn begin_member_change(&mut self, change: &MemberChange) -> Result<(), MemberError> {
         let own = self.shared.identity.node;
         let conf = self.core.conf_state();
-        if self.shared.applied.reached() < self.core.commit() {
-            // A removal may be among what is not applied yet.
+        if self.shared.applied.reached() < self.core.members_changed_at() {
+            // It may have removed who is to be added now.
             return Err(MemberError::Busy);
         }
         let removed = self.shared.members.borrow().removed.clone();

@@ -98,7 +98,7 @@ impl Owner {
     }
 
     /// The leader raises the cluster level once every member knows the next one.
-    pub(super) fn propose_level(&mut self) {
+    pub(super) fn propose_level(&self) {
         let current = self.shared.members.borrow().level;
         let roll = self.roll();
         let said = |node: &u64| {
@@ -106,10 +106,9 @@ impl Owner {
             Some(entry.standing?.level)
         };
         let next = next_level(current, nodes_of(&self.core.conf_state()).iter().map(said));
-        if let Some(level) = next.filter(|level| *level != self.proposed_level) {
-            self.proposed_level = level;
+        if let Some(level) = next {
             tracing::info!(level, "raising the cluster level: every member knows it");
-            // Nobody waits for the outcome: if it is lost, the next leader asks again.
+            // Nobody waits for the outcome: what is lost is asked for again.
             let _ = self.shared.propose(Encoded::level(level), None);
         }
     }
