@@ -6,7 +6,7 @@ use super::*;
 const RUNS_MAX: u64 = 8;
 
 /// Bugs that take more runs than a test has time for: the example `simulate` has the table.
-const RARE: [Bug; 4] = [Bug::TornMeta, Bug::ReusedReadContext, Bug::LeaseRead, Bug::HastyRefusal];
+const RARE: [Bug; 2] = [Bug::LeaseRead, Bug::RetrySync];
 
 #[test]
 fn clusters_keep_every_promise() {
