@@ -11,7 +11,7 @@ use pintle_e2e::{
         checker,
         cluster::{Cluster, HOSTS},
         faults::{Fault, Limits},
-        host::Disk,
+        host::{Disk, Host},
         kubectl::Loops,
         namespace::Namespace,
         network::{Network, Port},
@@ -98,4 +98,19 @@ fn generated_configurations_are_what_haproxy_and_keepalived_accept() {
             );
         }
     }
+}
+
+#[test]
+fn systemd_understands_every_line_of_the_unit() {
+    let network = Network::new();
+    let host = Host::new(&network, Port(1), Disk::Large);
+    if !host.shell("command -v systemd-analyze").status.success() {
+        eprintln!("there is no systemd-analyze here, so the unit is not read by systemd");
+        return;
+    }
+    host.ok(
+        "mkdir -p /etc/pintle && touch /etc/pintle/server.env && cp ha/pintle.service /etc/systemd/system",
+    );
+    let said = host.ok("systemd-analyze verify --recursive-errors=no pintle.service 2>&1");
+    assert_eq!(said, "");
 }

@@ -25,7 +25,7 @@ const LIMITS: Limits = Limits { progress: Duration::from_secs(10), healed: HEALE
 /// Attack three servers in network namespaces and judge what clients saw.
 #[derive(Parser)]
 struct Options {
-    /// How many rounds; in each one every fault strikes one host.
+    /// How many rounds; in each one every fault strikes one host, and some strike two at once.
     #[arg(long, default_value_t = 10)]
     rounds: usize,
 
@@ -97,6 +97,10 @@ fn one_round(cluster: &Cluster, options: &Options, round: usize) -> (Verdict, us
         };
         println!("  {}", LIMITS.strike(cluster, &traffic, *fault, host.unwrap_or(0)));
     }
+    let of_two: Vec<Fault> = Fault::OF_TWO.into_iter().filter(wanted).collect();
+    for (number, fault) in of_two.iter().enumerate() {
+        println!("  {}", LIMITS.strike_two(cluster, &traffic, *fault, (round + number) % HOSTS));
+    }
     let verdict = checker::check(&traffic.finish(&cluster.client, cluster.nodes()));
-    (verdict, faults.len())
+    (verdict, faults.len() + of_two.len())
 }
