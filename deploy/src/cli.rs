@@ -74,7 +74,8 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
 
-    /// Range that the cluster IP addresses of Services are taken from.
+    /// Range that the cluster IP addresses of Services are taken from; two with a comma between them, IPv4 and IPv6, for
+    /// dual-stack Services.
     #[arg(long, value_name = "CIDR", default_value = "10.96.0.0/12")]
     pub(crate) service_cidr: String,
 

@@ -27,7 +27,7 @@ pub(crate) enum Error {
     #[error("{path} does not say which server to use: give its address with --server https://HOST:PORT", path = path.display())]
     ServerUnknown { path: PathBuf },
     #[error("{source} (--service-cidr)")]
-    ServiceCidr { source: pintle_apiserver::cluster::NotANetwork },
+    ServiceCidr { source: crate::service_networks::NotNetworks },
     #[error(
         "the objects that every cluster has could not be written ({0}): see the log above, then start again"
     )]

@@ -14,7 +14,6 @@ use std::{
     time::Duration,
 };
 
-use pintle_apiserver::cluster::Network;
 use pintle_certs::{AuthorityHash, Bundle, Token};
 use pintle_store::{Founding, Member, MemberRole, Store};
 use serde::{Deserialize, Serialize};
@@ -27,6 +26,7 @@ use crate::{
     layout,
     node_id::NodeId,
     print::print,
+    service_networks::ServiceNetworks,
     size::Size,
     wire::{self, JoinAnswer, JoinRequest, MemberAddress, MemberRequest, MembersReport},
 };
@@ -71,7 +71,7 @@ impl Joining {
     /// Finds out whether this node is to join, and gets the keys if it has none.
     pub(crate) async fn prepare(
         args: &ServerArgs,
-        service_network: &Network,
+        service_networks: &ServiceNetworks,
         initialised: bool,
         peer_address: Option<&HostPort>,
     ) -> Result<Option<Joining>, Error> {
@@ -93,7 +93,7 @@ impl Joining {
                 match (plan, Seeds::introduce(&args.join, &join).await) {
                     (None, seeds) => {
                         let seeds = seeds?;
-                        let plan = get_keys(args, &join, &seeds, peer_address, service_network).await?;
+                        let plan = get_keys(args, &join, &seeds, peer_address, service_networks).await?;
                         write(&args.data_dir, &file, &plan)?;
                         (plan, Some(seeds))
                     }
@@ -210,7 +210,7 @@ async fn get_keys(
     join: &JoinArgs,
     seeds: &Seeds,
     peer_address: &HostPort,
-    service_network: &Network,
+    service_networks: &ServiceNetworks,
 ) -> Result<Plan, Error> {
     let request = JoinRequest { peer_address: peer_address.to_string() };
     let answer: JoinAnswer =
@@ -220,7 +220,7 @@ async fn get_keys(
     if skew > CLOCK_SKEW_SECONDS_MAX {
         return Err(Error::JoinClock { address: seeds.answering().address.clone(), seconds: skew });
     }
-    if answer.service_cidr != service_network.to_string() {
+    if answer.service_cidr != service_networks.to_string() {
         return Err(Error::JoinServiceCidr { cidr: answer.service_cidr });
     }
     let node = answer.node;

@@ -13,12 +13,7 @@ use std::{
     time::Duration,
 };
 
-use pintle_apiserver::{
-    Server,
-    clock::SystemClock,
-    cluster::{Cluster, Network},
-    http, identity,
-};
+use pintle_apiserver::{Server, clock::SystemClock, cluster::Cluster, http, identity};
 use pintle_certs::{Pki, ServerNames, ServerTls};
 use pintle_store::Store;
 use tokio::{sync::watch, task::JoinSet};
@@ -35,6 +30,7 @@ use crate::{
     node_id::NodeId,
     peer_port::{LatePeers, PeerPort, PeerSocket},
     promotion, removal, service_account,
+    service_networks::ServiceNetworks,
     shutdown::Stop,
 };
 
@@ -72,7 +68,7 @@ pub(crate) fn run(args: &ServerArgs) -> Result<(), Error> {
 }
 
 async fn serve(args: &ServerArgs) -> Result<(), Error> {
-    let service_network: Network =
+    let service_networks: ServiceNetworks =
         args.service_cidr.parse().map_err(|source| Error::ServiceCidr { source })?;
     let mut options = options(args)?;
     let initialised = Store::identity(&options)?.is_some();
@@ -86,7 +82,7 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
     let peer_address = peer_socket.as_ref().map(|socket| socket.address.clone());
     let mut stop = Stop::listen()?;
 
-    let preparing = Joining::prepare(args, &service_network, initialised, peer_address.as_ref());
+    let preparing = Joining::prepare(args, &service_networks, initialised, peer_address.as_ref());
     let Some(joining) = stop.unless(preparing).await.transpose()? else { return Ok(()) };
     let late_peers = Arc::new(LatePeers::default());
     if let Some(address) = &peer_address {
@@ -101,7 +97,7 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
     let data_dir = std::fs::canonicalize(&args.data_dir).unwrap_or_else(|_| args.data_dir.clone());
 
     let advertised = advertised(address, peer_address.as_ref());
-    let names = server_names(args, address, advertised, service_network.address(1))?;
+    let names = server_names(args, address, advertised, service_networks.first().address(1))?;
     let (pki, tls) = Pki::open_or_create(&layout::pki(&data_dir), &names, clock::now())?;
     let (pki, tls) = (Arc::new(pki), Arc::new(tls));
     let url = format!("https://{advertised}");
@@ -119,7 +115,7 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
     let was_removed = Arc::new(AtomicBool::new(false));
     tasks.spawn(renew(pki.clone(), tls.clone(), names, url.clone(), kubeconfig.clone(), peer_port.clone()));
     let cluster = Cluster {
-        service_networks: vec![service_network],
+        service_networks: service_networks.all().to_vec(),
         advertised,
         root_ca: pki.authority_pem().to_owned(),
         client_ca: pki.authority_pem().to_owned(),
@@ -137,7 +133,7 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
         pki: layout::pki(&data_dir),
         authority: pki.authority_pem().to_owned(),
         api_address: advertised.into(),
-        service_cidr: service_network.to_string(),
+        service_cidr: service_networks.to_string(),
     }));
     let server = Arc::new(server);
     if let Some(address) = &peer_address {
