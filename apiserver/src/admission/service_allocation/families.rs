@@ -19,6 +19,7 @@ pub(super) fn complete(service: &mut Map, old: Option<&Map>, cluster: &Cluster) 
     }
     if let Some(old) = old.filter(|old| has_cluster_ip(old)) {
         keep(service, old);
+        downgrade(service, old);
     }
     infer_families(service, &mut errors);
     let headless = service.map("spec").is_some_and(|spec| is_none(spec.list("clusterIPs")));
@@ -70,6 +71,21 @@ fn keep(service: &mut Map, old: &Map) {
     for key in ["ipFamilyPolicy", "ipFamilies"] {
         if let Some(value) = old.at(&["spec", key]) {
             spec.set_default(key, value.clone());
+        }
+    }
+}
+
+/// Who asks for one family instead of two keeps the first, and need not say that the second one goes.
+fn downgrade(service: &mut Map, old: &Map) {
+    let was_dual = [PREFER, REQUIRE].contains(&spec_text(old, "ipFamilyPolicy"));
+    if !was_dual || spec_text(service, "ipFamilyPolicy") != SINGLE {
+        return;
+    }
+    let spec = service.map_mut("spec");
+    for key in ["clusterIPs", "ipFamilies"] {
+        if spec.list(key).len() > 1 {
+            let first: List = spec.list(key).iter().take(1).cloned().collect();
+            spec.set(key, first);
         }
     }
 }

@@ -122,6 +122,26 @@ fn dual_stack_clusters_give_both_families() {
 }
 
 #[test]
+fn a_service_that_wants_one_family_again_keeps_the_first() {
+    let mut fixture = Fixture::bootstrapped();
+    fixture.cluster.service_networks.push("fd00::/108".parse().unwrap());
+    let dual = json!({ "type": "ClusterIP", "ports": [port(80)], "ipFamilyPolicy": "RequireDualStack" });
+    let created = create(&fixture, "s", &dual).unwrap();
+    let addresses: Vec<String> = created
+        .map("spec")
+        .unwrap()
+        .list("clusterIPs")
+        .iter()
+        .filter_map(|address| address.as_str().map(str::to_owned))
+        .collect();
+    let single = update(&fixture, "s", |spec| spec.set("ipFamilyPolicy", "SingleStack")).unwrap();
+    let spec = single.map("spec").unwrap();
+    assert_eq!(spec.list("clusterIPs"), [Node::from(addresses[0].as_str())]);
+    assert_eq!(spec.list("ipFamilies"), [Node::from("IPv4")]);
+    assert_eq!([is_held(&fixture, &addresses[0]), is_held(&fixture, &addresses[1])], [true, false]);
+}
+
+#[test]
 fn node_ports_are_given_kept_and_freed() {
     let fixture = Fixture::bootstrapped();
     let dns = json!({ "name": "udp", "port": 80, "protocol": "UDP" });
