@@ -39,10 +39,22 @@ pub struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// The facts of an object of the storage version.
     pub fn of(kind: &Kind, object: &'a Map) -> Facts<'a> {
+        let fields = kind.selectable.iter().map(|field| (field.value)(object)).collect();
+        Facts::with_fields(fields, kind, object)
+    }
+
+    /// As [`Facts::of`], of an object that differs in metadata alone from the one with the facts `stored`: selectable
+    /// fields are not in metadata.
+    pub fn of_changed_metadata(kind: &Kind, object: &'a Map, stored: FactsView<'_>) -> Facts<'a> {
+        let fields = (0..kind.selectable.len()).map(|at| stored.field(at).into()).collect();
+        Facts::with_fields(fields, kind, object)
+    }
+
+    fn with_fields(fields: SmallVec<[EcoString; 8]>, kind: &Kind, object: &'a Map) -> Facts<'a> {
         let metadata = object.metadata();
         Facts {
             labels: metadata.and_then(|it| it.map("labels")).map(Map::entries).unwrap_or_default(),
-            fields: kind.selectable.iter().map(|field| (field.value)(object)).collect(),
+            fields,
             owners: metadata.map(|it| it.list("ownerReferences")).unwrap_or_default(),
             deleting: metadata.is_some_and(|metadata| metadata.contains("deletionTimestamp")),
             expires: kind.expires.and_then(|expires| expires(object)),

@@ -163,7 +163,7 @@ pub enum NameRule {
 pub struct Selectable {
     /// `spec.nodeName`
     pub name: &'static str,
-    /// Its value in an object of the storage version; empty when absent.
+    /// Its value in an object of the storage version; empty when absent. It never follows from metadata.
     pub value: fn(&Map) -> ecow::EcoString,
     /// The store keeps an index by it, and an exact watch is woken by it alone (`spec.nodeName`, event targets).
     pub indexed: bool,

@@ -15,7 +15,7 @@ pub use pintle_store::{
 };
 
 use crate::codec;
-use crate::facts::Facts;
+use crate::facts::{Facts, FactsView};
 use crate::registry::Resource;
 use crate::schema;
 use crate::status::Error;
@@ -74,6 +74,12 @@ pub fn decode(resource: &Resource, entry: &Entry) -> Map {
     decode_bytes(resource, entry.bytes())
 }
 
+/// As [`decode`], for a write: what the write does not look into is not read, and stored again as it is.
+pub fn decode_for_write(resource: &Resource, entry: &Entry) -> Map {
+    codec::json::decode_stored_for_write(entry.bytes(), resource.storage_schema)
+        .expect("stored bytes were encoded by this schema")
+}
+
 /// The tree of stored bytes.
 pub fn decode_bytes(resource: &Resource, bytes: &[u8]) -> Map {
     codec::json::decode_stored(bytes, schema::builtin(), resource.storage_schema)
@@ -82,6 +88,16 @@ pub fn decode_bytes(resource: &Resource, bytes: &[u8]) -> Map {
 
 /// The value to store for an object of the storage version, without its resourceVersion.
 pub fn encode(resource: &Resource, object: &Map) -> NewValue {
+    encode_with(resource, object, &Facts::of(resource.kind, object))
+}
+
+/// As [`encode`], for what differs in metadata alone from what is stored in `entry`.
+pub fn encode_changed_metadata(resource: &Resource, object: &Map, entry: &Entry) -> NewValue {
+    let stored = FactsView::new(entry.facts());
+    encode_with(resource, object, &Facts::of_changed_metadata(resource.kind, object, stored))
+}
+
+fn encode_with(resource: &Resource, object: &Map, facts: &Facts<'_>) -> NewValue {
     let (bytes, splice) = SCRATCH.with_borrow_mut(|scratch| {
         scratch.clear();
         let splice = codec::json::encode_stored(object, schema::builtin(), resource.storage_schema, scratch);
@@ -89,7 +105,6 @@ pub fn encode(resource: &Resource, object: &Map) -> NewValue {
         scratch.shrink_to(SCRATCH_BYTES_MAX);
         (bytes, splice)
     });
-    let facts = Facts::of(resource.kind, object);
     NewValue {
         bytes,
         splice_at: splice.map(|at| at as u32),

@@ -6,8 +6,14 @@
 //! removes nulls and canonicalises leaves (see `tree/json.rs`), and encoding fills in what Go prints.
 
 use std::fmt;
+use std::sync::Arc;
 
 use ecow::{EcoString, EcoVec};
+
+use stored::Stored;
+pub(crate) use stored::Unread;
+
+mod stored;
 
 /// One value. Numbers are `i64` where they fit, else `f64`.
 #[derive(Clone, Debug, Default)]
@@ -54,9 +60,17 @@ pub enum Key {
 }
 
 /// An object: entries in insertion order. Typed maps are printed in the schema's order, others by key.
-#[derive(Clone, Default)]
+///
+/// A struct of a stored object may still be the text that it was stored as; whoever looks into it finds entries.
+#[derive(Clone)]
 pub struct Map {
-    entries: EcoVec<(Key, Node)>,
+    content: Content,
+}
+
+#[derive(Clone)]
+enum Content {
+    Entries(EcoVec<(Key, Node)>),
+    Stored(Arc<Stored>),
 }
 
 impl Key {
@@ -148,51 +162,92 @@ impl Map {
 
     /// An empty map with room for `entries`.
     pub fn with_capacity(entries: usize) -> Map {
-        Map { entries: EcoVec::with_capacity(entries) }
+        Map::from_entries(EcoVec::with_capacity(entries))
     }
 
     /// A map of entries whose keys are known to differ (from a decoder that has checked).
     pub fn from_entries(entries: EcoVec<(Key, Node)>) -> Map {
-        Map { entries }
+        Map { content: Content::Entries(entries) }
+    }
+
+    /// A struct of a stored object that is read when somebody looks into it.
+    pub(crate) fn unread(text: Unread) -> Map {
+        Map { content: Content::Stored(Arc::new(Stored::new(text))) }
+    }
+
+    /// The text that a struct was stored as, as long as nobody has changed it.
+    #[inline]
+    pub(crate) fn stored_text(&self) -> Option<&Unread> {
+        match &self.content {
+            Content::Entries(_) => None,
+            Content::Stored(stored) => Some(stored.text()),
+        }
+    }
+
+    /// Whether it is a struct of a stored object that nobody has changed.
+    #[inline]
+    pub fn is_as_stored(&self) -> bool {
+        self.stored_text().is_some()
+    }
+
+    #[inline]
+    fn all(&self) -> &EcoVec<(Key, Node)> {
+        match &self.content {
+            Content::Entries(entries) => entries,
+            Content::Stored(stored) => stored.entries(),
+        }
+    }
+
+    /// The entries, to be changed: what is stored is no longer the text of this map.
+    #[inline]
+    fn all_mut(&mut self) -> &mut EcoVec<(Key, Node)> {
+        if let Content::Stored(stored) = &self.content {
+            let entries = stored.entries().clone();
+            self.content = Content::Entries(entries);
+        }
+        match &mut self.content {
+            Content::Entries(entries) => entries,
+            Content::Stored(_) => unreachable!("the content was just made entries"),
+        }
     }
 
     /// How many entries it has.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.all().len()
     }
 
-    /// Whether it has no entry.
+    /// Whether it has no entry. What nobody has read yet has some.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.read().is_some_and(EcoVec::is_empty)
     }
 
     /// The entries in their order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Key, &Node)> + ExactSizeIterator {
-        self.entries.iter().map(|(key, node)| (key, node))
+        self.all().iter().map(|(key, node)| (key, node))
     }
 
     /// The entries in their order, values writable.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Key, &mut Node)> {
-        self.entries.make_mut().iter_mut().map(|(key, node)| (&*key, node))
+        self.all_mut().make_mut().iter_mut().map(|(key, node)| (&*key, node))
     }
 
     /// The keys in their order.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.entries.iter().map(|(key, _)| key)
+        self.all().iter().map(|(key, _)| key)
     }
 
     /// The entry at `position`.
     pub fn entry_at(&self, position: usize) -> Option<(&Key, &Node)> {
-        self.entries.get(position).map(|(key, node)| (key, node))
+        self.all().get(position).map(|(key, node)| (key, node))
     }
 
     fn position(&self, key: &str) -> Option<usize> {
-        self.entries.iter().position(|(candidate, _)| candidate.as_str() == key)
+        self.all().iter().position(|(candidate, _)| candidate.as_str() == key)
     }
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        self.entries.iter().find(|(candidate, _)| candidate.as_str() == key).map(|(_, node)| node)
+        self.all().iter().find(|(candidate, _)| candidate.as_str() == key).map(|(_, node)| node)
     }
 
     /// Whether `key` is present.
@@ -203,15 +258,15 @@ impl Map {
     /// The value of `key`, writable.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
         let position = self.position(key)?;
-        self.entries.make_mut().get_mut(position).map(|(_, node)| node)
+        self.all_mut().make_mut().get_mut(position).map(|(_, node)| node)
     }
 
     /// Sets `key`, replacing a value that is there.
     pub fn set(&mut self, key: impl Into<Key>, value: impl Into<Node>) {
         let key = key.into();
         match self.position(&key) {
-            Some(position) => self.entries.make_mut()[position].1 = value.into(),
-            None => self.entries.push((key, value.into())),
+            Some(position) => self.all_mut().make_mut()[position].1 = value.into(),
+            None => self.all_mut().push((key, value.into())),
         }
     }
 
@@ -221,35 +276,35 @@ impl Map {
         if self.contains(&key) {
             return false;
         }
-        self.entries.push((key, value.into()));
+        self.all_mut().push((key, value.into()));
         true
     }
 
     /// Appends an entry that the caller knows to be new (a decoder that has checked for duplicates).
     pub fn push_new(&mut self, key: Key, value: Node) {
-        self.entries.push((key, value));
+        self.all_mut().push((key, value));
     }
 
     /// Removes `key` and answers its value.
     pub fn remove(&mut self, key: &str) -> Option<Node> {
         let position = self.position(key)?;
-        Some(self.entries.remove(position).1)
+        Some(self.all_mut().remove(position).1)
     }
 
     /// Keeps the entries for which `keep` holds.
     pub fn retain(&mut self, mut keep: impl FnMut(&Key, &mut Node) -> bool) {
-        self.entries.retain(|(key, node)| keep(key, node));
+        self.all_mut().retain(|(key, node)| keep(key, node));
     }
 
     /// The entries, in their order, as a slice.
     #[inline]
     pub fn entries(&self) -> &[(Key, Node)] {
-        self.entries.as_slice()
+        self.all().as_slice()
     }
 
     /// Sorts the entries by `order` of their keys.
     pub fn sort_by(&mut self, mut order: impl FnMut(&Key, &Key) -> std::cmp::Ordering) {
-        self.entries.make_mut().sort_by(|a, b| order(&a.0, &b.0));
+        self.all_mut().make_mut().sort_by(|a, b| order(&a.0, &b.0));
     }
 
     /// The map at `key`, made empty when absent or not a map.
@@ -373,10 +428,42 @@ impl Map {
         self.map_at(&["metadata", "labels"])?.get(key)?.as_str()
     }
 
+    /// Whether a field is there and is what `other` has, seen without a look into it.
+    pub fn shares(&self, key: &str, other: &Map) -> bool {
+        self.get(key).zip(other.get(key)).is_some_and(|(own, other)| own.is_shared_with(other))
+    }
+
     /// Whether both are clones of one map that neither has changed: equal without a look at the entries.
     #[inline]
     pub fn is_shared_with(&self, other: &Map) -> bool {
-        self.len() == other.len() && std::ptr::eq(self.entries.as_ptr(), other.entries.as_ptr())
+        if let (Content::Stored(a), Content::Stored(b)) = (&self.content, &other.content)
+            && Arc::ptr_eq(a, b)
+        {
+            return true;
+        }
+        match (self.read(), other.read()) {
+            (Some(a), Some(b)) => a.len() == b.len() && std::ptr::eq(a.as_ptr(), b.as_ptr()),
+            _ => false,
+        }
+    }
+
+    /// The entries, unless nobody has read them yet.
+    #[inline]
+    fn read(&self) -> Option<&EcoVec<(Key, Node)>> {
+        match &self.content {
+            Content::Entries(entries) => Some(entries),
+            Content::Stored(stored) => stored.read(),
+        }
+    }
+
+    fn into_entries(mut self) -> EcoVec<(Key, Node)> {
+        std::mem::take(self.all_mut())
+    }
+}
+
+impl Default for Map {
+    fn default() -> Map {
+        Map::from_entries(EcoVec::new())
     }
 }
 
@@ -389,7 +476,7 @@ impl PartialEq for Map {
         if self.len() != other.len() {
             return false;
         }
-        self.entries.iter().zip(other.entries.iter()).all(|((key, node), (other_key, other_node))| {
+        self.all().iter().zip(other.all().iter()).all(|((key, node), (other_key, other_node))| {
             let other_node = if key == other_key { Some(other_node) } else { other.get(key) };
             other_node == Some(node)
         })
@@ -423,7 +510,7 @@ impl IntoIterator for Map {
     type IntoIter = ecow::vec::IntoIter<(Key, Node)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.entries.into_iter()
+        self.into_entries().into_iter()
     }
 }
 
@@ -435,7 +522,7 @@ impl fmt::Debug for Map {
 
 impl<K: Into<Key>, V: Into<Node>> FromIterator<(K, V)> for Map {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Map {
-        Map { entries: entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect() }
+        Map::from_entries(entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
 }
 

@@ -331,7 +331,11 @@ impl Scope<'_> {
         self.admit(&stage, &mut object, &mut companions)?;
         self.count_generation(&mut object, &old);
         object.metadata_mut().remove("resourceVersion");
-        let value = storage::encode(&resource, &object);
+        let value = if differs_in_metadata_alone(&object, &old) {
+            storage::encode_changed_metadata(&resource, &object, entry)
+        } else {
+            storage::encode(&resource, &object)
+        };
         if companions.ops.is_empty() && storage::same_bytes(entry, &value) {
             return Ok(Intent::Unchanged(entry.clone()));
         }

@@ -187,6 +187,16 @@ fn the_stored_form_reads_back_and_takes_a_version() {
         map.remove("kind");
         map.remove("apiVersion");
         assert_eq!(again, map, "{name}");
+        let stored = bytes::Bytes::from(stored);
+        let for_write = json::decode_stored_for_write(&stored, kind.id).unwrap();
+        for look in [false, true] {
+            let mut unversioned = Vec::new();
+            let place = json::encode_stored(&for_write, schema::builtin(), kind.id, &mut unversioned);
+            assert_eq!(place, Some(at), "{name}");
+            unversioned.splice(at..at, *b"4711");
+            assert_eq!(text(&unversioned), text(&stored), "{name}, looked into: {look}");
+            assert_eq!(for_write, map, "{name}");
+        }
     }
 }
 

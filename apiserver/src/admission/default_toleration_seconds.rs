@@ -16,7 +16,8 @@ impl Plugin for DefaultTolerationSeconds {
 
     fn admit(&self, attributes: &mut Attributes<'_>, pod: &mut Map) -> Result<(), Error> {
         let writes = matches!(attributes.operation, Operation::Create | Operation::Update);
-        if writes && attributes.is_for("pods", "") {
+        let is_stored = attributes.old.is_some_and(|old| pod.shares("spec", old));
+        if writes && !is_stored && attributes.is_for("pods", "") {
             tolerate(pod.map_mut("spec"));
         }
         Ok(())

@@ -55,6 +55,7 @@ impl Plugin for Priority {
 
 /// Clients that do not know the computed fields leave them out when they replace a pod.
 fn keep(old: Option<&Map>, pod: &mut Map) {
+    let old = old.filter(|old| !pod.shares("spec", old));
     let Some(old) = old.and_then(|old| old.map("spec")) else { return };
     let spec = pod.map_mut("spec");
     for key in ["priority", "preemptionPolicy"] {

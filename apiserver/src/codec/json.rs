@@ -4,10 +4,12 @@
 //! prints, byte for byte. The parser is ours because it decodes straight into schema-keyed trees in one pass,
 //! several times faster than through a general one, and because clients compare Go's error texts.
 
+use bytes::Bytes;
+
 use super::context::Context;
 use super::{DecodeError, Findings};
-use crate::schema::{Schema, StructId};
-use crate::tree::{Map, Node};
+use crate::schema::{self, Schema, StructId};
+use crate::tree::{Map, Node, Unread};
 
 mod decode;
 mod encode;
@@ -39,6 +41,26 @@ pub fn decode(
 pub fn decode_stored(input: &[u8], schema: &Schema, id: StructId) -> Result<Map, DecodeError> {
     let text = utf8(input);
     decode::Decoder::new(&text, Context::new(schema, None)).opened_document(id)
+}
+
+/// As [`decode_stored`] by the built-in schema, for a write: larger structs are read when somebody looks into them, and
+/// are encoded by copying their text as long as nobody changes them.
+pub fn decode_stored_for_write(input: &Bytes, id: StructId) -> Result<Map, DecodeError> {
+    match std::str::from_utf8(input) {
+        Ok(text) => decode::Decoder::new(text, Context::new(schema::builtin(), None))
+            .leaving_unread(input)
+            .opened_document(id),
+        Err(_) => decode_stored(input, schema::builtin(), id),
+    }
+}
+
+/// Reads what [`decode_stored_for_write`] left.
+fn read_unread(unread: &Unread) -> Map {
+    let text = utf8(&unread.text);
+    decode::Decoder::new(&text, Context::new(schema::builtin(), None))
+        .leaving_unread(&unread.text)
+        .part(unread.id)
+        .expect("stored bytes were encoded by this schema")
 }
 
 /// Decodes a document of any shape: entries in their order, the last of duplicates.

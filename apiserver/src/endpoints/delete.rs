@@ -49,7 +49,7 @@ impl Scope<'_> {
         options: &DeleteOptions,
         view: &View,
     ) -> Result<Intent, Error> {
-        let old = storage::decode(&self.resource, entry);
+        let old = storage::decode_for_write(&self.resource, entry);
         self.delete_from(entry, old, options, view, Companions::default())
     }
 

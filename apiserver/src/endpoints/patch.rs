@@ -70,7 +70,7 @@ impl Scope<'_> {
         view: &View,
     ) -> Result<Intent, Error> {
         let entry = self.find(view);
-        let old = entry.as_ref().map(|entry| storage::decode(&self.resource, entry));
+        let old = entry.as_ref().map(|entry| storage::decode_for_write(&self.resource, entry));
         let live = old.clone().map(|old| self.served(old));
         match (patch, entry) {
             (Patch::Apply(applied), entry) => {

@@ -34,7 +34,7 @@ impl Scope<'_> {
         let written = self
             .commit(options.dry_run, |scope, view| {
                 let entry = scope.current(view)?;
-                let old = storage::decode(&scope.resource, &entry);
+                let old = storage::decode_for_write(&scope.resource, &entry);
                 if let Some(ScalePatch::Apply(body)) = &patch {
                     return scope.apply_scale(&entry, old, body, view, &options);
                 }

@@ -59,7 +59,7 @@ impl Scope<'_> {
                 .get(&key)
                 .cloned()
                 .ok_or_else(|| Error::not_found(resource.group_resource.as_str(), name))?;
-            let old = storage::decode(&resource, &entry);
+            let old = storage::decode_for_write(&resource, &entry);
             let mut object = old.clone();
             let context = Context { now: &scope.now, user: scope.user };
             change(&mut object, body, &context)?;

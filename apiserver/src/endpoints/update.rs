@@ -44,7 +44,7 @@ impl Scope<'_> {
                 let body = scope.body_of_attempt(&mut body)?;
                 let entry = scope.current(view)?;
                 let endpoint = Endpoint { name, view: Some(rules), owns: true };
-                let old = storage::decode(&scope.resource, &entry);
+                let old = storage::decode_for_write(&scope.resource, &entry);
                 scope.prepare_update(&entry, old, body, endpoint, view, options.dry_run)
             })
             .await?;
@@ -60,7 +60,7 @@ impl Scope<'_> {
     ) -> Result<Intent, Error> {
         match self.find(view) {
             Some(entry) => {
-                let old = storage::decode(&self.resource, &entry);
+                let old = storage::decode_for_write(&self.resource, &entry);
                 self.prepare_update(&entry, old, body, endpoint, view, dry_run)
             }
             None if self.resource.kind.creates_on_update => {

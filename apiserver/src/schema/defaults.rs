@@ -12,6 +12,10 @@ pub fn apply_defaults(map: &mut Map, schema: &Schema, id: StructId) {
 }
 
 fn apply(map: &mut Map, schema: &Schema, this: &Struct) {
+    // What is as it was stored has its defaults.
+    if map.is_as_stored() {
+        return;
+    }
     for at in &this.defaulted {
         let field = &*this.flat[usize::from(*at)].field;
         if let Some(default) = &field.default

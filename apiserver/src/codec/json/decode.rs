@@ -3,18 +3,29 @@
 //! Keeps: entries of a struct are in the schema's order, entries of a map by key; nothing that Go takes for zero
 //! is there. Scratch space is shared by all levels, so each list and map is allocated once, at its size.
 
+use bytes::Bytes;
+
 use super::super::DecodeError;
 use super::super::context::Context;
 use super::super::leaf::{self, Scalar};
 use super::read::Reader;
 use crate::schema::{Struct, StructId, Type};
-use crate::tree::{Key, List, Map, Node};
+use crate::tree::{Key, List, Map, Node, Unread};
+
+/// Structs in shorter texts are read at once. What Go prints of a struct in which nothing is set is shorter, so what is
+/// left unread is surely there.
+pub(super) const UNREAD_BYTES_MIN: usize = 320;
+
+/// Every write looks into it.
+const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 pub(super) struct Decoder<'a> {
     reader: Reader<'a>,
     context: Context<'a>,
     /// The text is what the encoder wrote.
     is_stored: bool,
+    /// The text, when larger structs are left unread.
+    source: Option<&'a Bytes>,
     /// Entries of the structs and maps that are open.
     entries: Vec<(Key, Node)>,
     items: Vec<Node>,
@@ -28,6 +39,7 @@ impl<'a> Decoder<'a> {
             reader: Reader::new(text),
             context,
             is_stored: false,
+            source: None,
             entries: Vec::with_capacity(64),
             items: Vec::with_capacity(32),
         }
@@ -48,6 +60,19 @@ impl<'a> Decoder<'a> {
         self.is_stored = true;
         self.reader.opened();
         let map = self.structure_body(id)?;
+        self.reader.end()?;
+        self.context.finish()?;
+        Ok(map)
+    }
+
+    /// Leaves larger structs unread. `source` is the text, which the encoder wrote by the built-in schema.
+    pub(super) fn leaving_unread(self, source: &'a Bytes) -> Decoder<'a> {
+        Decoder { source: Some(source), is_stored: true, ..self }
+    }
+
+    /// A struct that was left unread.
+    pub(super) fn part(mut self, id: StructId) -> Result<Map> {
+        let map = self.structure(id)?;
         self.reader.end()?;
         self.context.finish()?;
         Ok(map)
@@ -83,7 +108,7 @@ impl<'a> Decoder<'a> {
 
     fn object(&mut self, ty: &Type, levels: usize) -> Result<Option<Node>> {
         match ty {
-            Type::Struct(id) => self.structure(*id).map(|map| Some(Node::Map(map))),
+            Type::Struct(id) => self.unread_or_structure(*id).map(|map| Some(Node::Map(map))),
             Type::Map(value) => self.map(value, levels + 1).map(|map| Some(Node::Map(map))),
             Type::SchemaOr(_, id) => {
                 self.context.lenient += 1;
@@ -114,6 +139,32 @@ impl<'a> Decoder<'a> {
                 Ok(None)
             }
         }
+    }
+
+    #[inline]
+    fn unread_or_structure(&mut self, id: StructId) -> Result<Map> {
+        match self.source {
+            Some(source) if self.context.schema.get(id).name.as_str() != OBJECT_META => {
+                self.unread(id, source)
+            }
+            _ => self.structure(id),
+        }
+    }
+
+    /// A struct that is left unread when its text is long enough.
+    fn unread(&mut self, id: StructId, source: &'a Bytes) -> Result<Map> {
+        let start = self.reader.place();
+        let text = self.reader.stored_text()?;
+        if text.len() >= UNREAD_BYTES_MIN {
+            let text = source.slice_ref(text.as_bytes());
+            return Ok(Map::unread(Unread { text, id, read: super::read_unread }));
+        }
+        self.reader.go_back(start);
+        // Nothing inside is longer.
+        self.source = None;
+        let map = self.structure(id);
+        self.source = Some(source);
+        map
     }
 
     fn structure(&mut self, id: StructId) -> Result<Map> {

@@ -4,7 +4,7 @@
 //! hook left behind; encoding cannot fail.
 
 use super::write;
-use crate::schema::{Field, FlatField, Omit, Schema, SchemaOr, Struct, StructId, Type};
+use crate::schema::{self, Field, FlatField, Omit, Schema, SchemaOr, Struct, StructId, Type};
 use crate::tree::{Key, List, Map, Node};
 
 /// What stands in front of the first field of an encoded object.
@@ -105,6 +105,12 @@ struct Encoder<'a> {
 
 impl<'a> Encoder<'a> {
     fn structure(&mut self, map: &Map, this: &'a Struct) {
+        if let Some(unread) = map.stored_text()
+            && std::ptr::eq(schema::builtin().get(unread.id), this)
+        {
+            self.out.extend_from_slice(&unread.text);
+            return;
+        }
         self.out.push(b'{');
         let mark = self.out.len();
         if !self.fields_in_order(map, this) {

@@ -73,6 +73,16 @@ impl<'a> Reader<'a> {
         if self.depth > DEPTH_MAX { Err(DecodeError::new("exceeded max depth")) } else { Ok(()) }
     }
 
+    /// Where the next token begins or white space before it.
+    pub(in super::super) fn place(&self) -> usize {
+        self.at
+    }
+
+    /// Goes back to a place; brackets that were opened since have been closed.
+    pub(in super::super) fn go_back(&mut self, place: usize) {
+        self.at = place;
+    }
+
     /// Begins inside an object whose bracket is not in the text.
     pub(in super::super) fn opened(&mut self) {
         self.depth += 1;

@@ -305,3 +305,76 @@ fn what_a_live_object_shares_with_a_changed_one_need_not_be_made_typed_again() {
     assert!(again.get("status").unwrap().is_shared_with(live.get("status").unwrap()));
     assert_eq!(again.map("spec").unwrap().maps("containers").next().unwrap().str("image"), "");
 }
+
+/// A pod as it is stored, with a spec and a container that are long enough to be left unread.
+fn stored_pod() -> bytes::Bytes {
+    let words = "word ".repeat(80);
+    let pod_text = format!(
+        r#"{{"metadata":{{"name":"p","annotations":{{"a":"1"}}}},"spec":{{"nodeName":"n","containers":[{{"name":"c",
+        "args":["{words}","<&>\u2028\""],"resources":{{"limits":{{"cpu":"1"}}}}}},{{"name":"d"}}]}}}}"#
+    );
+    let map = decode(pod_text.as_bytes(), schema::builtin(), pod(), None).unwrap();
+    stored(&map)
+}
+
+fn stored(map: &Map) -> bytes::Bytes {
+    let mut out = Vec::new();
+    encode_stored(map, schema::builtin(), pod(), &mut out);
+    out.into()
+}
+
+#[test]
+fn what_a_write_does_not_look_into_is_stored_again_unread() {
+    let text = stored_pod();
+    let map = decode_stored_for_write(&text, pod()).unwrap();
+    assert!(map.map("spec").unwrap().stored_text().is_some());
+    assert!(map.metadata().unwrap().stored_text().is_none());
+    assert_eq!(stored(&map), text);
+    assert_eq!(map, decode_stored(&text, schema::builtin(), pod()).unwrap());
+    // Reading changes nothing.
+    assert!(map.map("spec").unwrap().stored_text().is_some());
+    assert_eq!(stored(&map), text);
+}
+
+#[test]
+fn what_a_write_changes_is_encoded_anew() {
+    let text = stored_pod();
+    let change = |map: &mut Map| {
+        let spec = map.map_mut("spec");
+        spec.set("hostname", "h");
+        let containers = spec.existing_list_mut("containers").unwrap();
+        containers[0].as_map_mut().unwrap().set("image", "i");
+        map.clone()
+    };
+    let mut lazy = decode_stored_for_write(&text, pod()).unwrap();
+    let before = lazy.clone();
+    let mut eager = decode_stored(&text, schema::builtin(), pod()).unwrap();
+    assert_eq!(stored(&change(&mut lazy)), stored(&change(&mut eager)));
+    assert_ne!(stored(&lazy), text);
+    assert_eq!(stored(&before), text);
+    assert!(!lazy.shares("spec", &before) && lazy.shares("metadata", &before));
+}
+
+#[test]
+fn a_struct_in_which_nothing_is_set_is_never_left_unread() {
+    for kind in schema::builtin_kinds() {
+        let mut seen = std::collections::HashSet::new();
+        let mut open = vec![kind.id];
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let mut out = Vec::new();
+            encode(&Map::new(), schema::builtin(), id, &mut out);
+            let this = schema::builtin().get(id);
+            // An object itself is never left unread.
+            assert!(
+                id == kind.id || out.len() < decode::UNREAD_BYTES_MIN,
+                "{} is {} long",
+                this.name,
+                out.len()
+            );
+            open.extend(this.flat.iter().filter_map(|flat| flat.field.ty.struct_id()));
+        }
+    }
+}

@@ -156,7 +156,13 @@ fn grace_period(pod: &Map, requested: Option<i64>) -> i64 {
 }
 
 fn set_defaults(pod: &mut Map) {
+    if let Some(status) = pod.existing_map_mut("status") {
+        status::keep_ips_equal(status);
+    }
     let spec = pod.map_mut("spec");
+    if spec.is_as_stored() {
+        return;
+    }
     defaults::set_spec_defaults(spec);
     if spec.int("terminationGracePeriodSeconds").is_some_and(|seconds| seconds < 0) {
         spec.set("terminationGracePeriodSeconds", 1_i64);
@@ -171,9 +177,6 @@ fn set_defaults(pod: &mut Map) {
         }
     }
     spec.set_default("enableServiceLinks", true);
-    if let Some(status) = pod.existing_map_mut("status") {
-        status::keep_ips_equal(status);
-    }
 }
 
 fn request_what_is_limited(container: &mut Map) {
@@ -213,6 +216,9 @@ fn prepare_for_create(pod: &mut Map, context: &Context<'_>) {
 
 /// A client that does not know pod-level resources does not mean to remove them.
 fn prepare_for_update(pod: &mut Map, old: &Map, _: &Context<'_>) {
+    if pod.shares("spec", old) {
+        return;
+    }
     if let Some(resources) = old.at(&["spec", "resources"]) {
         pod.map_mut("spec").set_default("resources", resources.clone());
     }

@@ -16,6 +16,9 @@ pub(super) fn validate(pod: &Map, old: &Map, errors: &mut FieldErrors) {
     let annotations_of = |object: &Map| object.map_at(&["metadata", "annotations"]).cloned();
     let path = METADATA.child("annotations");
     annotations::validate_update(annotations_of(pod).as_ref(), annotations_of(old).as_ref(), &path, errors);
+    if pod.shares("spec", old) {
+        return;
+    }
     for list in ["containers", "initContainers"] {
         if spec.list(list).len() != old_spec.list(list).len() {
             errors.forbidden(&SPEC.child(list), "pod updates may not add or remove containers");
