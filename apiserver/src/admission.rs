@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::registry::{Registry, Resource};
 use crate::status::Error;
-use crate::storage::{self, Compare, Entry, Key, NewValue, Op, View};
+use crate::storage::{self, Compare, Entry, Key, NewValue, Op, Txn, View};
 use crate::tree::Map;
 use crate::user::User;
 
@@ -177,6 +177,16 @@ pub struct Companions {
 }
 
 impl Companions {
+    /// The transaction that commits them, behind what a request itself compares and writes.
+    pub fn transaction(self, own: Option<(Compare, Op)>, fence: Option<u64>) -> Txn {
+        let (compare, op) = own.unzip();
+        Txn {
+            fence,
+            compares: compare.into_iter().chain(self.compares).collect(),
+            ops: op.into_iter().chain(self.ops).collect(),
+        }
+    }
+
     /// The entry must still be as it was read.
     pub fn unchanged(&mut self, entry: &Entry) {
         self.compares.push(Compare::Modified(entry.key.clone(), entry.modified));

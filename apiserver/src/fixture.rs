@@ -12,7 +12,7 @@ use crate::codec;
 use crate::registry::{Registry, Resource};
 use crate::schema;
 use crate::status::Error;
-use crate::storage::{self, Op, Outcome, Store, Txn, View};
+use crate::storage::{self, Op, Outcome, Store, View};
 use crate::tree::Map;
 use crate::user::User;
 
@@ -100,12 +100,10 @@ impl Fixture {
 
     /// Applies compares and writes, which must hold.
     pub(crate) fn commit(&self, companions: Companions) {
-        let Companions { compares, ops } = companions;
-        if ops.is_empty() {
+        if companions.ops.is_empty() {
             return;
         }
-        let txn = Txn { compares: compares.into(), ops: ops.into(), ..Txn::default() };
-        let outcome = self.runtime.block_on(self.store().txn(txn));
+        let outcome = self.runtime.block_on(self.store().txn(companions.transaction(None, None)));
         assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
     }
 

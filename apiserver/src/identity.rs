@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::pipeline::Server;
 use crate::registry::{Registry, Resource};
-use crate::storage::{self, Entry, Outcome, Revision, Txn, View};
+use crate::storage::{self, Entry, Outcome, Revision, View};
 use crate::time;
 use crate::tree::Map;
 
@@ -69,7 +69,7 @@ pub async fn run_renewal(server: Arc<Server>) {
         }
         let mut companions = Companions::default();
         write_lease(&view, &server.cluster, &*server.clock, life, &mut companions);
-        match server.store.txn(transaction(companions, None)).await {
+        match server.store.txn(companions.transaction(None, None)).await {
             Outcome::Applied { .. } => since_renewal = Duration::ZERO,
             // Somebody else wrote it, or it did not get through; it is looked at again in the next tick.
             outcome => tracing::debug!(?outcome, "the server's lease was not renewed"),
@@ -93,7 +93,7 @@ pub async fn run_list(server: Arc<Server>) {
         if companions.ops.is_empty() {
             continue;
         }
-        match server.store.txn(transaction(companions, Some(leadership.term))).await {
+        match server.store.txn(companions.transaction(None, Some(leadership.term))).await {
             Outcome::Applied { .. } => tracing::info!("the list of API servers has changed"),
             // What lost a race is planned anew in the next tick.
             outcome => tracing::debug!(?outcome, "the list of API servers was not written"),
@@ -124,7 +124,7 @@ pub async fn withdraw(server: &Server) {
         let listed = bootstrap::list_servers(&view, &server.cluster, &*server.clock, &others);
         companions.compares.extend(listed.compares);
         companions.ops.extend(listed.ops);
-        match server.store.txn(transaction(companions, None)).await {
+        match server.store.txn(companions.transaction(None, None)).await {
             Outcome::Failed { .. } => {}
             Outcome::Applied { .. } => return,
             outcome => return tracing::debug!(?outcome, "the server could not withdraw from the list"),
@@ -207,10 +207,6 @@ fn is_alone(server: &Server) -> bool {
 /// How long a Lease lives, and how often it is renewed.
 fn terms(alone: bool) -> (Duration, Duration) {
     if alone { (LIFE_ALONE, RENEWAL_ALONE) } else { (LIFE, RENEWAL) }
-}
-
-fn transaction(Companions { compares, ops }: Companions, fence: Option<u64>) -> Txn {
-    Txn { fence, compares: compares.into(), ops: ops.into() }
 }
 
 fn leases() -> &'static Resource {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::admission::Companions;
 use crate::authorization::{self, Authorizer};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
@@ -24,7 +23,7 @@ use crate::request::{Attributes, Request};
 use crate::scope::Scope;
 use crate::selector::Selection;
 use crate::status::Error;
-use crate::storage::{self, Outcome, Revision, State, Store, Txn, View};
+use crate::storage::{self, Outcome, Revision, State, Store, View};
 use crate::user::User;
 use crate::{bootstrap, expiry, identity, nonresource, reviews, service_account};
 
@@ -101,12 +100,11 @@ impl Server {
     async fn bootstrap(&self) -> Result<(), Error> {
         for _ in 0..BOOTSTRAP_ATTEMPTS_MAX {
             let view = View::new(self.reader().latest().await?);
-            let Companions { compares, ops } = bootstrap::plan(&view, &self.cluster, &*self.clock);
-            if ops.is_empty() {
+            let plan = bootstrap::plan(&view, &self.cluster, &*self.clock);
+            if plan.ops.is_empty() {
                 return Ok(());
             }
-            let txn = Txn { fence: None, compares: compares.into(), ops: ops.into() };
-            match self.store.txn(txn).await {
+            match self.store.txn(plan.transaction(None, None)).await {
                 Outcome::Applied { .. } => return Ok(()),
                 Outcome::Failed { .. } | Outcome::Unknown => {}
                 Outcome::NotProposed(why) => return Err(storage::refused(why)),

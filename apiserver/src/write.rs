@@ -252,7 +252,8 @@ impl Scope<'_> {
             });
         }
         let value = storage::encode(&resource, &object);
-        let txn = transaction(Compare::Absent(key.clone()), Op::Put { key, value }, companions);
+        let own = (Compare::Absent(key.clone()), Op::Put { key, value });
+        let txn = companions.transaction(Some(own), None);
         Ok(Intent::Commit { txn, object, created: true, removed: false, exact: false })
     }
 
@@ -366,7 +367,7 @@ impl Scope<'_> {
         let mut reported = object;
         reported.metadata_mut().set("resourceVersion", entry.modified.to_string());
         Ok(Intent::Commit {
-            txn: transaction(compare, op, companions),
+            txn: companions.transaction(Some((compare, op)), None),
             object: reported,
             created: false,
             removed,
@@ -667,16 +668,6 @@ pub fn spec_finalizers(object: &Map) -> usize {
     object
         .map("spec")
         .map_or(0, |spec| spec.list("finalizers").iter().filter(|item| matches!(item, Node::Str(_))).count())
-}
-
-/// A transaction of the object's own compare and operation, and its companions.
-pub fn transaction(compare: Compare, op: Op, companions: Companions) -> Txn {
-    let mut txn = Txn::default();
-    txn.compares.push(compare);
-    txn.compares.extend(companions.compares);
-    txn.ops.push(op);
-    txn.ops.extend(companions.ops);
-    txn
 }
 
 /// Whether a refusal could be different on a newer state.

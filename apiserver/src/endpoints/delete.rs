@@ -12,7 +12,7 @@ use crate::scope::Scope;
 use crate::status::{Error, Status, StatusDetails};
 use crate::storage::{self, Compare, Entry, Op, View};
 use crate::tree::{List, Map, Node};
-use crate::write::{Intent, Stage, Written, finished, spec_finalizers, transaction};
+use crate::write::{Intent, Stage, Written, finished, spec_finalizers};
 
 /// How many objects of a collection are deleted at once.
 const DELETIONS_AT_ONCE: usize = 64;
@@ -87,10 +87,11 @@ impl Scope<'_> {
             }
             let op = Op::Put { key: entry.key.clone(), value };
             object.metadata_mut().set("resourceVersion", entry.modified.to_string());
-            let txn = transaction(compare, op, companions);
+            let txn = companions.transaction(Some((compare, op)), None);
             return Ok(Intent::Commit { txn, object, created: false, removed: false, exact: false });
         }
-        let txn = transaction(compare, Op::Delete { key: entry.key.clone() }, companions);
+        let own = (compare, Op::Delete { key: entry.key.clone() });
+        let txn = companions.transaction(Some(own), None);
         Ok(Intent::Commit { txn, object: old, created: false, removed: true, exact: false })
     }
 

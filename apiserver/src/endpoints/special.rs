@@ -12,7 +12,7 @@ use crate::scope::Scope;
 use crate::status::{Error, Status};
 use crate::storage::{self, Compare, Op, View};
 use crate::tree::Map;
-use crate::write::{Intent, Stage, transaction};
+use crate::write::{Intent, Stage};
 
 /// A body that changes an object.
 type Change = fn(&mut Map, &Map, &Context<'_>) -> Result<(), Error>;
@@ -76,7 +76,8 @@ impl Scope<'_> {
             scope.admit(&stage, &mut object, &mut companions)?;
             scope.validate_admission(&stage, Some(&object), &mut companions)?;
             let op = Op::Put { key, value: storage::encode(&resource, &object) };
-            let txn = transaction(Compare::Modified(entry.key.clone(), entry.modified), op, companions);
+            let own = (Compare::Modified(entry.key.clone(), entry.modified), op);
+            let txn = companions.transaction(Some(own), None);
             Ok(Intent::Commit { txn, object, created: false, removed: false, exact: false })
         })
         .await?;
