@@ -134,7 +134,11 @@ impl Joining {
                     Ok(()) => print("joining: taken in as a learner, waiting for the state\n"),
                     // The cluster may know this node already, though the token has expired meanwhile.
                     Err(error) if self.resumed && error.is_about_token() => {
-                        tracing::warn!(%error, "waiting for the state anyway");
+                        tracing::warn!(
+                            %error,
+                            "waiting for the state, because the cluster may have taken this node in before; if none \
+                             comes, start it with a new token"
+                        );
                     }
                     Err(error) => return Err(error),
                 }

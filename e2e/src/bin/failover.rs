@@ -55,10 +55,10 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let mut broken = Vec::new();
     let cluster = Cluster::bare([Disk::Large; HOSTS]);
-    cluster.follow(&pintle_e2e::rig::cluster::commands("## Five commands")[..2]);
+    cluster.follow(&pintle_e2e::rig::cluster::commands("## Five commands")[..2], str::to_owned);
     cluster.wait_for("holder of the virtual address", HEALED_MAX, |it| it.holder().is_some());
     let alone = rate(&cluster, &options, "rate-of-one", &mut broken);
-    cluster.follow(&pintle_e2e::rig::cluster::commands("## Five commands")[2..]);
+    cluster.follow(&pintle_e2e::rig::cluster::commands("## Five commands")[2..], str::to_owned);
     cluster.wait_until_healthy(HEALED_MAX);
     let together = rate(&cluster, &options, "rate-of-three", &mut broken);
     println!("writes through the virtual address, {} clients", options.clients);

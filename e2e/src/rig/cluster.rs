@@ -68,13 +68,13 @@ impl Cluster {
     /// The cluster that the page's commands make.
     pub fn of_page(disks: [Disk; HOSTS]) -> Cluster {
         let cluster = Cluster::bare(disks);
-        cluster.follow(&commands("## Five commands"));
+        cluster.follow(&commands("## Five commands"), str::to_owned);
         cluster
     }
 
     /// Types commands of the page, each on its host. Those of the administrator's machine only copy what lies on the
-    /// hosts already.
-    pub fn follow(&self, commands: &[(String, String)]) {
+    /// hosts already. What the line that joins a host becomes when it is pasted is `pasted`'s business.
+    pub fn follow(&self, commands: &[(String, String)], pasted: impl Fn(&str) -> String) {
         let mut join = String::new();
         for (place, command) in commands {
             let Some(host) = place.strip_prefix("host").and_then(|number| number.parse::<usize>().ok())
@@ -85,7 +85,7 @@ impl Cluster {
             if let Some(line) =
                 printed.lines().map(str::trim).find(|line| line.starts_with("pintle server --join"))
             {
-                join = line.to_owned();
+                join = pasted(line);
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    cluster::{self, Cluster, HOSTS},
+    cluster::{self, Cluster, HOSTS, VIRTUAL_ADDRESS},
     network::{drop_from, drop_nothing},
     traffic::Traffic,
 };
@@ -32,11 +32,13 @@ pub enum Fault {
     FullDisk,
     /// The data directory is gone; the host joins again as a new member.
     LostDisk,
+    /// The same, and it joins through the virtual address, behind which it is the server that does not answer.
+    LostDiskJoinsThroughAddress,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 10] = [
+    pub const ALL: [Fault; 11] = [
         Fault::Kill,
         Fault::Restart,
         Fault::Pause,
@@ -47,6 +49,7 @@ impl Fault {
         Fault::Freeze,
         Fault::FullDisk,
         Fault::LostDisk,
+        Fault::LostDiskJoinsThroughAddress,
     ];
 
     /// Those that strike two hosts at once.
@@ -80,7 +83,7 @@ impl Fault {
                 // It fills what is left and fails at the end, which is its purpose.
                 host.shell("cat /dev/zero >/var/lib/pintle/filler");
             }
-            Fault::LostDisk => {
+            Fault::LostDisk | Fault::LostDiskJoinsThroughAddress => {
                 host.ok("systemctl stop pintle && rm -rf /var/lib/pintle/*");
             }
         }
@@ -104,18 +107,34 @@ impl Fault {
             Fault::FullDisk => {
                 host.ok("rm -f /var/lib/pintle/filler");
             }
-            Fault::LostDisk => replace(cluster, number),
+            Fault::LostDisk => replace(cluster, number, None),
+            Fault::LostDiskJoinsThroughAddress => replace(cluster, number, Some(VIRTUAL_ADDRESS)),
         }
     }
 }
 
-/// Follows the page's commands for a host that lost its disk.
-fn replace(cluster: &Cluster, number: usize) {
+/// Follows the page's commands for a host that lost its disk, and has it join through the servers that the printed
+/// command names, or through another address.
+fn replace(cluster: &Cluster, number: usize, through: Option<&str>) {
     let good = (0..HOSTS).find(|other| *other != number).expect("there are three");
     let place = |name: &str| if name == "host3" { number } else { good };
     let commands = cluster::commands("## Replace a host").into_iter();
     let placed = commands.map(|(name, command)| (format!("host{}", place(&name) + 1), command));
-    cluster.follow(&placed.collect::<Vec<_>>());
+    cluster.follow(&placed.collect::<Vec<_>>(), |command| match through {
+        None => command.to_owned(),
+        Some(address) => joining_through(address, command),
+    });
+}
+
+/// The printed command with another address to join through.
+fn joining_through(address: &str, command: &str) -> String {
+    let mut words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+    if let Some(flag) = words.iter().position(|word| word == "--join")
+        && let Some(addresses) = words.get_mut(flag + 1)
+    {
+        *addresses = format!("{address}:6443");
+    }
+    words.join(" ")
 }
 
 impl fmt::Display for Fault {
@@ -131,6 +150,7 @@ impl fmt::Display for Fault {
             Fault::Freeze => "machine hangs",
             Fault::FullDisk => "disk full",
             Fault::LostDisk => "disk lost, joins again",
+            Fault::LostDiskJoinsThroughAddress => "disk lost, joins again through the address",
         })
     }
 }
