@@ -130,7 +130,7 @@ impl Plan {
             tick: [10_000, 50_000][random.within(0..2) as usize],
             request_timeout: [SECOND / 2, 5 * SECOND][random.within(0..2) as usize],
             snapshot_rate: [60_000, 1 << 20, 64 << 20][random.within(0..3) as usize],
-            snapshot_part: [200, 5_000, 512 << 10][random.within(0..3) as usize],
+            snapshot_part: [2_000, 10_000, 512 << 10][random.within(0..3) as usize],
             restores: if random.chance(25) { random.within(1..3) } else { 0 },
         }
     }
