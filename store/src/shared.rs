@@ -177,6 +177,8 @@ pub(crate) struct Figures {
     pub(crate) disk_full: AtomicBool,
     /// Whether batches of the log wait in memory for room on the disk.
     pub(crate) log_held: AtomicBool,
+    /// How often the log thread has looked for room.
+    pub(crate) log_rounds: AtomicU64,
     /// Whether it lacks the room for anything large.
     pub(crate) room_scarce: AtomicBool,
 }

@@ -134,6 +134,7 @@ impl LogThread {
             (erase_through, addresses) = (None, None);
         }
         self.shared.figures.log_held.store(self.holds(), Ordering::Relaxed);
+        self.shared.figures.log_rounds.fetch_add(1, Ordering::Relaxed);
         if distrust && let Err(error) = self.distrust() {
             fatal(format_args!("the log could not be written: {error}"));
         }

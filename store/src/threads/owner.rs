@@ -84,6 +84,8 @@ pub(crate) struct Owner {
     marked: (Duration, u64),
     /// For how long the log thread has not come back, not counting pauses of the whole process.
     stalled: Duration,
+    /// How often the log thread had looked for room at the last tick.
+    log_rounds: u64,
     /// When leadership was last offered because of the disk.
     offered_at: Duration,
     /// When this node last said how it stands, or called the roll.
@@ -165,6 +167,7 @@ impl Owner {
             heard: BTreeMap::new(),
             persisting_since: None,
             stalled: Duration::ZERO,
+            log_rounds: 0,
             offered_at: Duration::ZERO,
             marked: (Duration::ZERO, 0),
             told_at: Duration::ZERO,

@@ -35,7 +35,11 @@ impl Owner {
     /// With every tick. Ticks are counted, not the clock: while the whole process is paused its disk stalls nobody. A batch
     /// that waits for room on the disk waits as long as it takes.
     pub(super) fn look_for_stall(&mut self) {
-        let held = self.shared.figures.log_held.load(Ordering::Relaxed);
+        let figures = &self.shared.figures;
+        // Only a log thread that still looks for room is waiting for it.
+        let rounds = figures.log_rounds.load(Ordering::Relaxed);
+        let looks = std::mem::replace(&mut self.log_rounds, rounds) != rounds;
+        let held = looks && figures.log_held.load(Ordering::Relaxed);
         if !self.waits_for_log() || held {
             self.stalled = Duration::ZERO;
             return;
