@@ -1,7 +1,7 @@
 //! Forms of stored objects: the only way from entries to what clients read.
 //!
-//! Keeps: JSON of the storage version is copied, never decoded; every other form is made on demand from the
-//! tree; nothing is kept per object.
+//! Keeps: JSON of the storage version is copied, never decoded, and its protobuf is written from the bytes; other
+//! forms are made on demand from the tree; nothing is kept per object.
 
 use bytes::Bytes;
 

@@ -149,9 +149,9 @@ pub fn list_message(reply: &ListReply, form: &Form) -> Vec<Bytes> {
     codec::proto::put_message(1, &message, &mut piece);
     let mut pieces = Vec::new();
     for entry in &reply.entries {
-        message.clear();
-        forms::append(&reply.resource, &Stored::from(&**entry), form, Place::Item, &mut message);
-        codec::proto::put_message(2, &message, &mut piece);
+        codec::proto::put_item(2, &mut piece, |out| {
+            forms::append(&reply.resource, &Stored::from(&**entry), form, Place::Item, out);
+        });
         if piece.len() >= CHUNK_BYTES {
             pieces.push(Bytes::from(std::mem::replace(&mut piece, Vec::with_capacity(CHUNK_BYTES * 2))));
         }

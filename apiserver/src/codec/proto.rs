@@ -12,6 +12,7 @@ use crate::tree::Map;
 mod decode;
 mod encode;
 mod frame;
+mod length;
 mod transcode;
 mod wire;
 
@@ -66,6 +67,14 @@ pub fn transcode_stored(
 /// Writes one field that holds bytes, a text or a message: for messages that no struct of the table describes.
 pub fn put_message(number: u32, message: &[u8], out: &mut Vec<u8>) {
     encode::put_message(number, message, out);
+}
+
+/// Writes an item of a list: a field that holds the message that `write` appends, which is not copied.
+pub fn put_item(number: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    frame::put_tag(number, out);
+    let opened = length::Opened::new(length::ITEM, out);
+    write(out);
+    opened.close(out);
 }
 
 #[cfg(test)]

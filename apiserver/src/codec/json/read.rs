@@ -120,6 +120,22 @@ impl<'a> Reader<'a> {
         Ok(Some(key))
     }
 
+    /// Takes the next key and its colon when they are written exactly as `head`: `"name":`.
+    #[inline]
+    pub(in super::super) fn take_key(&mut self, first: bool, head: &[u8]) -> bool {
+        let Some(mut text) = self.bytes.get(self.at..) else { return false };
+        if !first {
+            let Some(behind) = text.strip_prefix(b",") else { return false };
+            text = behind;
+        }
+        // Most names differ in their first letter.
+        let taken = text.get(1) == head.get(1) && text.starts_with(head);
+        if taken {
+            self.at += head.len() + usize::from(!first);
+        }
+        taken
+    }
+
     /// Whether the open array has another item; closes it when not.
     #[inline]
     pub(in super::super) fn item(&mut self, first: bool) -> Result<bool> {
@@ -383,27 +399,10 @@ impl<'a> Reader<'a> {
         if !matches!(self.peek()?, b'{' | b'[') {
             return self.raw_text();
         }
-        let start = self.at;
-        let mut open = 0_usize;
-        while let Some(byte) = self.bytes.get(self.at) {
-            match byte {
-                b'"' => {
-                    self.skip_string()?;
-                    continue;
-                }
-                b'{' | b'[' => open += 1,
-                b'}' | b']' => {
-                    open -= 1;
-                    if open == 0 {
-                        self.at += 1;
-                        return Ok(&self.text[start..self.at]);
-                    }
-                }
-                _ => {}
-            }
-            self.at += 1;
-        }
-        Err(self.invalid(""))
+        let end = scan::structure_end(self.bytes, self.at).ok_or_else(|| self.invalid(""))?;
+        let text = &self.text[self.at..end];
+        self.at = end;
+        Ok(text)
     }
 
     /// Takes a value as canonical text: compact and escaped as Go escapes; `None` for `null`.

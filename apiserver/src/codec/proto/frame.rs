@@ -23,8 +23,13 @@ pub fn document_head(api_version: &str, kind: &str, length: usize, out: &mut Vec
 }
 
 fn put_head(number: u32, length: usize, out: &mut Vec<u8>) {
-    put_varint(u64::from(number) << 3 | 2, out);
+    put_tag(number, out);
     put_varint(length as u64, out);
+}
+
+/// Appends the tag of a message.
+pub(super) fn put_tag(number: u32, out: &mut Vec<u8>) {
+    put_varint(u64::from(number) << 3 | 2, out);
 }
 
 fn put_varint(mut value: u64, out: &mut Vec<u8>) {

@@ -7,8 +7,9 @@
 use super::super::DecodeError;
 use super::super::json::{Reader, find};
 use super::super::leaf;
+use super::length::{self, Opened, SMALL, shape};
 use super::wire::{BYTES, FIXED64, VARINT};
-use crate::schema::{Field, Schema, SchemaOr, StructId, Type};
+use crate::schema::{Field, Schema, SchemaOr, Struct, StructId, Type};
 use crate::time;
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -21,6 +22,9 @@ pub(super) fn stored(text: &str, schema: &Schema, id: StructId, out: &mut Vec<u8
     transcoder.fields(id)?;
     transcoder.reader.end()
 }
+
+/// How many fields ahead of the last one a key is looked for before its name is read.
+const EXPECTED_MAX: usize = 3;
 
 struct Transcoder<'a> {
     reader: Reader<'a>,
@@ -36,12 +40,20 @@ impl<'a> Transcoder<'a> {
         let this = self.schema.get(id);
         let mut next = 0;
         let mut first = true;
-        while let Some(name) = self.reader.key(first)? {
-            first = false;
-            let Some(at) = find(this, &name, next) else {
-                self.reader.skip()?;
-                continue;
+        loop {
+            let at = match self.expected(this, next, first) {
+                Some(at) => at,
+                None => {
+                    let Some(name) = self.reader.key(first)? else { return Ok(()) };
+                    let Some(at) = find(this, &name, next) else {
+                        first = false;
+                        self.reader.skip()?;
+                        continue;
+                    };
+                    at
+                }
             };
+            first = false;
             next = at + 1;
             let field = &*this.flat[at].field;
             if field.number == 0 || self.reader.peek()? == b'n' {
@@ -52,7 +64,18 @@ impl<'a> Transcoder<'a> {
                 self.inlined(id, at)?;
             }
         }
-        Ok(())
+    }
+
+    /// Takes the next key if it is one of the fields that come next in the schema's order.
+    #[inline]
+    fn expected(&mut self, this: &Struct, next: usize, first: bool) -> Option<usize> {
+        let ahead = this.flat.iter().enumerate().skip(next).take(EXPECTED_MAX);
+        for (at, flat) in ahead {
+            if self.reader.take_key(first, flat.field.head.as_bytes()) {
+                return Some(at);
+            }
+        }
+        None
     }
 
     /// Writes a field of an inlined struct inside messages of its own; readers merge those of the other fields.
@@ -78,10 +101,11 @@ impl<'a> Transcoder<'a> {
         }
         let field = this.flat[at].field.clone();
         let numbers: smallvec::SmallVec<[u32; 4]> = self.path.drain(mark..).collect();
-        let marks: smallvec::SmallVec<[usize; 4]> = numbers.iter().map(|number| self.open(*number)).collect();
+        let opened: smallvec::SmallVec<[Opened; 4]> =
+            numbers.iter().map(|number| self.open(*number, SMALL)).collect();
         self.field(&field)?;
-        for mark in marks.into_iter().rev() {
-            self.close(mark);
+        for opened in opened.into_iter().rev() {
+            self.close(opened);
         }
         Ok(())
     }
@@ -94,10 +118,10 @@ impl<'a> Transcoder<'a> {
                 let mut first = true;
                 while let Some(key) = self.reader.key(first)? {
                     first = false;
-                    let mark = self.open(field.number);
+                    let opened = self.open(field.number, SMALL);
                     self.bytes(1, key.as_bytes());
                     self.value(2, value)?;
-                    self.close(mark);
+                    self.close(opened);
                 }
                 Ok(())
             }
@@ -131,9 +155,9 @@ impl<'a> Transcoder<'a> {
             (_, b'n') => self.reader.skip(),
             (Type::Struct(id), b'{') => {
                 self.reader.open()?;
-                let mark = self.open(number);
+                let opened = self.open(number, shape(*id));
                 self.fields(*id)?;
-                self.close(mark);
+                self.close(opened);
                 Ok(())
             }
             (Type::String, b'"') => {
@@ -158,25 +182,25 @@ impl<'a> Transcoder<'a> {
                 Ok(())
             }
             (Type::List { item, .. }, b'[') => {
-                let mark = self.open(number);
+                let opened = self.open(number, SMALL);
                 self.items(1, item)?;
-                self.close(mark);
+                self.close(opened);
                 Ok(())
             }
             (Type::FieldsV1 | Type::RawExtension | Type::Json, _) => {
                 let text = self.reader.stored_text()?;
-                let mark = self.open(number);
+                self.tag(number, BYTES);
+                self.varint((1 + length::size(text.len()) + text.len()) as u64);
                 self.bytes(1, text.as_bytes());
-                self.close(mark);
                 Ok(())
             }
             (Type::SchemaOr(or, id), byte) => self.schema_or(number, *or, *id, byte),
             (ty, b'"') => self.text_leaf(number, ty),
             (Type::IntOrString, b'-' | b'0'..=b'9') => {
                 let value = leaf::parse_int(self.reader.number()?).ok_or_else(unexpected)?;
-                let mark = self.open(number);
+                let opened = self.open(number, SMALL);
                 self.number(2, value as u64);
-                self.close(mark);
+                self.close(opened);
                 Ok(())
             }
             _ => Err(unexpected()),
@@ -191,7 +215,7 @@ impl<'a> Transcoder<'a> {
             self.bytes(number, &bytes);
             return Ok(());
         }
-        let mark = self.open(number);
+        let opened = self.open(number, SMALL);
         match ty {
             Type::Time | Type::MicroTime => {
                 let moment = time::parse(&text).map_err(|_| unexpected())?;
@@ -208,12 +232,12 @@ impl<'a> Transcoder<'a> {
             }
             _ => return Err(unexpected()),
         }
-        self.close(mark);
+        self.close(opened);
         Ok(())
     }
 
     fn schema_or(&mut self, number: u32, or: SchemaOr, id: StructId, byte: u8) -> Result<()> {
-        let mark = self.open(number);
+        let opened = self.open(number, SMALL);
         match (or, byte) {
             (SchemaOr::Bool, b'{') => {
                 self.number(1, 1);
@@ -223,7 +247,7 @@ impl<'a> Transcoder<'a> {
             (_, b'{') => self.value(1, &Type::Struct(id))?,
             (or, _) => self.items(2, &or.item(id).unwrap_or(Type::String))?,
         }
-        self.close(mark);
+        self.close(opened);
         Ok(())
     }
 
@@ -253,31 +277,17 @@ impl<'a> Transcoder<'a> {
         self.out.extend_from_slice(bytes);
     }
 
-    /// Begins a message: its length gets one byte, and more when the message turns out longer.
-    fn open(&mut self, number: u32) -> usize {
+    /// Begins a message; `shape` is a number that messages of about the same length share.
+    #[inline]
+    fn open(&mut self, number: u32, shape: usize) -> Opened {
         self.tag(number, BYTES);
-        self.out.push(0);
-        self.out.len()
+        Opened::new(shape, self.out)
     }
 
-    /// Ends a message that began at `mark`.
-    fn close(&mut self, mark: usize) {
-        let length = self.out.len() - mark;
-        if length < 0x80 {
-            self.out[mark - 1] = length as u8;
-            return;
-        }
-        let mut bytes = smallvec::SmallVec::<[u8; 10]>::new();
-        let mut rest = length;
-        while rest >= 0x80 {
-            bytes.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        bytes.push(rest as u8);
-        let more = bytes.len() - 1;
-        self.out.resize(self.out.len() + more, 0);
-        self.out.copy_within(mark..mark + length, mark + more);
-        self.out[mark - 1..mark + more].copy_from_slice(&bytes);
+    /// Ends a message.
+    #[inline]
+    fn close(&mut self, opened: Opened) {
+        opened.close(self.out);
     }
 }
 
