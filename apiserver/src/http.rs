@@ -267,10 +267,12 @@ async fn handle(
         fence: None,
     };
     if request.attributes.is_resource && matches!(request.attributes.verb.as_str(), "get" | "watch") {
-        return answer(shared, connection, closing, request, body).await;
+        // A watch outlives its answer by far: what that needed is given back.
+        return Box::pin(answer(shared, connection, closing, request, body)).await;
     }
     // What computes for a while must not hold up the connection's other streams, nor end halfway with it.
-    let answering = tokio::spawn(answer(shared, connection, closing, request, body));
+    // In a box of its own it is moved once; the runtime's is aligned, and filled by moves.
+    let answering = tokio::spawn(Box::pin(answer(shared, connection, closing, request, body)));
     answering.await.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => encode::error(&Error::Unavailable("the server is stopping".to_owned()), &Form::JSON),

@@ -130,7 +130,10 @@ impl Server {
             return refused(error);
         }
         if !request.attributes.is_resource {
-            return Answer { reply: nonresource::answer(self, user, request).await, warnings: Vec::new() };
+            return Answer {
+                reply: Box::pin(nonresource::answer(self, user, request)).await,
+                warnings: Vec::new(),
+            };
         }
         let resource = match self.resource(&request.attributes) {
             Ok(resource) => resource,
@@ -217,7 +220,7 @@ impl Scope<'_> {
             "list" => {
                 let options = ListOptions::parse(&self.request.query, false)?;
                 let selection = self.selection(&options)?;
-                let list = self.server.reader().list(&self.resource, &selection, &options).await?;
+                let list = Box::pin(self.server.reader().list(&self.resource, &selection, &options)).await?;
                 Ok(Reply::List(list))
             }
             "watch" => {
