@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -26,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::authentication::{Connection, Credentials};
 use crate::clock::Clock;
+use crate::closing::Closing;
 use crate::encode::{self, Recipient};
 use crate::metrics::{Kind, RequestLabels, ResourceLabels};
 use crate::negotiation::{self, Form, Offer};
@@ -158,6 +160,7 @@ async fn serve_connection(
 ) {
     let metrics = &shared.server.metrics;
     let (close, closing) = watch::channel(false);
+    let mut stopping = Closing::new(shared.closing.clone());
     let _ = stream.set_nodelay(true);
     let Ok(handshake) = handshakes.acquire().await else { return };
     let tls = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(Corked::new(stream))).await {
@@ -201,14 +204,21 @@ async fn serve_connection(
     let serving = builder.serve_connection_with_upgrades(TokioIo::new(tls), service);
     let until_closed = async move {
         let mut serving = std::pin::pin!(serving);
-        tokio::select! {
-            ended = serving.as_mut() => ended,
-            () = shared.turn_to_close() => {
-                // Watches end, and then the connection does.
-                close.send_replace(true);
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
+        let ended = std::future::poll_fn(|context| match stopping.poll(context) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => serving.as_mut().poll(context).map(Some),
+        });
+        match ended.await {
+            Some(ended) => ended,
+            None => tokio::select! {
+                ended = serving.as_mut() => ended,
+                () = shared.turn_to_close() => {
+                    // Watches end, and then the connection does.
+                    close.send_replace(true);
+                    serving.as_mut().graceful_shutdown();
+                    serving.await
+                }
+            },
         }
     };
     let ended = streams.drive(until_closed, &cork).await;

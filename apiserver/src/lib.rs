@@ -10,6 +10,7 @@ pub mod authorization;
 pub mod body;
 pub mod bootstrap;
 pub mod clock;
+mod closing;
 pub mod cluster;
 pub mod codec;
 pub mod continuation;

@@ -15,6 +15,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::time::{Instant, Sleep};
 
 use crate::clock::Clock;
+use crate::closing::{Asked, Closing};
 use crate::codec;
 use crate::forms::{self, Place, Stored};
 use crate::metrics::Ongoing;
@@ -181,7 +182,7 @@ pub struct Watching {
 pub fn watch(
     reply: WatchReply,
     clock: Arc<dyn Clock>,
-    mut closing: tokio::sync::watch::Receiver<bool>,
+    closing: tokio::sync::watch::Receiver<bool>,
     watching: Option<Watching>,
 ) -> Pieces {
     let WatchReply { resource, selection, initial, initial_end, cursor, bookmarks, timeout, form } = reply;
@@ -205,11 +206,9 @@ pub fn watch(
         next_bookmark,
         deadline,
         alarm: Box::pin(tokio::time::sleep_until(next_bookmark.unwrap_or(deadline).min(deadline))),
+        alarmed: Asked::default(),
         events: Vec::new(),
-        closing: Box::pin(async move {
-            // A server that is gone has stopped, too.
-            let _ = closing.wait_for(|closing| *closing).await;
-        }),
+        closing: Closing::new(closing),
         watching,
     })
 }
@@ -234,8 +233,9 @@ struct Watcher {
     /// Rings at the next bookmark or the deadline. Like `closing` it lives as long as the watch: to set one up for
     /// every event would cost more than the event.
     alarm: Pin<Box<Sleep>>,
+    alarmed: Asked,
     events: Vec<Arc<Event>>,
-    closing: Pin<Box<dyn Future<Output = ()> + Send>>,
+    closing: Closing,
     watching: Option<Watching>,
 }
 
@@ -305,8 +305,11 @@ impl Watcher {
 
     /// What is due while there are no events: a bookmark, or the end.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if self.closing.as_mut().poll(context).is_ready() {
+        if self.closing.poll(context).is_ready() {
             return Poll::Ready(None);
+        }
+        if self.alarmed.already(context) && !self.alarm.is_elapsed() {
+            return Poll::Pending;
         }
         ready!(self.alarm.as_mut().poll(context));
         let Source::Live(cursor) = &self.cursor else { return Poll::Ready(None) };
@@ -323,6 +326,7 @@ impl Watcher {
         let last = self.deadline - BOOKMARK_BEFORE_END;
         self.next_bookmark = if now >= last { None } else { Some((now + BOOKMARK_INTERVAL).min(last)) };
         self.alarm.as_mut().reset(self.next_bookmark.unwrap_or(self.deadline));
+        self.alarmed = Asked::default();
     }
 
     /// Synthetic events, then the bookmark that ends them.
