@@ -9,6 +9,7 @@ mod api;
 mod clock;
 mod harness;
 mod patch;
+mod store;
 
 pub(crate) use api::{FakeApi, Fault};
 pub(crate) use clock::FakeClock;
