@@ -1,0 +1,252 @@
+//! The default ClusterRoles of users, nodes and components. Keeps: data only, in the words of [`super`].
+
+use super::{Role, cluster_role};
+
+/// ClusterRoles.
+pub(in crate::bootstrap::rbac) static CLUSTER_ROLES: &[Role] = &[
+    Role { part_of: "", aggregates: "admin", ..cluster_role("admin", &[]) },
+    cluster_role("cluster-admin", &["* *:*", "* *"]),
+    Role { part_of: "admin", aggregates: "edit", ..cluster_role("edit", &[]) },
+    Role {
+        part_of: "admin",
+        aggregates: "",
+        ..cluster_role(
+            "system:aggregate-to-admin",
+            &[
+                "create authorization.k8s.io:localsubjectaccessreviews",
+                "ALL rbac.authorization.k8s.io:rolebindings,roles",
+            ],
+        )
+    },
+    Role {
+        part_of: "edit",
+        aggregates: "",
+        ..cluster_role(
+            "system:aggregate-to-edit",
+            &[
+                "R core:pods/attach,pods/exec,pods/portforward,pods/proxy,secrets,services/proxy",
+                "impersonate core:serviceaccounts",
+                "W core:pods,pods/attach,pods/exec,pods/portforward,pods/proxy",
+                "create core:pods/eviction",
+                "W core:configmaps,persistentvolumeclaims,replicationcontrollers,replicationcontrollers/scale,secrets,serviceaccounts,services,services/proxy",
+                "create core:serviceaccounts/token",
+                "W core|events.k8s.io:events",
+                "W apps:daemonsets,deployments,deployments/rollback,deployments/scale,replicasets,replicasets/scale,statefulsets,statefulsets/scale",
+                "W autoscaling:horizontalpodautoscalers",
+                "W batch:cronjobs,jobs",
+                "W extensions:daemonsets,deployments,deployments/rollback,deployments/scale,ingresses,networkpolicies,replicasets,replicasets/scale,replicationcontrollers/scale",
+                "W policy:poddisruptionbudgets",
+                "W networking.k8s.io:ingresses,networkpolicies",
+                "ALL coordination.k8s.io:leases",
+                "W resource.k8s.io:resourceclaims,resourceclaimtemplates",
+            ],
+        )
+    },
+    Role {
+        part_of: "view",
+        aggregates: "",
+        ..cluster_role(
+            "system:aggregate-to-view",
+            &[
+                "R core:configmaps,endpoints,persistentvolumeclaims,persistentvolumeclaims/status,pods,replicationcontrollers,replicationcontrollers/scale,serviceaccounts,services,services/status",
+                "R core:bindings,limitranges,namespaces/status,pods/log,pods/status,replicationcontrollers/status,resourcequotas,resourcequotas/status",
+                "R core:namespaces",
+                "R core|events.k8s.io:events",
+                "R discovery.k8s.io:endpointslices",
+                "R apps:controllerrevisions,daemonsets,daemonsets/status,deployments,deployments/scale,deployments/status,replicasets,replicasets/scale,replicasets/status,statefulsets,statefulsets/scale,statefulsets/status",
+                "R autoscaling:horizontalpodautoscalers,horizontalpodautoscalers/status",
+                "R batch:cronjobs,cronjobs/status,jobs,jobs/status",
+                "R extensions:daemonsets,daemonsets/status,deployments,deployments/scale,deployments/status,ingresses,ingresses/status,networkpolicies,replicasets,replicasets/scale,replicasets/status,replicationcontrollers/scale",
+                "R policy:poddisruptionbudgets,poddisruptionbudgets/status",
+                "R networking.k8s.io:ingresses,ingresses/status,networkpolicies",
+                "R resource.k8s.io:resourceclaims,resourceclaims/status,resourceclaimtemplates",
+            ],
+        )
+    },
+    cluster_role(
+        "system:auth-delegator",
+        &["create authentication.k8s.io:tokenreviews", "create authorization.k8s.io:subjectaccessreviews"],
+    ),
+    cluster_role(
+        "system:basic-user",
+        &[
+            "create authorization.k8s.io:selfsubjectaccessreviews,selfsubjectrulesreviews",
+            "create authentication.k8s.io:selfsubjectreviews",
+        ],
+    ),
+    cluster_role(
+        "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
+        &["create certificates.k8s.io:certificatesigningrequests/nodeclient"],
+    ),
+    cluster_role(
+        "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
+        &["create certificates.k8s.io:certificatesigningrequests/selfnodeclient"],
+    ),
+    cluster_role(
+        "system:certificates.k8s.io:kube-apiserver-client-approver",
+        &["approve certificates.k8s.io:signers[kubernetes.io/kube-apiserver-client]"],
+    ),
+    cluster_role(
+        "system:certificates.k8s.io:kube-apiserver-client-kubelet-approver",
+        &["approve certificates.k8s.io:signers[kubernetes.io/kube-apiserver-client-kubelet]"],
+    ),
+    cluster_role(
+        "system:certificates.k8s.io:kubelet-serving-approver",
+        &["approve certificates.k8s.io:signers[kubernetes.io/kubelet-serving]"],
+    ),
+    cluster_role(
+        "system:certificates.k8s.io:legacy-unknown-approver",
+        &["approve certificates.k8s.io:signers[kubernetes.io/legacy-unknown]"],
+    ),
+    cluster_role(
+        "system:discovery",
+        &["get /api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/"],
+    ),
+    cluster_role("system:heapster", &["R core:events,namespaces,nodes,pods", "R extensions:deployments"]),
+    cluster_role("system:kube-aggregator", &["R core:endpoints,services"]),
+    cluster_role(
+        "system:kube-controller-manager",
+        &[
+            "EV",
+            "create coordination.k8s.io:leases",
+            "get,update coordination.k8s.io:leases[kube-controller-manager]",
+            "create core:secrets,serviceaccounts",
+            "delete core:secrets",
+            "get core:configmaps,namespaces,secrets,serviceaccounts",
+            "update core:secrets,serviceaccounts",
+            "create authentication.k8s.io:tokenreviews",
+            "create authorization.k8s.io:subjectaccessreviews",
+            "list,watch *:*",
+            "create core:serviceaccounts/token",
+        ],
+    ),
+    cluster_role("system:kube-dns", &["list,watch core:endpoints,services"]),
+    cluster_role(
+        "system:kube-scheduler",
+        &[
+            "EV",
+            "create coordination.k8s.io:leases",
+            "get,list,update,watch coordination.k8s.io:leases[kube-scheduler]",
+            "ALL coordination.k8s.io:leasecandidates",
+            "R core:nodes",
+            "delete,get,list,watch core:pods",
+            "create core:bindings,pods/binding",
+            "patch,update core:pods/status",
+            "R core:replicationcontrollers,services",
+            "R apps|extensions:replicasets",
+            "R apps:statefulsets",
+            "R policy:poddisruptionbudgets",
+            "R core:persistentvolumeclaims,persistentvolumes",
+            "create authentication.k8s.io:tokenreviews",
+            "create authorization.k8s.io:subjectaccessreviews",
+            "R storage.k8s.io:csinodes",
+            "R storage.k8s.io:volumeattachments",
+            "R core:namespaces",
+            "R storage.k8s.io:csidrivers",
+            "R storage.k8s.io:csistoragecapacities",
+            "R resource.k8s.io:deviceclasses",
+            "get,list,patch,update,watch resource.k8s.io:resourceclaims",
+            "get,list,patch,update,watch resource.k8s.io:resourceclaims/status",
+            "update core:pods/finalizers",
+            "R resource.k8s.io:resourceslices",
+            "create,delete resource.k8s.io:resourceclaims",
+            "patch,update resource.k8s.io:resourceclaims/binding",
+            "R resource.k8s.io:devicetaintrules",
+        ],
+    ),
+    cluster_role(
+        "system:kubelet-api-admin",
+        &[
+            "R core:nodes",
+            "proxy core:nodes",
+            "* core:nodes/log,nodes/metrics,nodes/proxy,nodes/stats",
+            "* core:nodes/configz,nodes/healthz,nodes/pods",
+        ],
+    ),
+    cluster_role(
+        "system:monitoring",
+        &[
+            "get /flagz /healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/* /statusz",
+            "get core:nodes/metrics",
+        ],
+    ),
+    cluster_role(
+        "system:node",
+        &[
+            "create authentication.k8s.io:tokenreviews",
+            "create authorization.k8s.io:localsubjectaccessreviews,subjectaccessreviews",
+            "R core:services",
+            "create,get,list,watch core:nodes",
+            "patch,update core:nodes/status",
+            "patch,update core:nodes",
+            "EV",
+            "R core:pods",
+            "create,delete core:pods",
+            "patch,update core:pods/status",
+            "create core:pods/eviction",
+            "R core:configmaps,secrets",
+            "get core:persistentvolumeclaims,persistentvolumes",
+            "get core:endpoints",
+            "create,get,list,watch certificates.k8s.io:certificatesigningrequests",
+            "create,delete,get,patch,update coordination.k8s.io:leases",
+            "get storage.k8s.io:volumeattachments",
+            "create core:serviceaccounts/token",
+            "get,patch,update core:persistentvolumeclaims/status",
+            "R storage.k8s.io:csidrivers",
+            "create,delete,get,patch,update storage.k8s.io:csinodes",
+            "R node.k8s.io:runtimeclasses",
+            "get resource.k8s.io:resourceclaims",
+            "deletecollection resource.k8s.io:resourceslices",
+            "get core:serviceaccounts",
+            "create,get,list,watch certificates.k8s.io:podcertificaterequests",
+            "R certificates.k8s.io:clustertrustbundles",
+        ],
+    ),
+    cluster_role(
+        "system:node-bootstrapper",
+        &["create,get,list,watch certificates.k8s.io:certificatesigningrequests"],
+    ),
+    cluster_role("system:node-problem-detector", &["get core:nodes", "patch core:nodes/status", "EV"]),
+    cluster_role(
+        "system:node-proxier",
+        &[
+            "list,watch core:endpoints,services",
+            "R core:nodes",
+            "EV",
+            "list,watch networking.k8s.io:servicecidrs",
+            "list,watch discovery.k8s.io:endpointslices",
+        ],
+    ),
+    cluster_role(
+        "system:persistent-volume-provisioner",
+        &[
+            "create,delete,get,list,watch core:persistentvolumes",
+            "get,list,update,watch core:persistentvolumeclaims",
+            "R storage.k8s.io:storageclasses",
+            "watch core:events",
+            "EV",
+        ],
+    ),
+    cluster_role(
+        "system:pintle:control-plane-bootstrapper",
+        &["post /pintle/v1/join /pintle/v1/join/member"],
+    ),
+    cluster_role("system:pintle:join-info-viewer", &["get /pintle/v1/authority /pintle/v1/join/token"]),
+    cluster_role("system:public-info-viewer", &["get /healthz /livez /readyz /version /version/"]),
+    cluster_role(
+        "system:service-account-issuer-discovery",
+        &[
+            "get /.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/",
+        ],
+    ),
+    cluster_role(
+        "system:volume-scheduler",
+        &[
+            "get,list,patch,update,watch core:persistentvolumes",
+            "R storage.k8s.io:storageclasses",
+            "get,list,patch,update,watch core:persistentvolumeclaims",
+        ],
+    ),
+    Role { part_of: "edit", aggregates: "view", ..cluster_role("view", &[]) },
+    cluster_role("system:cluster-trust-bundle-discovery", &["R certificates.k8s.io:clustertrustbundles"]),
+];
