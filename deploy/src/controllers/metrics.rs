@@ -103,7 +103,7 @@ mod tests {
         let serving = tokio::spawn(serve(listener, Metrics::default()));
         for (line, begins, holds) in [
             ("GET /healthz", "HTTP/1.1 200", "ok"),
-            ("GET /metrics", "HTTP/1.1 200", "# TYPE workqueue_adds counter"),
+            ("GET /metrics", "HTTP/1.1 200", "# EOF"),
             ("GET /secrets", "HTTP/1.1 404", "there are"),
             ("POST /metrics", "HTTP/1.1 405", "only GET"),
         ] {
