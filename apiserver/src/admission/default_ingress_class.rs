@@ -22,9 +22,12 @@ impl Plugin for DefaultIngressClass {
     }
 
     fn admit(&self, attributes: &mut Attributes<'_>, ingress: &mut Map) -> Result<(), Error> {
-        let names_class = ingress.at(&["spec", "ingressClassName"]).is_some()
-            || ingress.annotation(CLASS_ANNOTATION).is_some();
-        if !attributes.creates("ingresses.networking.k8s.io") || names_class {
+        if !attributes.creates("ingresses.networking.k8s.io") {
+            return Ok(());
+        }
+        if ingress.at(&["spec", "ingressClassName"]).is_some()
+            || ingress.annotation(CLASS_ANNOTATION).is_some()
+        {
             return Ok(());
         }
         let defaults: Vec<Map> = attributes

@@ -22,9 +22,10 @@ impl Plugin for DefaultStorageClass {
     }
 
     fn admit(&self, attributes: &mut Attributes<'_>, claim: &mut Map) -> Result<(), Error> {
-        let names_class =
-            claim.at(&["spec", "storageClassName"]).is_some() || claim.annotation(CLASS_ANNOTATION).is_some();
-        if !attributes.creates("persistentvolumeclaims") || names_class {
+        if !attributes.creates("persistentvolumeclaims") {
+            return Ok(());
+        }
+        if claim.at(&["spec", "storageClassName"]).is_some() || claim.annotation(CLASS_ANNOTATION).is_some() {
             return Ok(());
         }
         let newest = attributes

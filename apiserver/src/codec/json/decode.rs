@@ -16,8 +16,11 @@ use crate::tree::{Key, List, Map, Node, Unread};
 /// left unread is surely there.
 pub(super) const UNREAD_BYTES_MIN: usize = 320;
 
-/// Every write looks into it.
-const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+/// What nearly every write looks into.
+const ALWAYS_READ: [&str; 2] = [
+    "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry",
+];
 
 pub(super) struct Decoder<'a> {
     reader: Reader<'a>,
@@ -144,7 +147,7 @@ impl<'a> Decoder<'a> {
     #[inline]
     fn unread_or_structure(&mut self, id: StructId) -> Result<Map> {
         match self.source {
-            Some(source) if self.context.schema.get(id).name.as_str() != OBJECT_META => {
+            Some(source) if !ALWAYS_READ.contains(&self.context.schema.get(id).name.as_str()) => {
                 self.unread(id, source)
             }
             _ => self.structure(id),
