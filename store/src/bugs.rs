@@ -96,12 +96,14 @@ pub enum Bug {
     LostWake,
     /// A snapshot that another start goes on receiving loses a part.
     ResumeLosesPart,
+    /// A sole voter answers reads alone although a learner applies and answers as well.
+    LoneReadsBesideLearners,
 }
 
 impl Bug {
     /// Every bug that can be planted.
     #[cfg(any(test, feature = "simulation"))]
-    pub const ALL: [Bug; 44] = [
+    pub const ALL: [Bug; 45] = [
         Bug::NoFsync,
         Bug::AckBeforeQuorum,
         Bug::ReusedReadContext,
@@ -146,6 +148,7 @@ impl Bug {
         Bug::RestoreKeepsHistory,
         Bug::LostWake,
         Bug::ResumeLosesPart,
+        Bug::LoneReadsBesideLearners,
     ];
 }
 

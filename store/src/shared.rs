@@ -218,7 +218,7 @@ pub(crate) struct Shared {
     pub(crate) owner_waits_for: AtomicU64,
     pub(crate) replica: Mutex<Replica>,
     pub(crate) replica_changed: Condvar,
-    /// While this node is the sole voter and leads its term: the applied index from which its published state
+    /// While this node is the only member and leads its term: the applied index from which its published state
     /// holds every acknowledged write. Otherwise [`NEVER`].
     pub(crate) fast_reads: AtomicU64,
     pub(crate) leadership: watch::Sender<Leadership>,

@@ -190,7 +190,7 @@ impl Store {
         if shared.out_of_service.load(Ordering::SeqCst) {
             return Err(Unavailable);
         }
-        // A sole voter that leads its term acknowledged every write itself, after publishing it. The gate is read
+        // The only member, when it leads its term, acknowledged every write itself, after publishing it. The gate is read
         // before the state: whatever happens in between, the state is at least as new as the gate's moment.
         let from = shared.fast_reads.load(Ordering::SeqCst);
         if from != NEVER && shared.applied.reached() >= from {

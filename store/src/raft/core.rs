@@ -197,6 +197,12 @@ impl<T> Core<T> {
         conf.voters == [self.raw.raft.id] && conf.voters_outgoing.is_empty()
     }
 
+    /// Whether this node is the only member, learners counted: one that learns also applies and answers.
+    pub(crate) fn is_only_member(&self) -> bool {
+        let learners = &self.raw.raft.prs().conf().to_conf_state().learners;
+        self.is_sole_voter() && (learners.is_empty() || planted(Bug::LoneReadsBesideLearners))
+    }
+
     /// The membership in force.
     pub(crate) fn conf_state(&self) -> ConfState {
         sorted(self.raw.raft.prs().conf().to_conf_state())

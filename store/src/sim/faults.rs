@@ -172,6 +172,7 @@ impl Plan {
             Bug::UncomparedHashes => &[Fault::FlipMemory],
             Bug::ForgottenDistrust => &[Fault::FlipMemory, Fault::EndProcess],
             Bug::ForgottenRemoval => &[Fault::ChangeMembers],
+            Bug::LoneReadsBesideLearners => &[Fault::Stall, Fault::ChangeMembers],
             Bug::PatientDisk => &[Fault::StallDisk],
             Bug::RestoreGoesOn | Bug::SecondRestore | Bug::RestoreKeepsHistory | Bug::LostWake => {
                 &[Fault::EndProcess]
@@ -190,6 +191,9 @@ impl Plan {
         if bug == Bug::ResumeLosesPart {
             (plan.spares, plan.fault_interval) = (2, SECOND / 5);
             (plan.snapshot_rate, plan.snapshot_part, plan.tail_bytes) = (60_000, 200, 20_000);
+        }
+        if bug == Bug::LoneReadsBesideLearners {
+            (plan.nodes, plan.spares, plan.think, plan.fault_interval) = (1, 2, 2_000, SECOND / 2);
         }
         if bug == Bug::ReusedBoot {
             (plan.think, plan.fault_interval) = (2_000, SECOND);

@@ -134,6 +134,7 @@ struct Known {
     replica: Replica,
     leads_its_term: bool,
     sole_voter: bool,
+    only_member: bool,
     /// The index whose application makes this leader's view complete.
     complete_from: u64,
     announced: Leadership,

@@ -19,10 +19,12 @@ impl Owner {
         };
         let leads_its_term = self.core.leads_its_term();
         let sole_voter = self.core.is_sole_voter();
+        let only_member = self.core.is_only_member();
         let changed = replica.term != self.known.replica.term
             || replica.leads != self.known.replica.leads
             || leads_its_term != self.known.leads_its_term
-            || sole_voter != self.known.sole_voter;
+            || sole_voter != self.known.sole_voter
+            || only_member != self.known.only_member;
         if changed || replica != self.known.replica {
             *self.shared.replica.lock() = replica;
             self.known.replica = replica;
@@ -30,11 +32,13 @@ impl Owner {
         if changed {
             self.known.leads_its_term = leads_its_term;
             self.known.sole_voter = sole_voter;
+            self.known.only_member = only_member;
             if !sole_voter {
                 self.core.keep(self.shared.options.tail_bytes);
             }
             self.known.complete_from = replica.commit;
-            let alone = sole_voter && !self.shared.options.confirm_every_read;
+            // A learner may have answered a write before it is published here.
+            let alone = only_member && !self.shared.options.confirm_every_read;
             let fast = leads_its_term && alone;
             let from = if fast { replica.commit } else { NEVER };
             self.shared.fast_reads.store(from, Ordering::SeqCst);
