@@ -30,6 +30,10 @@ impl World {
             Fault::Stall => {
                 // One part of a process gets no turn for a while.
                 let part = self.random.pick(&Part::ALL).copied().unwrap_or(Part::Owner);
+                if part == Part::Owner {
+                    // It counts its own ticks.
+                    self.hosts[host].waits_since = None;
+                }
                 if let Some(running) = &mut self.hosts[host].running {
                     *running.scheduled(part) = NEVER_SCHEDULED;
                 }
