@@ -320,6 +320,7 @@ impl World {
         self.by_id.insert(node, host);
         let state = &mut self.hosts[host];
         state.identity.node = node;
+        state.distrusted = false;
         state.disk.restore(&SimDisk::new());
         state.disk.take_written();
         let created = self.create(host, false).is_ok();
