@@ -4,7 +4,7 @@
 //! Records never change, so a snapshot is a meta and all records up to its revision, read while writes go on; only the
 //! erasing of garbage waits. Keeps: parts leave no faster than the rate allows; one part per receiver is on its way at a
 //! time and in memory, so a snapshot never crowds out anything; a receiver that lost its connection or its process goes on
-//! behind the last record that it has. The owner decides whether what was received is installed.
+//! behind the last record that it has; only a leader sends. The owner decides whether what was received is installed.
 
 mod incoming;
 mod outgoing;
@@ -146,7 +146,9 @@ impl SnapshotThread {
     /// Sends what is due, as far as the pace allows.
     fn send_due(&mut self) -> Result<(), DiskError> {
         let now = self.shared.options.clock.now();
-        self.outgoing.retain(|_, outgoing| !outgoing.is_given_up(now));
+        // Two leaders' snapshots would displace each other at their receiver for ever.
+        let leads = self.shared.replica.lock().leads;
+        self.outgoing.retain(|_, outgoing| leads && !outgoing.is_given_up(now));
         let mut due = Vec::new();
         for (to, outgoing) in &mut self.outgoing {
             if !self.pace.allows(now) {
