@@ -94,7 +94,7 @@ pub enum Bug {
     RestoreKeepsHistory,
     /// A waiting watcher is not woken.
     LostWake,
-    /// A snapshot that another start goes on receiving loses a part.
+    /// A snapshot that another start goes on receiving loses a part, and nobody looks whether its records are a chain.
     ResumeLosesPart,
     /// A sole voter answers reads alone although a learner applies and answers as well.
     LoneReadsBesideLearners,

@@ -322,6 +322,7 @@ impl World {
         state.identity.node = node;
         state.distrusted = false;
         state.disk.restore(&SimDisk::new());
+        state.disk.set_free(PLENTY);
         state.disk.take_written();
         let created = self.create(host, false).is_ok();
         if created {
