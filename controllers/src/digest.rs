@@ -49,7 +49,7 @@ impl<D> Deref for Held<D> {
 impl<D: Digest> Held<D> {
     /// Extracts the digest of an object. One that cannot be read keeps the digest of its predecessor.
     pub(crate) fn extract(object: Object, before: Option<&Held<D>>) -> (Held<D>, Option<String>) {
-        match serde_json::from_slice(&object.json) {
+        match object.read() {
             Ok(digest) => (Held { meta: object.meta, digest, broken: false }, None),
             Err(error) => {
                 let digest = before

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use ecow::EcoString;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::{ApiError, Version};
 
@@ -69,12 +70,34 @@ impl Object {
     }
 
     /// Decodes the document, or what of it a type declares.
-    pub fn decode<T: serde::de::DeserializeOwned>(&self) -> Result<T, ApiError> {
-        serde_json::from_slice(&self.json).map_err(|error| {
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        self.read().map_err(|error| {
             ApiError::malformed(format!(
                 "{} {:?} could not be read: {error}",
                 self.meta.namespace, self.meta.name
             ))
         })
+    }
+
+    /// Reads what a type declares. Null is as good as absent, as everywhere in the API: a time that is not set, say,
+    /// is written as null.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+        serde_json::from_slice(&self.json).or_else(|_| {
+            // Nulls are rare, so a document is first read as if it had none.
+            let mut document: Value = serde_json::from_slice(&self.json)?;
+            drop_nulls(&mut document);
+            serde_json::from_value(document)
+        })
+    }
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
     }
 }

@@ -43,6 +43,14 @@ fn a_pod_says_what_it_can_do() {
 }
 
 #[test]
+fn a_time_that_is_not_set_hides_no_pod() {
+    let conditions = json!([{ "type": "Ready", "status": "True", "lastTransitionTime": null }]);
+    let endpoint =
+        only_endpoint(service(json!({})), pod(1, json!({ "status": { "conditions": conditions } })));
+    assert_eq!(endpoint["conditions"]["ready"], true);
+}
+
+#[test]
 fn an_endpoint_says_what_is_behind_it_and_where() {
     let named = json!({ "spec": { "hostname": "one", "subdomain": "web" } });
     let endpoint = only_endpoint(service(json!({})), pod(1, named));
