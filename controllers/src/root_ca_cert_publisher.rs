@@ -124,7 +124,7 @@ fn reconcile<'a>(context: &'a Context, key: &'a Key) -> BoxFuture<'a, Result<Nex
 mod tests {
     use super::*;
     use crate::api::DeleteOptions;
-    use crate::fake::Harness;
+    use crate::fake::{Fault, Harness};
     use crate::settings::Settings;
 
     async fn started() -> Harness {
@@ -164,5 +164,31 @@ mod tests {
         harness.api.put(Published::RESOURCE, other);
         harness.settle().await;
         assert_eq!(harness.api.take_writes(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn a_conflict_and_a_restart_end_the_same() {
+        let mut harness = started().await;
+        let error = ApiError { code: 409, reason: "Conflict".to_owned(), ..ApiError::default() };
+        harness.api.fail(Fault { call: "update configmaps", error, after: false });
+        let mut changed = published(&harness);
+        changed["data"] = json!({});
+        harness.api.put(Published::RESOURCE, changed);
+        harness.settle().await;
+        harness.start();
+        harness.pass(std::time::Duration::from_secs(1)).await;
+        assert_eq!(published(&harness)["data"], json!({ "ca.crt": "PEM" }));
+    }
+
+    #[tokio::test]
+    async fn a_namespace_recreated_under_its_name_has_a_map_of_its_own() {
+        let harness = started().await;
+        harness.api.remove(Published::RESOURCE, "a", NAME);
+        harness.api.remove(Namespace::RESOURCE, "", "a");
+        harness.settle().await;
+        harness.api.take_writes();
+        harness.api.put(Namespace::RESOURCE, json!({ "metadata": { "name": "a" } }));
+        harness.settle().await;
+        assert_eq!(harness.api.take_writes(), ["create configmaps a/kube-root-ca.crt"]);
     }
 }

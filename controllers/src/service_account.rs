@@ -41,8 +41,8 @@ fn plan(key: &Key, view: &View, _: Timestamp) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::DeleteOptions;
-    use crate::fake::Harness;
+    use crate::api::{ApiError, DeleteOptions};
+    use crate::fake::{Fault, Harness};
 
     #[tokio::test]
     async fn a_deleted_default_account_comes_back_unless_its_namespace_goes() {
@@ -76,5 +76,34 @@ mod tests {
         harness.pass(std::time::Duration::from_secs(60)).await;
         let stored = harness.api.object(ServiceAccount::RESOURCE, "a", DEFAULT).unwrap();
         assert_eq!(stored["metadata"]["uid"], first["metadata"]["uid"]);
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_and_a_restart_make_no_second_account() {
+        let mut harness = Harness::new(&[&CONTROLLER]);
+        let error = ApiError { code: 500, reason: "InternalError".to_owned(), ..ApiError::default() };
+        harness.api.fail(Fault { call: "create serviceaccounts", error, after: true });
+        harness.api.put(Namespace::RESOURCE, json!({ "metadata": { "name": "a" } }));
+        harness.start();
+        harness.settle().await;
+        let first = harness.api.object(ServiceAccount::RESOURCE, "a", DEFAULT).unwrap();
+        harness.start();
+        harness.pass(std::time::Duration::from_secs(60)).await;
+        assert_eq!(harness.api.object(ServiceAccount::RESOURCE, "a", DEFAULT).unwrap(), first);
+    }
+
+    #[tokio::test]
+    async fn a_namespace_recreated_under_its_name_has_an_account_of_its_own() {
+        let mut harness = Harness::new(&[&CONTROLLER]);
+        harness.api.put(Namespace::RESOURCE, json!({ "metadata": { "name": "a" } }));
+        harness.start();
+        harness.settle().await;
+        harness.api.remove(ServiceAccount::RESOURCE, "a", DEFAULT);
+        harness.api.remove(Namespace::RESOURCE, "", "a");
+        harness.settle().await;
+        harness.api.take_writes();
+        harness.api.put(Namespace::RESOURCE, json!({ "metadata": { "name": "a" } }));
+        harness.settle().await;
+        assert_eq!(harness.api.take_writes(), ["create serviceaccounts a/default"]);
     }
 }

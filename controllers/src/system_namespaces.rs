@@ -40,8 +40,8 @@ fn plan(key: &Key, view: &View, _: Timestamp) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::DeleteOptions;
-    use crate::fake::Harness;
+    use crate::api::{ApiError, DeleteOptions};
+    use crate::fake::{Fault, Harness};
 
     #[tokio::test]
     async fn a_system_namespace_that_went_comes_back() {
@@ -57,5 +57,21 @@ mod tests {
         }
         harness.settle().await;
         assert_eq!(harness.api.take_writes(), ["create namespaces kube-node-lease"]);
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_and_a_restart_make_no_second_namespace() {
+        let mut harness = Harness::new(&[&CONTROLLER]);
+        let error = ApiError { code: 500, reason: "InternalError".to_owned(), ..ApiError::default() };
+        harness.api.fail(Fault { call: "create namespaces", error, after: true });
+        for name in ["default", "kube-system", "kube-public"] {
+            harness.api.put(Namespace::RESOURCE, json!({ "metadata": { "name": name } }));
+        }
+        harness.start();
+        harness.settle().await;
+        let first = harness.api.object(Namespace::RESOURCE, "", "kube-node-lease").unwrap();
+        harness.start();
+        harness.pass(std::time::Duration::from_secs(60)).await;
+        assert_eq!(harness.api.object(Namespace::RESOURCE, "", "kube-node-lease").unwrap(), first);
     }
 }

@@ -50,8 +50,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api::ApiError;
     use crate::clock::{self, Clock as _};
-    use crate::fake::Harness;
+    use crate::fake::{Fault, Harness};
 
     fn token(namespace: &str, name: &str, expiration: &str) -> Value {
         json!({
@@ -82,5 +83,35 @@ mod tests {
         harness.pass(Duration::from_secs(2)).await;
         assert_eq!(harness.api.names(Secret::RESOURCE, NAMESPACE), ["endless"]);
         assert_eq!(harness.api.names(Secret::RESOURCE, "default"), ["elsewhere"]);
+    }
+
+    #[tokio::test]
+    async fn a_token_recreated_behind_a_stale_view_stays() {
+        let mut harness = Harness::new(&[&CONTROLLER]);
+        let soon = clock::time(harness.clock.now() + Duration::from_secs(60));
+        harness.api.put(Secret::RESOURCE, token(NAMESPACE, "it", &soon));
+        harness.start();
+        harness.settle().await;
+        harness.api.hold_watches();
+        harness.api.remove(Secret::RESOURCE, NAMESPACE, "it");
+        harness.api.put(Secret::RESOURCE, token(NAMESPACE, "it", ""));
+        harness.pass(Duration::from_secs(61)).await;
+        harness.api.release_watches();
+        harness.pass(Duration::from_secs(61)).await;
+        assert_eq!(harness.api.names(Secret::RESOURCE, NAMESPACE), ["it"]);
+    }
+
+    #[tokio::test]
+    async fn a_deletion_that_failed_is_made_by_the_next_start() {
+        let mut harness = Harness::new(&[&CONTROLLER]);
+        let error = ApiError { code: 500, reason: "InternalError".to_owned(), ..ApiError::default() };
+        harness.api.fail(Fault { call: "delete secrets", error, after: false });
+        harness.api.put(Secret::RESOURCE, token(NAMESPACE, "over", "2001-01-01T00:00:00Z"));
+        harness.start();
+        harness.settle().await;
+        assert_eq!(harness.api.names(Secret::RESOURCE, NAMESPACE), ["over"]);
+        harness.start();
+        harness.pass(Duration::from_secs(1)).await;
+        assert!(harness.api.names(Secret::RESOURCE, NAMESPACE).is_empty());
     }
 }
