@@ -155,7 +155,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fake::Harness;
+    use crate::fake::{Fault, Harness};
 
     #[test]
     fn a_signature_is_what_clients_make_themselves() {
@@ -225,5 +225,30 @@ mod tests {
         harness.api.put(ConfigMap::RESOURCE, map(&json!({ "kubeconfig": "other" })));
         harness.settle().await;
         assert_eq!(signers(&harness), ["gggggg"]);
+    }
+
+    #[tokio::test]
+    async fn a_conflict_and_a_restart_end_the_same_and_a_token_made_anew_signs_anew() {
+        let mut harness = Harness::new(&[&CONTROLLER]);
+        let error = ApiError { code: 409, reason: "Conflict".to_owned(), ..ApiError::default() };
+        harness.api.fail(Fault { call: "update configmaps", error, after: false });
+        let map =
+            json!({ "metadata": { "namespace": NAMESPACE, "name": NAME }, "data": { "kubeconfig": "x" } });
+        harness.api.put(ConfigMap::RESOURCE, map);
+        harness.api.put(Secret::RESOURCE, secret("aaaaaa", &[]));
+        harness.start();
+        harness.settle().await;
+        harness.start();
+        harness.pass(std::time::Duration::from_secs(1)).await;
+        assert_eq!(signers(&harness), ["aaaaaa"]);
+        let signed = |harness: &Harness| {
+            harness.api.object(ConfigMap::RESOURCE, NAMESPACE, NAME).unwrap()["data"]["jws-kubeconfig-aaaaaa"]
+                .clone()
+        };
+        let before = signed(&harness);
+        harness.api.remove(Secret::RESOURCE, TOKENS_NAMESPACE, "bootstrap-token-aaaaaa");
+        harness.api.put(Secret::RESOURCE, secret("aaaaaa", &[("token-secret", "fedcba9876543210")]));
+        harness.settle().await;
+        assert_ne!(signed(&harness), before);
     }
 }

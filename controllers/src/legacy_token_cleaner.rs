@@ -197,7 +197,7 @@ async fn is_mounted(context: &Context, namespace: &str, name: &str) -> Result<bo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::Harness;
+    use crate::fake::{Fault, Harness};
 
     const DAYS: Duration = Duration::from_secs(24 * 3600);
 
@@ -262,5 +262,28 @@ mod tests {
         assert_eq!(names(&harness), ["asked-for", "mounted", "unreadable", "used"]);
         let used = harness.api.object(Secret::RESOURCE, "a", "used").unwrap();
         assert!(used["metadata"]["labels"][INVALID_SINCE].is_string(), "a year has passed since");
+    }
+
+    #[tokio::test]
+    async fn a_conflict_and_a_restart_only_delay_the_mark() {
+        let mut harness = Harness::new(&[&CONTROLLER]);
+        let since = json!({ "metadata": { "namespace": "kube-system", "name": TRACKING }, "data": { "since": "2026-01-01" } });
+        harness.api.put(CONFIG_MAPS, since);
+        let listed = json!([{ "name": "unused" }]);
+        let account = json!({ "metadata": { "namespace": "a", "name": "bot" }, "secrets": listed });
+        harness.api.put(ServiceAccount::RESOURCE, account);
+        harness.api.put(Secret::RESOURCE, secret("unused", json!({})));
+        let error = ApiError { code: 409, reason: "Conflict".to_owned(), ..ApiError::default() };
+        harness.api.fail(Fault { call: "patch secrets", error, after: false });
+        harness.start();
+        harness.settle().await;
+        let mark = |harness: &Harness| {
+            harness.api.object(Secret::RESOURCE, "a", "unused").unwrap()["metadata"]["labels"][INVALID_SINCE]
+                .clone()
+        };
+        assert!(mark(&harness).is_null());
+        harness.start();
+        harness.settle().await;
+        assert_eq!(mark(&harness), "2027-01-15");
     }
 }

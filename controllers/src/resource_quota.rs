@@ -73,7 +73,8 @@ fn plan(key: &Key, view: &View, _: Timestamp) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::Harness;
+    use crate::api::ApiError;
+    use crate::fake::{Fault, Harness};
 
     #[tokio::test]
     async fn new_and_changed_quotas_are_counted_at_once_and_all_of_them_from_time_to_time() {
@@ -101,5 +102,28 @@ mod tests {
         harness.api.take_writes();
         harness.pass(RECOUNT).await;
         assert_eq!(harness.api.take_writes(), ["update resourcequotas/status a/q"]);
+    }
+
+    #[tokio::test]
+    async fn a_conflict_and_a_restart_end_the_same_and_one_made_anew_is_counted_anew() {
+        let mut harness = Harness::new(&[&CONTROLLER]);
+        let error = ApiError { code: 409, reason: "Conflict".to_owned(), ..ApiError::default() };
+        harness.api.fail(Fault { call: "update resourcequotas/status", error, after: false });
+        let quota =
+            json!({ "metadata": { "namespace": "a", "name": "q" }, "spec": { "hard": { "pods": "2" } } });
+        harness.api.put(Quota::RESOURCE, quota.clone());
+        harness.start();
+        harness.settle().await;
+        harness.start();
+        harness.pass(Duration::from_secs(1)).await;
+        let hard = |harness: &Harness| {
+            harness.api.object(Quota::RESOURCE, "a", "q").unwrap()["status"]["hard"].clone()
+        };
+        assert_eq!(hard(&harness), json!({ "pods": "2" }));
+        harness.api.remove(Quota::RESOURCE, "a", "q");
+        harness.settle().await;
+        harness.api.put(Quota::RESOURCE, quota);
+        harness.settle().await;
+        assert_eq!(hard(&harness), json!({ "pods": "2" }));
     }
 }

@@ -73,7 +73,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::fake::Harness;
+    use crate::fake::{Fault, Harness};
 
     fn account(harness: &Harness) -> String {
         let account = json!({ "metadata": { "namespace": "a", "name": "bot" } });
@@ -116,5 +116,36 @@ mod tests {
         harness.settle().await;
         assert_eq!(harness.api.names(Secret::RESOURCE, "a"), ["right"]);
         assert_eq!(harness.api.take_writes(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn a_deletion_that_failed_is_made_by_the_next_start() {
+        let mut harness = Harness::new(&[&CONTROLLER]);
+        let error = ApiError { code: 500, reason: "InternalError".to_owned(), ..ApiError::default() };
+        harness.api.fail(Fault { call: "delete secrets", error, after: false });
+        harness.api.put(Secret::RESOURCE, secret("nobody", "none", ""));
+        harness.start();
+        harness.settle().await;
+        assert_eq!(harness.api.names(Secret::RESOURCE, "a"), ["nobody"]);
+        harness.start();
+        harness.pass(std::time::Duration::from_secs(1)).await;
+        assert!(harness.api.names(Secret::RESOURCE, "a").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_token_recreated_behind_a_stale_view_stays() {
+        let mut harness = Harness::new(&[&CONTROLLER]);
+        let uid = account(&harness);
+        harness.api.put(Secret::RESOURCE, secret("it", "bot", &uid));
+        harness.start();
+        harness.settle().await;
+        harness.api.hold_watches();
+        harness.api.remove(Secret::RESOURCE, "a", "it");
+        harness.api.remove(ServiceAccount::RESOURCE, "a", "bot");
+        let uid = account(&harness);
+        harness.api.put(Secret::RESOURCE, secret("it", "bot", &uid));
+        harness.api.release_watches();
+        harness.pass(std::time::Duration::from_secs(60)).await;
+        assert_eq!(harness.api.names(Secret::RESOURCE, "a"), ["it"]);
     }
 }
