@@ -230,8 +230,7 @@ mod tests {
     #[tokio::test]
     async fn a_conflict_and_a_restart_end_the_same_and_a_token_made_anew_signs_anew() {
         let mut harness = Harness::new(&[&CONTROLLER]);
-        let error = ApiError { code: 409, reason: "Conflict".to_owned(), ..ApiError::default() };
-        harness.api.fail(Fault { call: "update configmaps", error, after: false });
+        harness.api.fail(Fault::conflict("update configmaps"));
         let map =
             json!({ "metadata": { "namespace": NAMESPACE, "name": NAME }, "data": { "kubeconfig": "x" } });
         harness.api.put(ConfigMap::RESOURCE, map);

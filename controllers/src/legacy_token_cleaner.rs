@@ -273,8 +273,7 @@ mod tests {
         let account = json!({ "metadata": { "namespace": "a", "name": "bot" }, "secrets": listed });
         harness.api.put(ServiceAccount::RESOURCE, account);
         harness.api.put(Secret::RESOURCE, secret("unused", json!({})));
-        let error = ApiError { code: 409, reason: "Conflict".to_owned(), ..ApiError::default() };
-        harness.api.fail(Fault { call: "patch secrets", error, after: false });
+        harness.api.fail(Fault::conflict("patch secrets"));
         harness.start();
         harness.settle().await;
         let mark = |harness: &Harness| {

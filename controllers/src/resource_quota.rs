@@ -73,7 +73,6 @@ fn plan(key: &Key, view: &View, _: Timestamp) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::ApiError;
     use crate::fake::{Fault, Harness};
 
     #[tokio::test]
@@ -107,8 +106,7 @@ mod tests {
     #[tokio::test]
     async fn a_conflict_and_a_restart_end_the_same_and_one_made_anew_is_counted_anew() {
         let mut harness = Harness::new(&[&CONTROLLER]);
-        let error = ApiError { code: 409, reason: "Conflict".to_owned(), ..ApiError::default() };
-        harness.api.fail(Fault { call: "update resourcequotas/status", error, after: false });
+        harness.api.fail(Fault::conflict("update resourcequotas/status"));
         let quota =
             json!({ "metadata": { "namespace": "a", "name": "q" }, "spec": { "hard": { "pods": "2" } } });
         harness.api.put(Quota::RESOURCE, quota.clone());

@@ -169,8 +169,7 @@ mod tests {
     #[tokio::test]
     async fn a_conflict_and_a_restart_end_the_same() {
         let mut harness = started().await;
-        let error = ApiError { code: 409, reason: "Conflict".to_owned(), ..ApiError::default() };
-        harness.api.fail(Fault { call: "update configmaps", error, after: false });
+        harness.api.fail(Fault::conflict("update configmaps"));
         let mut changed = published(&harness);
         changed["data"] = json!({});
         harness.api.put(Published::RESOURCE, changed);

@@ -121,8 +121,7 @@ mod tests {
     #[tokio::test]
     async fn a_deletion_that_failed_is_made_by_the_next_start() {
         let mut harness = Harness::new(&[&CONTROLLER]);
-        let error = ApiError { code: 500, reason: "InternalError".to_owned(), ..ApiError::default() };
-        harness.api.fail(Fault { call: "delete secrets", error, after: false });
+        harness.api.fail(Fault::failure("delete secrets"));
         harness.api.put(Secret::RESOURCE, secret("nobody", "none", ""));
         harness.start();
         harness.settle().await;

@@ -40,7 +40,7 @@ fn plan(key: &Key, view: &View, _: Timestamp) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{ApiError, DeleteOptions};
+    use crate::api::DeleteOptions;
     use crate::fake::{Fault, Harness};
 
     #[tokio::test]
@@ -62,8 +62,7 @@ mod tests {
     #[tokio::test]
     async fn a_lost_answer_and_a_restart_make_no_second_namespace() {
         let mut harness = Harness::new(&[&CONTROLLER]);
-        let error = ApiError { code: 500, reason: "InternalError".to_owned(), ..ApiError::default() };
-        harness.api.fail(Fault { call: "create namespaces", error, after: true });
+        harness.api.fail(Fault::lost_answer("create namespaces"));
         for name in ["default", "kube-system", "kube-public"] {
             harness.api.put(Namespace::RESOURCE, json!({ "metadata": { "name": name } }));
         }

@@ -50,7 +50,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::api::ApiError;
     use crate::clock::{self, Clock as _};
     use crate::fake::{Fault, Harness};
 
@@ -104,8 +103,7 @@ mod tests {
     #[tokio::test]
     async fn a_deletion_that_failed_is_made_by_the_next_start() {
         let mut harness = Harness::new(&[&CONTROLLER]);
-        let error = ApiError { code: 500, reason: "InternalError".to_owned(), ..ApiError::default() };
-        harness.api.fail(Fault { call: "delete secrets", error, after: false });
+        harness.api.fail(Fault::failure("delete secrets"));
         harness.api.put(Secret::RESOURCE, token(NAMESPACE, "over", "2001-01-01T00:00:00Z"));
         harness.start();
         harness.settle().await;

@@ -3,7 +3,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::ApiError;
 use crate::digests::endpoint_slice::{MANAGED_BY, SERVICE_NAME};
 use crate::endpoint_fixture::{World, changed, lay_out, service};
 use crate::fake::{Fault, Harness};
@@ -154,8 +153,7 @@ async fn a_restart_writes_nothing_and_a_conflict_is_overcome() {
     harness.start();
     harness.settle().await;
     assert_eq!(harness.api.take_writes(), Vec::<String>::new());
-    let error = ApiError { code: 409, reason: "Conflict".to_owned(), ..ApiError::default() };
-    harness.api.fail(Fault { call: "update endpointslices", error, after: false });
+    harness.api.fail(Fault::conflict("update endpointslices"));
     harness.api.put(Endpoints::RESOURCE, endpoints(json!({ "metadata": { "labels": { "a": "b" } } })));
     harness.settle().await;
     harness.pass(Duration::from_secs(1)).await;

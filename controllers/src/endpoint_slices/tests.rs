@@ -300,8 +300,7 @@ async fn a_lost_answer_and_a_restart_make_no_second_slice() {
 #[tokio::test]
 async fn a_conflict_and_a_stale_view_end_in_the_same_state() {
     let harness = running(&World::new(service(json!({})), vec![pod(1, json!({}))])).await;
-    let error = ApiError { code: 409, reason: "Conflict".to_owned(), ..ApiError::default() };
-    harness.api.fail(Fault { call: "update endpointslices", error, after: false });
+    harness.api.fail(Fault::conflict("update endpointslices"));
     harness.api.put(Pod::RESOURCE, pod(2, json!({})));
     harness.settle().await;
     harness.pass(Duration::from_secs(1)).await;

@@ -14,7 +14,7 @@ use crate::api::{
 };
 use crate::settings::Settings;
 
-use super::store::{Change, State, not_found, object, place, place_of, selected};
+use super::store::{Change, State, not_found, object, place, place_of, refuse, selected};
 
 /// What a call is to fail with.
 pub(crate) struct Fault {
@@ -24,6 +24,23 @@ pub(crate) struct Fault {
     pub(crate) error: ApiError,
     /// The write happens all the same; only its answer is lost.
     pub(crate) after: bool,
+}
+
+impl Fault {
+    /// Somebody else was faster.
+    pub(crate) fn conflict(call: &'static str) -> Fault {
+        Fault { call, error: refuse(409, "Conflict", ""), after: false }
+    }
+
+    /// The server fails, and nothing is written.
+    pub(crate) fn failure(call: &'static str) -> Fault {
+        Fault { call, error: refuse(500, "InternalError", ""), after: false }
+    }
+
+    /// The write happens, and the server fails to say so.
+    pub(crate) fn lost_answer(call: &'static str) -> Fault {
+        Fault { after: true, ..Fault::failure(call) }
+    }
 }
 
 #[derive(Clone)]

@@ -260,8 +260,7 @@ async fn an_object_that_got_another_owner_meanwhile_stays() {
     harness.api.hold_watches();
     put(&harness, Pod::RESOURCE, "a", "p1", &[owner(SETS, &other)]);
     harness.api.remove(SETS, "a", "r");
-    let error = ApiError { code: 409, reason: "Conflict".to_owned(), ..ApiError::default() };
-    harness.api.fail(Fault { call: "delete pods", error, after: false });
+    harness.api.fail(Fault::conflict("delete pods"));
     harness.api.release_watches();
     harness.settle().await;
     harness.pass(Duration::from_secs(1)).await;

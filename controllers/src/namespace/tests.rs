@@ -195,8 +195,7 @@ async fn a_restart_in_the_middle_ends_the_same() {
 async fn a_conflict_is_decided_again() {
     let mut harness = harness();
     for call in ["update namespaces/status", "update namespaces/finalize"] {
-        let error = ApiError { code: 409, reason: "Conflict".to_owned(), ..ApiError::default() };
-        harness.api.fail(Fault { call, error, after: false });
+        harness.api.fail(Fault::conflict(call));
     }
     harness.start();
     delete(&harness);

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{CONTROLLER, Claim, FINALIZER};
-use crate::api::{ApiError, DeleteOptions};
+use crate::api::DeleteOptions;
 use crate::digest::Digest;
 use crate::digests::Pod;
 use crate::fake::{Fault, Harness};
@@ -104,8 +104,7 @@ async fn an_ephemeral_claim_is_used_by_its_own_pod_until_that_is_shut_down() {
 #[tokio::test]
 async fn a_conflict_and_a_restart_end_the_same() {
     let mut harness = started().await;
-    let error = ApiError { code: 409, reason: "Conflict".to_owned(), ..ApiError::default() };
-    harness.api.fail(Fault { call: "update persistentvolumeclaims", error, after: false });
+    harness.api.fail(Fault::conflict("update persistentvolumeclaims"));
     delete(&harness);
     harness.settle().await;
     assert!(exists(&harness));

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{CONTROLLER, FINALIZER, Volume};
-use crate::api::{ApiError, DeleteOptions};
+use crate::api::DeleteOptions;
 use crate::digest::Digest;
 use crate::fake::{Fault, Harness};
 
@@ -45,8 +45,7 @@ async fn a_volume_that_nobody_uses_goes_at_once() {
 #[tokio::test]
 async fn a_conflict_and_a_restart_end_the_same() {
     let mut harness = started("Available").await;
-    let error = ApiError { code: 409, reason: "Conflict".to_owned(), ..ApiError::default() };
-    harness.api.fail(Fault { call: "update persistentvolumes", error, after: false });
+    harness.api.fail(Fault::conflict("update persistentvolumes"));
     harness.api.user_deletes(Volume::RESOURCE, "", "v", &DeleteOptions::default());
     harness.settle().await;
     assert_eq!(harness.api.names(Volume::RESOURCE, ""), ["v"]);
