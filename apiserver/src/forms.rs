@@ -3,7 +3,10 @@
 //! Keeps: JSON of the storage version is copied, never decoded, and its protobuf is written from the bytes; other
 //! forms are made on demand from the tree; nothing is kept per object.
 
+use std::ops::Range;
+
 use bytes::Bytes;
+use memchr::memmem;
 
 use crate::codec;
 use crate::codec::json::Head;
@@ -13,6 +16,9 @@ use crate::schema::{self, StructId};
 use crate::storage::{self, Entry};
 use crate::table;
 use crate::tree::{Map, Node};
+
+/// What every stored object begins with.
+const METADATA_KEY: &[u8] = b"\"metadata\":";
 
 /// Where the object of a form stands: alone it names its kind, as an item of a list it does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,36 +147,38 @@ pub fn meta_version(form: &Form) -> &'static str {
     if form.beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" }
 }
 
-/// The end of the value that starts at `from` in compact JSON: a scan over strings and brackets.
-pub fn json_value_end(bytes: &[u8], from: usize) -> usize {
-    let (mut at, mut depth) = (from, 0_usize);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' => {
-                at += 1;
-                while at < bytes.len() && bytes[at] != b'"' {
-                    at += if bytes[at] == b'\\' { 2 } else { 1 };
-                }
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        at += 1;
-        if depth == 0 {
-            break;
-        }
-    }
-    at.min(bytes.len())
+/// The JSON of `metadata`, which every stored object begins with.
+fn metadata_json<'a>(stored: &Stored<'a>) -> &'a [u8] {
+    let metadata = stored.bytes.strip_prefix(METADATA_KEY).unwrap_or_default();
+    codec::json::structure_end(metadata, 0).map_or(b"{}", |end| &metadata[..end])
 }
 
-/// The JSON of `metadata`, which every stored object begins with.
-pub fn metadata_json<'a>(stored: &Stored<'a>) -> &'a [u8] {
-    const KEY: &[u8] = b"\"metadata\":";
-    match stored.bytes.strip_prefix(KEY) {
-        Some(rest) => &rest[..json_value_end(rest, 0)],
-        None => b"{}",
-    }
+/// Appends a stored object as JSON of the storage version, or its metadata alone, without `managedFields`: often half of an
+/// object, and nothing that controllers look at. Answers where in `out` the metadata stands.
+pub fn append_unmanaged(
+    resource: &Resource,
+    stored: &Stored<'_>,
+    metadata_only: bool,
+    out: &mut Vec<u8>,
+) -> Range<usize> {
+    // The last field of metadata. A quote in a string is escaped, so nothing else in metadata looks like it.
+    const MANAGED: &[u8] = b",\"managedFields\":[";
+    let metadata = metadata_json(stored);
+    let rest = stored.bytes.get(METADATA_KEY.len() + metadata.len()..).unwrap_or(b"}");
+    let (kept, end): (_, &[u8]) = match memmem::find(metadata, MANAGED) {
+        Some(at) => (&metadata[..at], b"}"),
+        None => (metadata, b""),
+    };
+    let (head, rest): (&[u8], &[u8]) = if metadata_only { (b"{", b"}") } else { (&resource.head, rest) };
+    out.reserve(head.len() + METADATA_KEY.len() + kept.len() + end.len() + rest.len());
+    out.extend_from_slice(head);
+    out.extend_from_slice(METADATA_KEY);
+    let start = out.len();
+    out.extend_from_slice(kept);
+    out.extend_from_slice(end);
+    let metadata = start..out.len();
+    out.extend_from_slice(rest);
+    metadata
 }
 
 fn append_metadata(stored: &Stored<'_>, form: &Form, place: Place, out: &mut Vec<u8>) {
@@ -284,6 +292,15 @@ pub fn finish(json: Vec<u8>, form: &Form) -> Bytes {
     }
 }
 
+/// Where the string ends that begins at `at`.
+fn string_end(json: &[u8], at: usize) -> usize {
+    let mut at = codec::json::plain_end(json, at + 1);
+    while json.get(at) == Some(&b'\\') {
+        at = codec::json::plain_end(json, at + 2);
+    }
+    (at + 1).min(json.len())
+}
+
 /// Indents compact JSON by two spaces, as Go does.
 pub fn indent(json: &[u8], out: &mut Vec<u8>) {
     let mut depth = 0_usize;
@@ -296,7 +313,7 @@ pub fn indent(json: &[u8], out: &mut Vec<u8>) {
         let byte = json[at];
         match byte {
             b'"' => {
-                let end = json_value_end(json, at);
+                let end = string_end(json, at);
                 out.extend_from_slice(&json[at..end]);
                 at = end;
                 continue;
@@ -400,4 +417,46 @@ const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
 /// A Status is small and printed in its own order, as Go does.
 fn append_status_json(tree: &Map, out: &mut Vec<u8>) {
     out.extend_from_slice(tree.to_string().as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn what_controllers_read_lacks_only_the_managed_fields() {
+        let pods = fixture::resource("", "pods");
+        let managed = json!([{ "manager": "m", "operation": "Update", "fieldsV1": { "f:a}": { "k:{\"b\":\"c\"}": {} } } }]);
+        for annotation in ["", r#"{"a":1,"managedFields":[{"x":"}"}]}"#, r"\"] {
+            let mut object = json!({
+                "kind": "Pod",
+                "apiVersion": "v1",
+                "metadata": { "name": "a", "namespace": "b", "annotations": { "managedFields": annotation } },
+                "spec": { "containers": [{ "name": "c", "command": ["}", "\"managedFields\":["] }] },
+            });
+            let append = |object: &serde_json::Value, metadata_only| {
+                let stored = storage::encode(pods, &fixture::object(pods, object));
+                let mut out = b"before".to_vec();
+                let metadata =
+                    append_unmanaged(pods, &Stored { bytes: &stored.bytes }, metadata_only, &mut out);
+                let whole: serde_json::Value = serde_json::from_slice(&out[6..]).unwrap();
+                assert_eq!(
+                    serde_json::from_slice::<serde_json::Value>(&out[metadata]).unwrap(),
+                    whole["metadata"]
+                );
+                whole
+            };
+            let (whole, metadata) = (append(&object, false), append(&object, true));
+            assert_eq!(whole["kind"], "Pod");
+            assert_eq!(whole["spec"]["containers"][0]["command"][1], "\"managedFields\":[");
+            assert_eq!(whole["metadata"]["annotations"]["managedFields"], annotation);
+            assert_eq!(metadata, json!({ "metadata": whole["metadata"] }));
+            object["metadata"]["managedFields"] = managed.clone();
+            assert_eq!(append(&object, false), whole);
+            assert_eq!(append(&object, true), metadata);
+        }
+    }
 }

@@ -13,11 +13,12 @@ mod metrics;
 mod rest;
 mod status;
 
-use std::sync::Arc;
+use std::{io, num::NonZero, sync::Arc};
 
 use pintle_apiserver::{Server, cluster::ControllerRole};
 use pintle_controllers::{clock::Clock, runtime, settings::Settings};
 use pintle_store::Store;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::ControllerFlags;
 use in_process::InProcess;
@@ -27,6 +28,18 @@ pub(crate) use selection::Selection;
 pub(crate) fn roles() -> Vec<ControllerRole> {
     let bring = pintle_controllers::ALL.iter().filter(|controller| !controller.rules.is_empty());
     bring.map(|controller| ControllerRole { name: controller.name, rules: controller.rules }).collect()
+}
+
+/// The threads of the controllers in a server: half as many as processors. They are not the API's, because a node that
+/// begins to lead, or starts again, fills the controllers' views from all objects there are, and clients do not wait for
+/// that.
+pub(crate) fn threads() -> io::Result<Runtime> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    Builder::new_multi_thread()
+        .worker_threads(processors.div_ceil(2))
+        .thread_name("controllers")
+        .enable_all()
+        .build()
 }
 
 /// Runs the chosen controllers whenever this node leads. Dropping it ends them.

@@ -16,7 +16,7 @@ use std::{
 use pintle_apiserver::{Server, clock::SystemClock, cluster::Cluster, http, identity};
 use pintle_certs::{Pki, ServerNames, ServerTls};
 use pintle_store::Store;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{runtime::Handle, sync::watch, task::JoinSet};
 
 use crate::{
     address::HostPort,
@@ -64,10 +64,12 @@ pub(crate) fn run(args: &ServerArgs) -> Result<(), Error> {
     // An error says that a provider is installed already, which is what counts.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
-    runtime.block_on(serve(args))
+    let controllers = controllers::threads().map_err(Error::Runtime)?;
+    runtime.block_on(serve(args, controllers.handle()))
 }
 
-async fn serve(args: &ServerArgs) -> Result<(), Error> {
+/// Serves until the signal to stop; `controllers` is where the controllers run.
+async fn serve(args: &ServerArgs, controllers: &Handle) -> Result<(), Error> {
     let service_networks: ServiceNetworks =
         args.service_cidr.parse().map_err(|source| Error::ServiceCidr { source })?;
     let mut options = options(args)?;
@@ -157,7 +159,8 @@ async fn serve(args: &ServerArgs) -> Result<(), Error> {
             }
             None => None,
         };
-        tasks.spawn(controllers::follow_leadership(server.clone(), &store, &args.controllers));
+        tasks
+            .spawn_on(controllers::follow_leadership(server.clone(), &store, &args.controllers), controllers);
         greet(&data_dir, &url, &kubeconfig);
         let (close, closing) = watch::channel(false);
         let default_delay = if is_alone(&store) { Duration::ZERO } else { SHUTDOWN_DELAY };

@@ -21,7 +21,7 @@ pub(super) mod write;
 
 pub(super) use decode::find;
 pub(super) use read::Reader;
-pub(crate) use scan::plain_end;
+pub(crate) use scan::{plain_end, structure_end};
 pub(super) use untyped::sort_keeping_last;
 
 pub use encode::{Head, encode, encode_object, encode_stored, encode_untyped};

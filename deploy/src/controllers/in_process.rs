@@ -100,7 +100,7 @@ impl Connection {
     /// A call that answers an object.
     async fn object(&self, rest: Rest) -> Result<Object, ApiError> {
         match self.call(rest).await? {
-            Reply::Entry(reply) => entry(&reply.resource, &reply.entry, false),
+            Reply::Entry(reply) => object(&reply.resource, reply.entry.bytes(), false),
             Reply::Tree(reply) => {
                 let mut json = Vec::new();
                 let (version, kind) = (&reply.api_version, &reply.kind);
@@ -199,7 +199,7 @@ impl Api for Connection {
         Box::pin(async move {
             match self.call(Rest::delete(target, options)).await? {
                 Reply::Entry(reply) if reply.removed => Ok(Deleted::Gone),
-                Reply::Entry(reply) => entry(&reply.resource, &reply.entry, false).map(Deleted::Held),
+                Reply::Entry(reply) => object(&reply.resource, reply.entry.bytes(), false).map(Deleted::Held),
                 Reply::Status(_) => Ok(Deleted::Gone),
                 _ => Err(ApiError::malformed("another answer than the deleted object")),
             }
@@ -239,31 +239,23 @@ fn error_of(status: &Status) -> ApiError {
     }
 }
 
-fn entry(resource: &Served, entry: &Entry, metadata_only: bool) -> Result<Object, ApiError> {
-    object(resource, entry.bytes(), metadata_only)
-}
-
-/// An object of stored bytes. Its metadata stands at its beginning and is all that is looked at here.
+/// An object of stored bytes, without its managed fields.
 fn object(resource: &Served, bytes: &[u8], metadata_only: bool) -> Result<Object, ApiError> {
     let stored = Stored { bytes };
-    let metadata = forms::metadata_json(&stored);
-    let meta: Meta = serde_json::from_slice(metadata)
-        .map_err(|error| ApiError::malformed(format!("metadata could not be read: {error}")))?;
-    let mut json;
-    if metadata_only {
-        json = Vec::with_capacity(metadata.len() + 14);
-        json.extend_from_slice(b"{\"metadata\":");
-        json.extend_from_slice(metadata);
-        json.push(b'}');
-    } else {
-        json = Vec::with_capacity(bytes.len() + resource.head.len());
+    if !metadata_only && !resource.is_storage() {
+        let mut json = Vec::new();
         forms::append(resource, &stored, &Form::JSON, Place::Alone, &mut json);
+        return Object::parse(json.into());
     }
+    let mut json = Vec::new();
+    let metadata = forms::append_unmanaged(resource, &stored, metadata_only, &mut json);
+    let meta: Meta = serde_json::from_slice(&json[metadata])
+        .map_err(|error| ApiError::malformed(format!("metadata could not be read: {error}")))?;
     Ok(Object { meta, json: json.into() })
 }
 
 fn page(list: &ListReply, metadata_only: bool) -> Result<Page, ApiError> {
-    let items = list.entries.iter().map(|it| entry(&list.resource, it, metadata_only));
+    let items = list.entries.iter().map(|it| object(&list.resource, it.bytes(), metadata_only));
     Ok(Page {
         items: items.collect::<Result<_, _>>()?,
         version: list.revision,

@@ -3,6 +3,8 @@
 //! Keeps: an answer never depends on how many bytes are looked at together; a test that says "may" can only be
 //! wrong towards the slower path.
 
+use wide::u8x16;
+
 /// Where the run of bytes from `at` ends that a JSON string shows as they are: at a quote, a backslash, a control
 /// character, or the end.
 #[inline]
@@ -25,35 +27,87 @@ pub(crate) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
 
 /// Where the object or array ends that begins at `at`, in compact JSON text that is known to be sound; `None` when it
 /// does not end.
-pub(super) fn structure_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+pub(crate) fn structure_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let text = bytes.get(at..)?;
+    let mut brackets = Brackets::default();
     let mut depth = 0_usize;
-    let mut in_string = false;
-    loop {
-        let block = bytes.get(at..).and_then(<[u8]>::first_chunk);
-        if let Some(brackets) = block.and_then(|block| block::brackets(block, in_string))
-            && brackets.closing < depth
-        {
-            depth = depth + brackets.opening - brackets.closing;
-            in_string = brackets.in_string;
-            at += BLOCK;
-            continue;
-        }
-        let end = at + BLOCK;
-        while at < end {
-            match *bytes.get(at)? {
-                b'"' => in_string = !in_string,
-                b'\\' => at += 1,
-                b'{' | b'[' if !in_string => depth += 1,
-                b'}' | b']' if !in_string => {
+    let mut start = at;
+    let (blocks, rest) = text.as_chunks();
+    let mut last = [b' '; WIDE];
+    last[..rest.len()].copy_from_slice(rest);
+    for block in blocks.iter().chain([&last]) {
+        let (opening, closing) = brackets.of(block);
+        let closed = closing.count_ones() as usize;
+        if closed < depth {
+            depth = depth + opening.count_ones() as usize - closed;
+        } else {
+            let mut both = opening | closing;
+            while both != 0 {
+                let lowest = both & both.wrapping_neg();
+                if opening & lowest != 0 {
+                    depth += 1;
+                } else {
                     depth = depth.checked_sub(1)?;
                     if depth == 0 {
-                        return Some(at + 1);
+                        return Some(start + lowest.trailing_zeros() as usize + 1);
                     }
                 }
-                _ => {}
+                both ^= lowest;
             }
-            at += 1;
         }
+        start += WIDE;
+    }
+    None
+}
+
+/// Finds the brackets outside of strings, block after block of a JSON text that begins outside of a string.
+#[derive(Default)]
+struct Brackets {
+    /// All ones when the last block ended within a string.
+    in_string: u64,
+    /// One when the last block ended with a backslash that escapes what comes next.
+    escaped: u64,
+}
+
+impl Brackets {
+    /// The opening and the closing brackets of the next block, a bit for every byte, the first one lowest.
+    #[inline]
+    fn of(&mut self, block: &[u8; WIDE]) -> (u64, u64) {
+        let (mut quotes, mut backslashes, mut opening, mut closing) = (0, 0, 0, 0);
+        let (lanes, _) = block.as_chunks::<LANES>();
+        for (i, lanes) in lanes.iter().enumerate() {
+            let lanes = u8x16::new(*lanes);
+            let mask = |found: u8x16| u64::from(found.move_mask().cast_unsigned()) << (i * LANES);
+            quotes |= mask(lanes.cmp_eq(u8x16::splat(b'"')));
+            backslashes |= mask(lanes.cmp_eq(u8x16::splat(b'\\')));
+            // Brackets and braces differ in one bit, and no other character shares the rest.
+            let folded = lanes | u8x16::splat(b'[' ^ b'{');
+            opening |= mask(folded.cmp_eq(u8x16::splat(b'{')));
+            closing |= mask(folded.cmp_eq(u8x16::splat(b'}')));
+        }
+        let quotes = quotes & !self.escaped_of(backslashes);
+        // From each quote on everything is marked, up to the next quote.
+        let mut strings = quotes;
+        for distance in [1, 2, 4, 8, 16, 32] {
+            strings ^= strings << distance;
+        }
+        strings ^= self.in_string;
+        self.in_string = (strings.cast_signed() >> 63).cast_unsigned();
+        (opening & !strings, closing & !strings)
+    }
+
+    /// What the backslashes of a block escape.
+    #[inline]
+    fn escaped_of(&mut self, mut backslashes: u64) -> u64 {
+        let mut escaped = std::mem::take(&mut self.escaped);
+        backslashes &= !escaped;
+        while backslashes != 0 {
+            let lowest = backslashes & backslashes.wrapping_neg();
+            escaped |= lowest << 1;
+            self.escaped = lowest >> 63;
+            backslashes &= !(lowest | lowest << 1);
+        }
+        escaped
     }
 }
 
@@ -99,6 +153,10 @@ fn padded(text: &[u8]) -> [u8; BLOCK] {
 
 /// Bytes looked at together, as one word.
 const BLOCK: usize = 8;
+/// Bytes whose brackets are found together.
+const WIDE: usize = 64;
+/// Bytes compared by one instruction.
+const LANES: usize = 16;
 
 /// Arithmetic on the eight bytes of a word. A result has the high bit of a byte set where something was found; of
 /// several marks only the lowest is sure, because a subtraction borrows from the byte above.
@@ -128,47 +186,6 @@ mod block {
     #[inline]
     fn html(word: u64) -> u64 {
         equal(word, b'<', b'<' ^ b'>') | word
-    }
-
-    /// Marks exactly the bytes that are equal to `byte` in the bits outside of `ignored`.
-    #[inline]
-    fn exactly(word: u64, byte: u8, ignored: u8) -> u64 {
-        let different = (word & !(ONES * u64::from(ignored))) ^ (ONES * u64::from(byte));
-        !(((different & !HIGHS) + !HIGHS) | different) & HIGHS
-    }
-
-    /// How many bytes are marked.
-    #[inline]
-    fn count(marks: u64) -> usize {
-        ((marks >> 7).wrapping_mul(ONES) >> 56) as usize
-    }
-
-    /// The brackets of a block that stand outside of strings.
-    pub(super) struct Brackets {
-        pub(super) opening: usize,
-        pub(super) closing: usize,
-        /// A string is open behind the block.
-        pub(super) in_string: bool,
-    }
-
-    /// Counts brackets; a block with a backslash is left to others.
-    #[inline]
-    pub(super) fn brackets(block: &[u8; 8], in_string: bool) -> Option<Brackets> {
-        let word = u64::from_le_bytes(*block);
-        if exactly(word, b'\\', 0) != 0 {
-            return None;
-        }
-        // From each quote on everything is marked, up to the next quote.
-        let mut strings = exactly(word, b'"', 0);
-        strings ^= strings << 8;
-        strings ^= strings << 16;
-        strings ^= strings << 32;
-        strings ^= if in_string { HIGHS } else { 0 };
-        Some(Brackets {
-            opening: count(exactly(word, b'[', b'[' ^ b'{') & !strings),
-            closing: count(exactly(word, b']', b']' ^ b'}') & !strings),
-            in_string: strings >> 63 != 0,
-        })
     }
 
     /// How many bytes of a block a JSON string shows as they are before the first that it does not.
