@@ -98,12 +98,14 @@ pub enum Bug {
     ResumeLosesPart,
     /// A sole voter answers reads alone although a learner applies and answers as well.
     LoneReadsBesideLearners,
+    /// A node that is told that its leader has ended takes over without asking whether others hear the leader.
+    ForcedSuccession,
 }
 
 impl Bug {
     /// Every bug that can be planted.
     #[cfg(any(test, feature = "simulation"))]
-    pub const ALL: [Bug; 45] = [
+    pub const ALL: [Bug; 46] = [
         Bug::NoFsync,
         Bug::AckBeforeQuorum,
         Bug::ReusedReadContext,
@@ -149,6 +151,7 @@ impl Bug {
         Bug::LostWake,
         Bug::ResumeLosesPart,
         Bug::LoneReadsBesideLearners,
+        Bug::ForcedSuccession,
     ];
 }
 

@@ -19,7 +19,8 @@ pub use message::{Lane, PeerMessage};
 pub trait Peers: Debug + Send + Sync {
     /// Takes a frame for the node `frame.to()`. Never blocks: a carrier whose queue for that node is full drops the
     /// frame, because everything in here is sent again when it matters. A carrier keeps a queue, bounded by bytes, per
-    /// node and [`Lane`]. When it cannot reach a node it says so by [`crate::Store::report_unreachable`].
+    /// node and [`Lane`]. When it cannot reach a node it says so by [`crate::Store::report_unreachable`];
+    /// when it sees that a node's process has ended, by [`crate::Store::report_ended`].
     fn send(&self, frame: PeerFrame);
 }
 

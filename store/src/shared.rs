@@ -49,6 +49,8 @@ pub(crate) enum OwnerEvent {
     Wish(Wish, oneshot::Sender<Result<(), MemberError>>),
     /// Frames for this node do not arrive.
     Unreachable(u64),
+    /// The process of this node has ended, as far as can be seen from here.
+    Ended(u64),
     /// The log thread has synced this batch and all before it, and gives their buffers back.
     Persisted(u64, Vec<Values>),
     /// The applied index has reached what the owner waits for.

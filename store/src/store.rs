@@ -499,6 +499,12 @@ impl Store {
         self.inner.shared.owner.push(OwnerEvent::Unreachable(node));
     }
 
+    /// Tells that the process of a node has ended: its connections broke, and where it listened nobody does any more. A
+    /// wrong report harms nobody, because a leader that others hear stays.
+    pub fn report_ended(&self, node: u64) {
+        self.inner.shared.owner.push(OwnerEvent::Ended(node));
+    }
+
     /// Tells when this node begins and ceases to lead.
     pub fn leadership(&self) -> watch::Receiver<Leadership> {
         self.inner.shared.leadership.subscribe()

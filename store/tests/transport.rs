@@ -23,6 +23,8 @@ const CLUSTER: u64 = 77;
 const VOTERS: [u64; 3] = [11, 12, 13];
 /// Where the cluster stands in a frame.
 const CLUSTER_AT: usize = 2;
+/// The unit of Raft's timers.
+const TICK: Duration = Duration::from_millis(10);
 /// No test takes as long as this; it only turns a hang into a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -77,11 +79,13 @@ impl Node {
         tls: TransportTls,
         listener: TcpListener,
         addresses: &BTreeMap<u64, SocketAddr>,
+        tick: Duration,
     ) -> Node {
         let others = addresses.iter().filter(|(other, _)| **other != node);
         let addresses = others.map(|(other, address)| (*other, address.to_string())).collect();
         let transport = Transport::new(TransportOptions { addresses, ..TransportOptions::new(tls) });
-        let store = Store::open(options(directory, node, &VOTERS, &transport)).expect("the store opens");
+        let options = Options { tick, ..options(directory, node, &VOTERS, &transport) };
+        let store = Store::open(options).expect("the store opens");
         transport.start(&store, listener).expect("the transport starts");
         Node { store, transport }
     }
@@ -102,7 +106,7 @@ fn options(directory: &TempDir, node: u64, voters: &[u64], transport: &Transport
     Options {
         founding: Some(Founding { cluster: CLUSTER, node, voters: voters.to_vec() }),
         peers: transport.peers(),
-        tick: Duration::from_millis(10),
+        tick: TICK,
         ..Options::new(directory.path())
     }
 }
@@ -112,6 +116,7 @@ struct Cluster {
     addresses: BTreeMap<u64, SocketAddr>,
     directories: BTreeMap<u64, TempDir>,
     nodes: BTreeMap<u64, Node>,
+    tick: Duration,
 }
 
 impl Cluster {
@@ -127,7 +132,7 @@ impl Cluster {
             directories.insert(node, tempfile::tempdir().expect("a temporary directory"));
         }
         let nodes = BTreeMap::new();
-        let mut cluster = Cluster { authority: Authority::new(), addresses, directories, nodes };
+        let mut cluster = Cluster { authority: Authority::new(), addresses, directories, nodes, tick: TICK };
         for node in running {
             let listener = listeners.remove(node).expect("listed once");
             cluster.start(*node, listener);
@@ -137,7 +142,7 @@ impl Cluster {
 
     fn start(&mut self, node: u64, listener: TcpListener) {
         let tls = self.authority.tls(node);
-        let started = Node::start(&self.directories[&node], node, tls, listener, &self.addresses);
+        let started = Node::start(&self.directories[&node], node, tls, listener, &self.addresses, self.tick);
         self.nodes.insert(node, started);
     }
 
@@ -217,6 +222,28 @@ async fn a_restarted_node_is_reached_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_leader_whose_process_has_ended_is_succeeded_without_waiting_for_its_silence() {
+    let (mut cluster, mut listeners) = Cluster::new(&[]);
+    for node in VOTERS {
+        // Only the first one does not wait for minutes until it campaigns.
+        cluster.tick = if node == VOTERS[0] { Duration::from_millis(10) } else { PATIENCE };
+        cluster.start(node, listeners.remove(&node).expect("listed once"));
+    }
+    assert_eq!(cluster.leader().await, VOTERS[0]);
+    for node in VOTERS {
+        write(cluster.store(node), &format!("through-{node}"), 100).await;
+    }
+    let Node { store, transport } = cluster.nodes.remove(&VOTERS[0]).expect("it runs");
+    // As it is when a process is killed: its connections end and its port is closed before anything else is said.
+    transport.stop().await;
+    let mut leadership = cluster.store(VOTERS[1]).leadership();
+    within(leadership.wait_for(|leadership| leadership.leads)).await.expect("the store is there");
+    write(cluster.store(VOTERS[2]), "after", 100).await;
+    drop(store);
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_moves_is_found_at_its_new_address_and_a_removed_one_is_shut_out() {
     let (mut cluster, _) = Cluster::new(&[11, 12]);
     write(cluster.store(11), "before", 100).await;
@@ -277,7 +304,7 @@ async fn nodes_of_different_authorities_do_not_talk() {
     let (mut cluster, mut listeners) = Cluster::new(&[11]);
     let stranger = Authority::new().tls(12);
     let listener = listeners.remove(&12).expect("free");
-    let node = Node::start(&cluster.directories[&12], 12, stranger, listener, &cluster.addresses);
+    let node = Node::start(&cluster.directories[&12], 12, stranger, listener, &cluster.addresses, TICK);
     cluster.nodes.insert(12, node);
     for (node, other) in [(11, 12), (12, 11)] {
         let down = |links: &Links| matches!(links.outgoing.get(&(other, Lane::Raft)), Some(Link::Down(_)));
@@ -294,7 +321,7 @@ async fn a_node_is_not_taken_for_another_one() {
     // Node 12 shows the certificate of node 13.
     let listener = listeners.remove(&12).expect("free");
     let tls = cluster.authority.tls(13);
-    let node = Node::start(&cluster.directories[&12], 12, tls, listener, &cluster.addresses);
+    let node = Node::start(&cluster.directories[&12], 12, tls, listener, &cluster.addresses, TICK);
     cluster.nodes.insert(12, node);
     let why = "its certificate does not name it as node 000000000000000c of cluster 000000000000004d";
     cluster.nodes[&11].links(|links| links.last_refusal.as_deref() == Some(why)).await;

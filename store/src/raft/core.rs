@@ -6,17 +6,20 @@
 //! - an entry is handed out for applying only after it was synced here;
 //! - batches are persisted in order, and a change of the commit index alone never costs a sync.
 
+mod elections;
+
 use std::collections::{BTreeSet, VecDeque};
 
-use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType, HardState, Message};
+use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType, HardState, Message, MessageType};
 use raft::{Config, RawNode, ReadOnlyOption, StateRole, Storage};
 
 use crate::bugs::{Bug, planted};
 use crate::codec::Malformed;
-use crate::disk::{LogEntry, chain_of, mix};
+use crate::disk::{LogEntry, chain_of};
 use crate::engine::Values;
 use crate::members::{MemberError, Reach, is_member};
 use crate::meta::Meta;
+use crate::raft::core::elections::Elections;
 use crate::raft::reads::Reads;
 use crate::raft::tail::{Tail, TailEntry};
 
@@ -88,10 +91,7 @@ pub(crate) struct Core<T> {
     raw: RawNode<Tail>,
     config: Config,
     reads: Reads<T>,
-    election_ticks: usize,
-    seed: u64,
-    /// How often the election timer ran out or was set back by a tick.
-    timeouts: u64,
+    elections: Elections,
     /// Batches handed out and not yet persisted, with the messages that wait for them.
     persisting: VecDeque<(u64, Vec<Message>)>,
     /// The number of the newest batch, also when it had nothing to persist.
@@ -132,9 +132,7 @@ impl<T> Core<T> {
             raw,
             config,
             reads: Reads::new(options.node, options.boot),
-            election_ticks: options.election_ticks,
-            seed: options.seed,
-            timeouts: 0,
+            elections: Elections::new(options),
             persisting: VecDeque::new(),
             newest: 0,
             released: Vec::new(),
@@ -147,16 +145,6 @@ impl<T> Core<T> {
         };
         core.set_election_timeout();
         Ok(core)
-    }
-
-    /// Replaces the random election timeout by one that follows from the seed.
-    fn set_election_timeout(&mut self) {
-        let raft = &mut self.raw.raft;
-        let random = mix(self.seed ^ mix(raft.term) ^ mix(!self.timeouts));
-        let timeout = self.election_ticks + (random % self.election_ticks as u64) as usize;
-        if raft.randomized_election_timeout() != timeout {
-            raft.set_randomized_election_timeout(timeout);
-        }
     }
 
     pub(crate) fn role(&self) -> Role {
@@ -283,34 +271,17 @@ impl<T> Core<T> {
         Ok(())
     }
 
-    pub(crate) fn campaign(&mut self) -> raft::Result<()> {
-        let campaigned = self.raw.campaign();
-        self.set_election_timeout();
-        campaigned
-    }
-
     pub(crate) fn tick(&mut self) {
-        if self.awaits_state {
-            // Without a state it could not lead.
-            self.raw.raft.election_elapsed = 0;
-        }
-        let elapsed = self.raw.raft.election_elapsed;
-        self.raw.tick();
-        if self.raw.raft.election_elapsed <= elapsed {
-            self.timeouts += 1;
-        }
-        self.set_election_timeout();
-        self.reads.tick(self.raw.raft.term, self.election_ticks);
+        self.tick_elections();
+        self.reads.tick(self.raw.raft.term, self.raw.raft.election_timeout());
     }
 
     /// Takes a message of another node.
     pub(crate) fn step(&mut self, message: Message) -> raft::Result<()> {
-        if self.awaits_state && message.get_msg_type() == raft::eraftpb::MessageType::MsgTimeoutNow {
+        if self.awaits_state && message.get_msg_type() == MessageType::MsgTimeoutNow {
             return Ok(());
         }
-        let stepped = self.raw.step(message);
-        self.set_election_timeout();
-        stepped
+        self.step_with_elections(message)
     }
 
     /// Notes that messages to a node do not arrive.
@@ -322,7 +293,7 @@ impl<T> Core<T> {
     pub(crate) fn propose(&mut self, data: Vec<Vec<u8>>) -> raft::Result<()> {
         let entries = data.into_iter().map(|data| Entry { data, ..Entry::default() }).collect();
         let mut message = Message { from: self.raw.raft.id, entries, ..Message::default() };
-        message.set_msg_type(raft::eraftpb::MessageType::MsgPropose);
+        message.set_msg_type(MessageType::MsgPropose);
         self.raw.raft.step(message)
     }
 
@@ -395,7 +366,7 @@ impl<T> Core<T> {
         let known = raft.raft_log.committed.min(raft.raft_log.persisted);
         let (from, to, term) = (raft.id, raft.leader_id, raft.term);
         let mut message = Message { to, from, term, index: known, commit: known, ..Message::default() };
-        message.set_msg_type(raft::eraftpb::MessageType::MsgAppendResponse);
+        message.set_msg_type(MessageType::MsgAppendResponse);
         Some(message)
     }
 
@@ -422,7 +393,7 @@ impl<T> Core<T> {
         let (from, term) = (config.id, self.raw.raft.term);
         let mut message = Message { to: leader, from, term, index: meta.applied, ..Message::default() };
         message.commit = meta.applied;
-        message.set_msg_type(raft::eraftpb::MessageType::MsgAppendResponse);
+        message.set_msg_type(MessageType::MsgAppendResponse);
         Ok(message)
     }
 

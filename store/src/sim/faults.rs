@@ -67,10 +67,14 @@ pub(crate) enum Fault {
     PowerAtVote,
     /// A disk takes nothing for a long time.
     StallDisk,
+    /// Nodes are told that others have ended which run.
+    FalseEnds,
+    /// Processes end that are receiving a snapshot, and are back at once.
+    EndReceivers,
 }
 
 impl Fault {
-    const ALL: [Fault; 26] = [
+    const ALL: [Fault; 28] = [
         Fault::EndProcess,
         Fault::CutPower,
         Fault::CutAllPower,
@@ -97,6 +101,8 @@ impl Fault {
         Fault::CrashLoop,
         Fault::PowerAtVote,
         Fault::StallDisk,
+        Fault::FalseEnds,
+        Fault::EndReceivers,
     ];
 }
 
@@ -135,6 +141,11 @@ impl Plan {
         }
     }
 
+    /// Whether nothing happens that could cost a leader its followers.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.faults.iter().all(|fault| *fault == Fault::FalseEnds)
+    }
+
     /// The plan of a cluster that begins with one node, restored from a backup, and grows.
     pub(crate) fn restored(&self, round: u64, now: u64) -> Plan {
         let mut random = Random::new(self.seed ^ (round + 1) << 32);
@@ -166,7 +177,7 @@ impl Plan {
             Bug::VoteNotSynced => &[Fault::PowerAtVote],
             Bug::TornMeta | Bug::CutTooFar => &[Fault::EndProcess, Fault::CutPower],
             Bug::ResumeLosesPart => {
-                &[Fault::Isolate, Fault::EndProcess, Fault::LoseDisk, Fault::ChangeMembers]
+                &[Fault::EndReceivers, Fault::EndReceivers, Fault::EndReceivers, Fault::ChangeMembers]
             }
             Bug::SnapshotSkipsEvents | Bug::SnapshotLosesSessions => &[Fault::Isolate],
             Bug::UncomparedHashes => &[Fault::FlipMemory],
@@ -174,6 +185,7 @@ impl Plan {
             Bug::ForgottenRemoval => &[Fault::ChangeMembers],
             Bug::LoneReadsBesideLearners => &[Fault::Stall, Fault::ChangeMembers],
             Bug::PatientDisk => &[Fault::StallDisk],
+            Bug::ForcedSuccession => &[Fault::FalseEnds],
             Bug::RestoreGoesOn | Bug::SecondRestore | Bug::RestoreKeepsHistory | Bug::LostWake => {
                 &[Fault::EndProcess]
             }

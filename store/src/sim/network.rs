@@ -33,6 +33,11 @@ impl Network {
         }
     }
 
+    /// Whether nothing passes between two hosts in one direction or both.
+    pub(crate) fn is_cut(&self, one: usize, other: usize) -> bool {
+        self.cut.contains(&(one, other)) || self.cut.contains(&(other, one))
+    }
+
     /// After how many microseconds the copies of a frame arrive.
     pub(crate) fn deliveries(&self, from: usize, to: usize, random: &mut Random) -> Vec<u64> {
         if self.cut.contains(&(from, to)) || random.chance(self.loss_percent) {

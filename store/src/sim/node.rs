@@ -261,6 +261,11 @@ impl Running {
         self.shared.figures.snapshots_resumed.load(Ordering::Relaxed)
     }
 
+    /// Whether a snapshot is on its way to this process.
+    pub(crate) fn receives_snapshot(&self) -> bool {
+        self.snapshot.incoming.is_some()
+    }
+
     /// Flips a bit in the memory that holds the state.
     pub(crate) fn flip_memory(&mut self, bit: u64) {
         if let Some(state) = &mut self.state {

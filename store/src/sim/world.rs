@@ -134,6 +134,8 @@ enum Event {
     /// The power goes just after a vote was given.
     VoteGiven(usize, u64),
     Resume(usize),
+    /// A host is told that a node has ended.
+    Ended(usize, u64),
     /// A backup is saved.
     Save,
 }
@@ -196,6 +198,8 @@ struct World {
     gone: BTreeSet<u64>,
     /// Which node led in which term.
     leaders: BTreeMap<u64, u64>,
+    /// The newest term that was led.
+    led: Option<u64>,
     /// Whether a bit was flipped in some node's memory.
     flipped: bool,
     /// A member whose log was lost, and the host that joins again in its place.
@@ -265,6 +269,7 @@ impl World {
             damage_unnoticed: false,
             cuts_voters: false,
             leaders: BTreeMap::new(),
+            led: None,
             seen_members: (0, BTreeSet::new()),
             gone: BTreeSet::new(),
             flipped: false,
@@ -409,6 +414,10 @@ impl World {
                 Ok(())
             }
             Event::Save => self.save(),
+            Event::Ended(host, node) => {
+                self.tell_ended(host, node);
+                Ok(())
+            }
             Event::Resume(host) => {
                 self.kick(host);
                 Ok(())

@@ -230,6 +230,7 @@ impl Owner {
             OwnerEvent::Switched => self.switched(),
             OwnerEvent::Wish(wish, reply) => self.wish(wish, reply),
             OwnerEvent::Unreachable(node) => self.core.report_unreachable(node),
+            OwnerEvent::Ended(node) => self.core.report_ended(node),
             OwnerEvent::Stop => self.begin_stop(),
         }
     }

@@ -70,9 +70,7 @@ async fn receive(context: &Context, stream: TcpStream) -> Ended {
     let ended = if shared.book.is_removed(first.from) {
         Err(ConnectionError::Removed(first.from))
     } else {
-        if let Some(peer) = shared.book.peer(first.from) {
-            peer.hear();
-        }
+        stir(context, first.from);
         tokio::select! {
             ended = take_in(context, frames, first) => ended,
             ended = pulse(writer, &arrived, shared.options.pulse) => ended,
@@ -80,7 +78,14 @@ async fn receive(context: &Context, stream: TcpStream) -> Ended {
         }
     };
     shared.inbound.leave(&place);
+    stir(context, first.from);
     ended
+}
+
+fn stir(context: &Context, node: u64) {
+    if let Some(peer) = context.shared.book.peer(node) {
+        peer.stir();
+    }
 }
 
 /// What is known after a node has shown who it is: its frames, where its pulse goes, its first header.

@@ -38,8 +38,8 @@ pub(super) struct Peer {
 #[derive(Debug)]
 struct Way {
     queue: Queue,
-    /// Woken when the node was heard of.
-    heard: Notify,
+    /// Woken when the node has done something.
+    stirred: Notify,
 }
 
 impl Book {
@@ -61,7 +61,7 @@ impl Book {
             peer.address.send_if_modified(moved);
             return;
         }
-        let way = || Way { queue: Queue::new(self.queue_bytes_max), heard: Notify::new() };
+        let way = || Way { queue: Queue::new(self.queue_bytes_max), stirred: Notify::new() };
         let address = watch::Sender::new(Some(address.to_owned()));
         let peer = Arc::new(Peer { node, address, ways: [way(), way(), way()] });
         entries.peers.insert(node, peer.clone());
@@ -109,14 +109,14 @@ impl Peer {
         &self.way(lane).queue
     }
 
-    /// Notes that the node runs: it has just opened a connection to this one.
-    pub(super) fn hear(&self) {
-        self.ways.iter().for_each(|way| way.heard.notify_one());
+    /// Notes that the node has just opened or closed a connection to this one: it runs again, or not any more.
+    pub(super) fn stir(&self) {
+        self.ways.iter().for_each(|way| way.stirred.notify_one());
     }
 
-    /// Waits, as the only one of a lane, until the node was heard of.
-    pub(super) async fn heard(&self, lane: Lane) {
-        self.way(lane).heard.notified().await;
+    /// Waits, as the only one of a lane, until the node has done something.
+    pub(super) async fn stirred(&self, lane: Lane) {
+        self.way(lane).stirred.notified().await;
     }
 }
 

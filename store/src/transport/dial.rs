@@ -1,5 +1,9 @@
 //! The way to a node on one lane: dial when there is something to send, send until the connection ends, pause, and
 //! again. Keeps: what waited for a node that could not be reached is thrown away, and the store is told.
+//!
+//! A connection that ends after a good life is dialed anew at once: where that is refused, and the node has closed its
+//! own connections to this one as well, its process has ended. The store is told that, too, so that nobody waits for the
+//! silence of a leader that is gone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,25 +40,42 @@ pub(super) async fn run(context: Context, peer: Arc<Peer>, lane: Lane) {
     let mut backoff = Backoff::new(options.retry_min, options.retry_max, seed);
     let mut address = peer.address.subscribe();
     let mut stopping = context.shared.stage.subscribe();
+    // Whether there was a connection, which nothing has replaced yet.
+    let mut lost = false;
     loop {
         let Some(target) = address.borrow_and_update().clone() else { return };
         let way = Way { context: &context, peer: &peer, lane, target: &target };
         let carried = tokio::select! {
             biased;
             _ = address.changed() => continue,
-            carried = way.carry(&mut backoff, &mut stopping) => carried,
+            carried = way.carry(lost, &mut stopping) => carried,
         };
-        let Err(error) = carried else { return };
+        let Err(Ended { error, lasted }) = carried else { return };
         peer.queue(lane).clear();
         context.shared.links.down(peer.node, lane, &error);
         context.store.report_unreachable(peer.node);
+        if lost && error.is_refused() && !context.shared.inbound.has(peer.node) {
+            context.store.report_ended(peer.node);
+        }
+        lost |= lasted.is_some();
+        // A node that closes every connection at once is asked no more often than one that is not there.
+        if lasted.is_some_and(|lasted| lasted >= options.retry_max) {
+            backoff.reset();
+            continue;
+        }
         tokio::select! {
             () = told(&mut stopping) => return,
             _ = address.changed() => backoff.reset(),
-            () = peer.heard(lane) => backoff.reset(),
+            () = peer.stirred(lane) => backoff.reset(),
             () = sleep(backoff.pause()) => {}
         }
     }
+}
+
+/// Why a way to a node ended, and how long it was connected.
+struct Ended {
+    error: ConnectionError,
+    lasted: Option<Duration>,
 }
 
 struct Way<'a> {
@@ -65,24 +86,24 @@ struct Way<'a> {
 }
 
 impl Way<'_> {
-    /// Waits for something to send, then sends until the connection ends. Ends well when the transport stops.
-    async fn carry(
-        &self,
-        backoff: &mut Backoff,
-        stopping: &mut watch::Receiver<Stage>,
-    ) -> Result<(), ConnectionError> {
+    /// Waits for something to send, unless it is at once, then sends until the connection ends. Ends well when the
+    /// transport stops.
+    async fn carry(&self, at_once: bool, stopping: &mut watch::Receiver<Stage>) -> Result<(), Ended> {
         let queue = self.peer.queue(self.lane);
         let connected = async {
-            queue.filled().await;
+            if !at_once {
+                queue.filled().await;
+            }
             self.connect().await
         };
-        let stream = tokio::select! {
+        let connected = tokio::select! {
             () = told(stopping) => return Ok(()),
-            connected = connected => connected?,
+            connected = connected => connected,
         };
-        let connected = self.context.shared.options.clock.now();
-        self.context.shared.links.up(self.peer.node, self.lane);
+        let stream = connected.map_err(|error| Ended { error, lasted: None })?;
         let options = &self.context.shared.options;
+        let connected = options.clock.now();
+        self.context.shared.links.up(self.peer.node, self.lane);
         let liveness = Mutex::new(Liveness::new(options.silence_max, options.clock.now()));
         let (reader, writer): (ReadHalf<TlsStream<TcpStream>>, WriteHalf<_>) = tokio::io::split(stream);
         let ended = tokio::select! {
@@ -90,11 +111,7 @@ impl Way<'_> {
             error = self.listen(reader, &liveness) => Err(error),
             sent = self.send(writer, &liveness, stopping) => sent,
         };
-        // A node that closes every connection at once is asked no more often than one that is not there.
-        if options.clock.now() - connected >= options.retry_max {
-            backoff.reset();
-        }
-        ended
+        ended.map_err(|error| Ended { error, lasted: Some(options.clock.now() - connected) })
     }
 
     async fn connect(&self) -> Result<TlsStream<TcpStream>, ConnectionError> {

@@ -52,6 +52,11 @@ pub enum ConnectionError {
 }
 
 impl ConnectionError {
+    /// Whether nobody listens where the node should.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self, ConnectionError::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+    }
+
     /// Whether somebody should look at it; the rest happens whenever a node or a network stops.
     pub(super) fn is_suspicious(&self) -> bool {
         match self {

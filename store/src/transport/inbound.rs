@@ -47,6 +47,12 @@ impl Inbound {
         }
     }
 
+    /// Whether a node has a connection to this one.
+    pub(super) fn has(&self, node: u64) -> bool {
+        let connections = self.connections.lock();
+        connections.open.keys().any(|(from, _)| *from == node)
+    }
+
     /// Ends all connections of a node.
     pub(super) fn close(&self, node: u64) {
         self.connections.lock().open.retain(|(from, _), _| *from != node);
@@ -67,7 +73,9 @@ mod tests {
         let ended =
             |place: &mut Place| place.replaced.try_recv() == Err(oneshot::error::TryRecvError::Closed);
         assert_eq!([&mut other, &mut older, &mut newer].map(ended), [false, true, false]);
+        assert!(inbound.has(1));
         inbound.close(1);
         assert_eq!([&mut other, &mut newer].map(ended), [true, true]);
+        assert!(!inbound.has(1));
     }
 }

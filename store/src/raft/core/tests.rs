@@ -15,26 +15,28 @@ struct Cluster {
     stuck: BTreeMap<u64, Vec<u64>>,
 }
 
+/// A core that begins with this membership.
+fn founded(node: u64, conf: &ConfState) -> Core<&'static str> {
+    let hard_state = HardState { term: 1, vote: 0, commit: 1 };
+    let tail = Tail::new((1, 1, 0), 1 << 20, hard_state, conf.clone());
+    let options = CoreOptions {
+        node,
+        boot: 1,
+        applied: 1,
+        awaits_state: false,
+        heartbeat_ticks: 1,
+        election_ticks: 10,
+        uncommitted_bytes_max: 16 << 20,
+        seed: node,
+    };
+    Core::new(&options, tail).expect("a core")
+}
+
 impl Cluster {
     fn new(nodes: u64) -> Cluster {
         let conf = ConfState { voters: (1..=nodes).collect(), ..ConfState::default() };
-        let hard_state = HardState { term: 1, vote: 0, commit: 1 };
-        let core = |node| {
-            let tail = Tail::new((1, 1, 0), 1 << 20, hard_state.clone(), conf.clone());
-            let options = CoreOptions {
-                node,
-                boot: 1,
-                applied: 1,
-                awaits_state: false,
-                heartbeat_ticks: 1,
-                election_ticks: 10,
-                uncommitted_bytes_max: 16 << 20,
-                seed: node,
-            };
-            (node, Core::new(&options, tail).expect("a core"))
-        };
         Cluster {
-            cores: (1..=nodes).map(core).collect(),
+            cores: (1..=nodes).map(|node| (node, founded(node, &conf))).collect(),
             committed: BTreeMap::new(),
             confirmed: Vec::new(),
             cut_off: Vec::new(),
@@ -245,4 +247,119 @@ fn a_leader_that_is_removed_steps_down_and_the_others_go_on() {
     cluster.core(leader).propose(vec![b"after".to_vec()]).expect("proposed");
     cluster.settle();
     assert_eq!(cluster.committed_by(5 - leader).last(), Some(&&b"after"[..]));
+}
+
+/// A cluster of which 1 leads and everybody knows it.
+fn led_by_1(nodes: u64) -> Cluster {
+    let mut cluster = Cluster::new(nodes);
+    cluster.elect(1);
+    cluster.core(1).propose(vec![b"before".to_vec()]).expect("proposed");
+    cluster.settle();
+    cluster
+}
+
+#[test]
+fn a_leader_that_has_ended_is_succeeded_as_soon_as_a_majority_knows() {
+    for order in [[2, 3], [3, 2]] {
+        let mut cluster = led_by_1(3);
+        cluster.cut_off = vec![1];
+        cluster.core(order[0]).report_ended(1);
+        cluster.settle();
+        assert_ne!(cluster.core(2).role(), Role::Leader);
+        cluster.core(order[1]).report_ended(1);
+        cluster.settle();
+        assert_eq!(cluster.core(2).role(), Role::Leader, "without a tick, also when 3 learned of it last");
+        cluster.core(2).propose(vec![b"after".to_vec()]).expect("proposed");
+        cluster.settle();
+        assert_eq!(cluster.committed_by(3), [&b"before"[..], b"after"]);
+    }
+}
+
+#[test]
+fn a_false_report_costs_a_leader_nothing() {
+    let mut cluster = led_by_1(3);
+    let term = cluster.core(1).term();
+    for _ in 0..5 {
+        for node in [2, 3] {
+            cluster.core(node).report_ended(1);
+            cluster.settle();
+            assert_ne!(cluster.core(node).role(), Role::Leader);
+            cluster.core(1).tick();
+            cluster.settle();
+            assert_eq!(cluster.core(node).leader(), 1, "the next heartbeat mends it");
+        }
+    }
+    assert_eq!((cluster.core(1).role(), cluster.core(1).term()), (Role::Leader, term));
+}
+
+#[test]
+fn whoever_cannot_win_is_not_waited_for() {
+    let mut cluster = led_by_1(3);
+    cluster.cut_off = vec![2];
+    cluster.core(1).propose(vec![b"not on 2".to_vec()]).expect("proposed");
+    cluster.settle();
+    cluster.cut_off = vec![1];
+    for node in [3, 2] {
+        cluster.core(node).report_ended(1);
+    }
+    cluster.settle();
+    assert_eq!(cluster.core(3).role(), Role::Leader, "2 comes first, but lacks what is committed");
+}
+
+#[test]
+fn whoever_comes_next_takes_over_when_the_first_has_ended_as_well() {
+    let mut cluster = led_by_1(5);
+    cluster.cut_off = vec![1, 2];
+    for node in [3, 4, 5] {
+        cluster.core(node).report_ended(1);
+    }
+    cluster.settle();
+    let mut ticks = 0;
+    while cluster.core(3).role() != Role::Leader {
+        ticks += 1;
+        assert!(ticks < 5, "no election timeout has passed");
+        [3, 4, 5].into_iter().for_each(|node| cluster.core(node).tick());
+        cluster.settle();
+    }
+}
+
+#[test]
+fn learners_and_nodes_without_a_state_do_not_campaign_but_let_others_lead() {
+    let mut cluster = led_by_1(3);
+    let conf = cluster.core(1).conf_state();
+    cluster.cores.insert(4, founded(4, &conf));
+    let change = crate::members::MemberChange::Add { node: 4, address: String::new() }.conf_change(&conf);
+    cluster.core(1).propose_members(change).expect("proposed");
+    cluster.settle();
+    assert_eq!(cluster.core(4).leader(), 1);
+    cluster.cut_off = vec![1];
+    cluster.core(2).await_state();
+    for _ in 0..3 {
+        [4, 2].into_iter().for_each(|node| cluster.core(node).report_ended(1));
+        [4, 2].into_iter().for_each(|node| cluster.core(node).tick());
+        cluster.settle();
+        assert!([4, 2].into_iter().all(|node| cluster.core(node).role() == Role::Follower));
+    }
+    cluster.core(3).report_ended(1);
+    for _ in 0..3 {
+        cluster.core(3).tick();
+        cluster.settle();
+    }
+    assert_eq!(cluster.core(3).role(), Role::Leader);
+}
+
+#[test]
+fn a_request_that_comes_just_before_the_leader_is_given_up_is_answered_then() {
+    let mut cluster = led_by_1(3);
+    cluster.cut_off = vec![1];
+    // 3 has waited for nine ticks, 2 for an election timeout and whatever it adds to it.
+    (0..9).for_each(|_| cluster.core(3).tick());
+    while cluster.core(2).role() == Role::Follower {
+        cluster.core(2).tick();
+    }
+    cluster.settle();
+    assert_eq!(cluster.core(2).role(), Role::Candidate, "3 still trusts the leader");
+    cluster.core(3).tick();
+    cluster.settle();
+    assert_eq!(cluster.core(2).role(), Role::Leader);
 }

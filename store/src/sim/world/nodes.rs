@@ -66,7 +66,33 @@ impl World {
         state.stopping = false;
         self.disconnect(host);
         self.drop_process(host);
+        if loss == Loss::Process {
+            self.spread_end(host);
+        }
         self.note(0xdead ^ host as u64);
+    }
+
+    /// The others see that a process has ended: most of them at once, some late, when it may run again, some not at all.
+    fn spread_end(&mut self, host: usize) {
+        let node = self.hosts[host].identity.node;
+        for other in (0..self.hosts.len()).filter(|other| *other != host) {
+            let random = &mut self.network_random;
+            let delay = match random.within(0..10) {
+                0 => continue,
+                1 => random.within(MILLISECOND..SECOND),
+                _ => random.within(100..20 * MILLISECOND),
+            };
+            if !self.network.is_cut(host, other) {
+                self.at(delay, Event::Ended(other, node));
+            }
+        }
+    }
+
+    pub(super) fn tell_ended(&mut self, host: usize, node: u64) {
+        if let Some(running) = &self.hosts[host].running {
+            running.store.report_ended(node);
+            self.kick(host);
+        }
     }
 
     pub(super) fn drop_process(&mut self, host: usize) {
@@ -254,6 +280,14 @@ impl World {
             if first != node {
                 let what = format!("{first:x} and {node:x} both led in term {}", replica.term);
                 return Err(Failure::new("one leader per term", what));
+            }
+            let is_new = self.led.is_none_or(|term| term < replica.term);
+            if is_new && self.led.is_some() && self.plan.is_calm() && !self.healing {
+                let what = format!("{node:x} leads in term {} although nothing has happened", replica.term);
+                return Err(Failure::new("leaders that are heard stay", what));
+            }
+            if is_new {
+                self.led = Some(replica.term);
             }
         }
         let leadership = *running.shared.leadership.borrow();

@@ -126,6 +126,26 @@ impl World {
                 }
                 self.schedule(host, Part::Log, self.now);
             }
+            Fault::FalseEnds => {
+                // A majority that is wrong at the same time may well elect another leader; one node must not.
+                let host =
+                    if self.plan.is_calm() { self.plan.seed as usize % self.hosts.len() } else { host };
+                for _ in 0..self.random.within(1..10) {
+                    let other = self.random.within(0..self.hosts.len() as u64) as usize;
+                    let node = self.hosts[other].identity.node;
+                    let delay = self.random.within(1..short);
+                    self.at(delay, Event::Ended(host, node));
+                }
+            }
+            Fault::EndReceivers => {
+                for host in 0..self.hosts.len() {
+                    if self.hosts[host].running.as_ref().is_some_and(Running::receives_snapshot) {
+                        self.end_process(host, Loss::Process);
+                        let away = self.random.within(1..5 * MILLISECOND);
+                        self.start_later(host, away);
+                    }
+                }
+            }
             Fault::FillDisk => {
                 // Some room below the reserve, or none.
                 let free = if self.random.chance(50) { 0 } else { self.random.within(0..200 << 20) };
