@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ecow::EcoString;
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::api::Resource;
@@ -37,8 +37,19 @@ pub(crate) const CONTROLLER: Controller = Controller {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Quota {
+    metadata: Metadata,
     spec: Amounts,
     status: Amounts,
+}
+
+/// What an update would take away if it did not bring it along.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Metadata {
+    labels: Value,
+    annotations: Value,
+    finalizers: Value,
+    owner_references: Value,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -62,8 +73,13 @@ impl Quota {
 /// A run is a count: the change of a quota that is counted wakes nobody, or every pod would have all of them counted.
 fn plan(key: &Key, view: &View, _: Timestamp) -> Plan {
     let Some(quota) = view.of::<Quota>().by_key(key) else { return Plan::done() };
+    // What else stands in metadata is written with a status, and must be what it was.
+    let mut metadata = json!(quota.metadata);
+    metadata["namespace"] = json!(key.namespace);
+    metadata["name"] = json!(key.name);
+    metadata["resourceVersion"] = json!(quota.meta.version.to_string());
     let object = json!({
-        "metadata": { "namespace": key.namespace, "name": key.name },
+        "metadata": metadata,
         "status": { "hard": quota.spec.hard, "used": quota.status.used },
     });
     let count = Action::Update { resource: Quota::RESOURCE, subresource: "status", object };
@@ -101,6 +117,25 @@ mod tests {
         harness.api.take_writes();
         harness.pass(RECOUNT).await;
         assert_eq!(harness.api.take_writes(), ["update resourcequotas/status a/q"]);
+    }
+
+    #[tokio::test]
+    async fn a_quota_that_is_counted_keeps_its_metadata() {
+        let mut harness = Harness::new(&[&CONTROLLER]);
+        let metadata = json!({
+            "namespace": "a", "name": "q", "labels": { "a": "b" }, "annotations": { "c": "d" },
+            "finalizers": ["example.com/hold"],
+            "ownerReferences": [{ "apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "u" }],
+        });
+        let quota = json!({ "metadata": metadata, "spec": { "hard": { "pods": "2" } } });
+        harness.api.put(Quota::RESOURCE, quota);
+        harness.start();
+        harness.settle().await;
+        let counted = harness.api.object(Quota::RESOURCE, "a", "q").unwrap();
+        assert_eq!(counted["status"]["hard"], json!({ "pods": "2" }));
+        for (field, value) in metadata.as_object().unwrap() {
+            assert_eq!(&counted["metadata"][field], value);
+        }
     }
 
     #[tokio::test]

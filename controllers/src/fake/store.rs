@@ -154,7 +154,9 @@ impl State {
         }
         let mut merged = match subresource {
             "status" => {
+                // Labels and what else stands in metadata go with a status.
                 let mut merged = old.clone();
+                merged["metadata"] = new["metadata"].clone();
                 merged["status"] = new["status"].clone();
                 merged
             }
