@@ -38,8 +38,8 @@ pub struct Kind {
     pub delete_returns_object: bool,
     /// A warning sent with every request to the kind's endpoints.
     pub deprecation: &'static str,
-    /// Events have no owners that wait for them: deletion policies are ignored.
-    pub ignores_propagation: bool,
+    /// What a delete that names no policy does with the object's dependents.
+    pub dependents: Dependents,
     /// Graceful deletion: the grace period in seconds for this object given the requested one (pods).
     pub grace_period: Option<fn(&Map, requested: Option<i64>) -> i64>,
     /// When an object of a kind that does not last is deleted by the server, in Unix seconds (events).
@@ -143,6 +143,17 @@ pub enum Generation {
     Spec,
     /// 1 on create, +1 whenever the function says the object changed.
     When(fn(new: &Map, old: &Map) -> bool),
+}
+
+/// What a delete that names no policy does with dependents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dependents {
+    /// They follow their owner.
+    Deleted,
+    /// They are left without it, as the first clients of the kind expected; the writer is warned, if there is a text.
+    Orphaned(&'static str),
+    /// There are none, and a policy is ignored (events).
+    None,
 }
 
 /// What `metadata.name` must be.
@@ -295,7 +306,7 @@ impl Kind {
         unconditional_update: true,
         delete_returns_object: false,
         deprecation: "",
-        ignores_propagation: false,
+        dependents: Dependents::Deleted,
         grace_period: None,
         expires: None,
         begin_deletion: |_| {},

@@ -6,6 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::admission::{Companions, Operation};
 use crate::endpoints::delete_options::{DeleteOptions, Propagation};
+use crate::kind::Dependents;
 use crate::options::ListOptions;
 use crate::reply::{ListReply, Reply};
 use crate::scope::Scope;
@@ -65,7 +66,8 @@ impl Scope<'_> {
         let resource = self.resource.clone();
         self.delete_preconditions(options, &old, entry)?;
         let mut object = old.clone();
-        self.propagation_finalizers(&mut object, options.propagation);
+        let propagation = self.propagation(&old, options.propagation);
+        propagation_finalizers(&mut object, propagation);
         self.start_deletion(&mut object, &old, options);
         let graceful = resource.kind.grace_period.is_some();
         let removed = finished(&object, graceful);
@@ -116,29 +118,20 @@ impl Scope<'_> {
         Ok(())
     }
 
-    /// `orphan` and `foregroundDeletion` as the policy asks; without one they stay as they are.
-    fn propagation_finalizers(&self, object: &mut Map, propagation: Option<Propagation>) {
-        let Some(propagation) = propagation else { return };
-        if self.resource.kind.ignores_propagation {
-            return;
-        }
-        let wanted = match propagation {
-            Propagation::Orphan => Some(ORPHAN),
-            Propagation::Foreground => Some(FOREGROUND),
-            Propagation::Background => None,
-        };
-        let metadata = object.metadata_mut();
-        let mut finalizers: List = metadata
-            .list("finalizers")
-            .iter()
-            .filter(|node| !matches!(node.as_str(), Some(ORPHAN | FOREGROUND)))
-            .cloned()
-            .collect();
-        finalizers.extend(wanted.map(Node::from));
-        if finalizers.is_empty() {
-            metadata.remove("finalizers");
-        } else {
-            metadata.set("finalizers", finalizers);
+    /// The policy for the object's dependents: the one asked for, else the one its finalizers already say, else its
+    /// kind's.
+    fn propagation(&mut self, old: &Map, asked: Option<Propagation>) -> Option<Propagation> {
+        match self.resource.kind.dependents {
+            Dependents::None => None,
+            Dependents::Deleted => asked,
+            Dependents::Orphaned(warning) => {
+                if asked.is_none() {
+                    self.warnings.push(warning.to_owned());
+                }
+                let finalizers = old.metadata().map(|metadata| metadata.list("finalizers"));
+                let decided = finalizers.is_some_and(|finalizers| finalizers.iter().any(decides_propagation));
+                asked.or_else(|| (!decided).then_some(Propagation::Orphan))
+            }
         }
     }
 
@@ -227,5 +220,28 @@ impl Scope<'_> {
             .try_for_each(|()| std::future::ready(Ok(())))
             .await?;
         Ok(Reply::List(ListReply { continue_token: String::new(), remaining: None, ..list }))
+    }
+}
+
+fn decides_propagation(finalizer: &Node) -> bool {
+    matches!(finalizer.as_str(), Some(ORPHAN | FOREGROUND))
+}
+
+/// `orphan` and `foregroundDeletion` as the policy asks; without one they stay as they are.
+fn propagation_finalizers(object: &mut Map, propagation: Option<Propagation>) {
+    let Some(propagation) = propagation else { return };
+    let wanted = match propagation {
+        Propagation::Orphan => Some(ORPHAN),
+        Propagation::Foreground => Some(FOREGROUND),
+        Propagation::Background => None,
+    };
+    let metadata = object.metadata_mut();
+    let mut finalizers: List =
+        metadata.list("finalizers").iter().filter(|node| !decides_propagation(node)).cloned().collect();
+    finalizers.extend(wanted.map(Node::from));
+    if finalizers.is_empty() {
+        metadata.remove("finalizers");
+    } else {
+        metadata.set("finalizers", finalizers);
     }
 }

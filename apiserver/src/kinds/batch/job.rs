@@ -3,7 +3,7 @@
 
 use crate::age;
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Context, Generation, Kind, Names, Scope, Selectable, Version, column};
+use crate::kind::{self, Context, Dependents, Generation, Kind, Names, Scope, Selectable, Version, column};
 use crate::kinds::core::pod::template::set_template_defaults;
 use crate::kinds::workload;
 use crate::names::dns;
@@ -41,6 +41,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     ],
     selectable: &[Selectable { name: "status.successful", value: succeeded, indexed: false }],
     generation: Generation::Spec,
+    dependents: Dependents::Orphaned(DELETE_WARNING),
     set_defaults,
     prepare_for_create,
     validate,
@@ -48,6 +49,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     warnings,
     ..Kind::DEFAULT
 };
+
+const DELETE_WARNING: &str = "child pods are preserved by default when jobs are deleted; \
+     set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
 
 fn number(job: &Map, section: &str, field: &str) -> Option<i64> {
     job.map(section)?.int(field)

@@ -3,7 +3,7 @@
 //! Keeps: the stored form is core's; what comes through events.k8s.io fulfils its stricter rules.
 
 use crate::field::{FieldErrors, Path};
-use crate::kind::{Conversion, Kind, NameRule, Names, Scope, Selectable, Version, column, wide};
+use crate::kind::{Conversion, Dependents, Kind, NameRule, Names, Scope, Selectable, Version, column, wide};
 use crate::names;
 use crate::time;
 use crate::tree::{Map, Node};
@@ -34,7 +34,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     selectable: SELECTABLE,
     name_rule: NameRule::PathSegment,
     creates_on_update: true,
-    ignores_propagation: true,
+    dependents: Dependents::None,
     expires: Some(expires),
     validate_request,
     ..Kind::DEFAULT

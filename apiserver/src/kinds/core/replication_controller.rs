@@ -3,7 +3,7 @@
 use super::pod::template;
 use super::rules;
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Generation, Kind, Names, Scope, Selectable, Version, column, wide};
+use crate::kind::{self, Dependents, Generation, Kind, Names, Scope, Selectable, Version, column, wide};
 use crate::kinds::{selector, workload};
 use crate::names::dns;
 use crate::tree::{Map, Node};
@@ -39,6 +39,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         indexed: false,
     }],
     generation: Generation::Spec,
+    dependents: Dependents::Orphaned(""),
     set_defaults,
     prepare_for_create: kind::clear_status,
     validate,
