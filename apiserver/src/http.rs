@@ -33,6 +33,7 @@ use crate::metrics::{Kind, RequestLabels, ResourceLabels};
 use crate::negotiation::{self, Form, Offer};
 use crate::pipeline::{Answer, Server};
 use crate::request::{Attributes, Query, Request};
+use crate::reviews;
 use crate::status::Error;
 use crate::stream::Watching;
 use crate::warning;
@@ -497,7 +498,8 @@ fn inflate(bytes: &[u8]) -> Result<Bytes, Error> {
 fn negotiate(request: &Request) -> Result<Form, Error> {
     let attributes = &request.attributes;
     let offer = Offer {
-        transforms: attributes.is_resource,
+        // A review is an answer, not an object: it has no metadata and no columns.
+        transforms: attributes.is_resource && !reviews::answers(&attributes.group, &attributes.resource),
         collection: matches!(attributes.verb.as_str(), "list" | "deletecollection"),
         watch: attributes.verb == "watch",
     };

@@ -47,11 +47,17 @@ static REVIEWS: &[(&str, &str, Answer)] = &[
 
 /// How a resource is answered, when it is a review.
 pub fn find(resource: &Resource) -> Option<Answer> {
-    let names = &resource.kind.names;
-    REVIEWS
-        .iter()
-        .find(|(group, plural, _)| (*group, *plural) == (names.group, names.plural))
-        .map(|(.., answer)| *answer)
+    of(resource.kind.names.group, resource.kind.names.plural)
+}
+
+/// Whether `plural` of `group` is a review.
+pub fn answers(group: &str, plural: &str) -> bool {
+    of(group, plural).is_some()
+}
+
+fn of(group: &str, plural: &str) -> Option<Answer> {
+    let mut reviews = REVIEWS.iter();
+    reviews.find(|review| (review.0, review.1) == (group, plural)).map(|(.., answer)| *answer)
 }
 
 /// Answers a review of `resource`.

@@ -406,6 +406,20 @@ fn every_form_of_an_object_is_served() {
 }
 
 #[test]
+fn reviews_have_no_tables() {
+    let server = Server::start();
+    let rest = Rest::new(&server);
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let review = json!({ "spec": { "nonResourceAttributes": { "path": "/", "verb": "get" } } }).to_string();
+    let table = "Accept: application/json;as=Table;v=v1;g=meta.k8s.io";
+    let send = |accept: &str| {
+        rest.send(&["-X", "POST", "-H", "Content-Type: application/json", "-H", accept], path, &review)
+    };
+    assert_eq!(send(table).status().0, 406);
+    assert_eq!(send(&format!("{table},application/json")).json()["status"]["allowed"], true);
+}
+
+#[test]
 fn large_answers_are_compressed_when_asked_for() {
     let server = Server::start();
     let rest = Rest::new(&server);

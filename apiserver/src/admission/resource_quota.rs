@@ -26,14 +26,13 @@ impl Plugin for ResourceQuota {
         "ResourceQuota"
     }
 
-    /// Whoever writes a quota's status, the figures in it are the server's: it counts.
+    /// Whoever writes a quota's status, what it says of usage is the server's: it counts. The limits in it are the
+    /// writer's; where they are not the spec's, the quota is not counted and its controller comes.
     fn admit(&self, attributes: &mut Attributes<'_>, quota: &mut Map) -> Result<(), Error> {
         if attributes.operation == Operation::Update && attributes.is_for("resourcequotas", "status") {
             let hard = quota.map_at(&["spec", "hard"]).cloned().unwrap_or_default();
             let used = count(attributes.view, quota, &hard, attributes.namespace);
-            let status = quota.map_mut("status");
-            status.set("hard", hard);
-            status.set("used", used);
+            quota.map_mut("status").set("used", used);
         }
         Ok(())
     }

@@ -309,3 +309,32 @@ fn quotas_count_what_is_there_and_refuse_what_is_too_much() {
     create(with_cpu("d", "750m")).unwrap();
     assert_eq!(used(), "2 1 1");
 }
+
+#[test]
+fn a_quota_of_a_volume_attributes_class_counts_claims_that_have_or_want_it() {
+    let fixture = Fixture::bootstrapped();
+    let claims = resource("", "persistentvolumeclaims");
+    let claim = |wanted: &str, current: &str| {
+        let spec =
+            json!({ "volumeAttributesClassName": wanted, "resources": { "requests": { "storage": "1Gi" } } });
+        let status = json!({ "currentVolumeAttributesClassName": current });
+        let metadata = json!({ "namespace": "default", "name": "c" });
+        object(claims, &json!({ "metadata": metadata, "spec": spec, "status": status }))
+    };
+    for class in ["gold", "silver"] {
+        let scope = json!({ "scopeName": "VolumeAttributesClass", "operator": "In", "values": [class] });
+        let spec = json!({ "hard": { "persistentvolumeclaims": "1" }, "scopeSelector": { "matchExpressions": [scope] } });
+        let metadata = json!({ "namespace": "default", "name": class });
+        fixture.fill(&[("", "resourcequotas", json!({ "metadata": metadata, "spec": spec }))]);
+    }
+    let used = || {
+        ["gold", "silver"].map(|class| {
+            let quota = fixture.stored("", "resourcequotas", "default", class).unwrap();
+            quota.str_at(&["status", "used", "persistentvolumeclaims"]).to_owned()
+        })
+    };
+    let first = fixture.write(claims, &masters(), None, Some(claim("gold", ""))).unwrap().unwrap();
+    assert_eq!(used(), ["1", ""]);
+    fixture.write(claims, &masters(), Some(&first), Some(claim("silver", "gold"))).unwrap();
+    assert_eq!(used(), ["1", "1"]);
+}

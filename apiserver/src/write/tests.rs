@@ -9,6 +9,7 @@ use crate::negotiation::Form;
 use crate::pipeline::{Answer, Server};
 use crate::request::{Attributes, Query, Request};
 use crate::storage::Store;
+use crate::tree::List;
 use crate::user::User;
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -143,5 +144,48 @@ fn a_namespace_is_deleted_without_a_grace_period() {
         let namespace = server.view().object(resource, "", "n").unwrap();
         let metadata = namespace.metadata().unwrap();
         assert!(metadata.contains("deletionTimestamp") && !metadata.contains("deletionGracePeriodSeconds"));
+    });
+}
+
+#[test]
+fn a_delete_without_a_policy_leaves_the_pods_of_jobs_and_replication_controllers() {
+    let template = r#"{"metadata":{"labels":{"a":"b"}},"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}"#;
+    let job = format!(r#"{{"metadata":{{"name":"o"}},"spec":{{"template":{template}}}}}"#);
+    let spec = template.replace("Never", "Always");
+    let controller =
+        format!(r#"{{"metadata":{{"name":"o"}},"spec":{{"selector":{{"a":"b"}},"template":{spec}}}}}"#);
+    serving(async |server| {
+        for (group, plural, body) in [("batch", "jobs", job), ("", "replicationcontrollers", controller)] {
+            let root = if group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{group}/v1") };
+            let all = format!("{root}/namespaces/default/{plural}");
+            let one = format!("{all}/o");
+            let finalizers = || {
+                let resource = server.registry.find(group, "v1", plural).unwrap();
+                let object = server.view().object(resource, "default", "o")?;
+                Some(List::from(object.metadata().unwrap().list("finalizers")))
+            };
+            ask(server, Method::POST, &all, "", &body).await;
+            ask(server, Method::DELETE, &one, "", "").await;
+            assert_eq!(finalizers(), Some(List::from_iter([Node::from("orphan")])));
+            ask(server, Method::DELETE, &one, "", r#"{"propagationPolicy":"Background"}"#).await;
+            assert_eq!(finalizers(), None);
+        }
+    });
+}
+
+#[test]
+fn limits_in_a_quotas_status_stay_as_written_and_its_usage_is_counted() {
+    serving(async |server| {
+        let quotas = "/api/v1/namespaces/default/resourcequotas";
+        let quota = r#"{"metadata":{"name":"q"},"spec":{"hard":{"configmaps":"5"}}}"#;
+        ask(server, Method::POST, quotas, "", quota).await;
+        let status = r#"{"status":{"hard":{"configmaps":"6"},"used":{"configmaps":"9"}}}"#;
+        let merge = "application/merge-patch+json";
+        ask(server, Method::PATCH, &format!("{quotas}/q/status"), merge, status).await;
+        let resource = server.registry.find("", "v1", "resourcequotas").unwrap();
+        let status = server.view().object(resource, "default", "q").unwrap().map("status").cloned().unwrap();
+        assert_eq!(status.str_at(&["hard", "configmaps"]), "6");
+        // The map `m` and the root certificate.
+        assert_eq!(status.str_at(&["used", "configmaps"]), "2");
     });
 }

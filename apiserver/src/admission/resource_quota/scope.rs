@@ -3,7 +3,7 @@
 use crate::registry::Resource;
 use crate::tree::{Map, Node};
 
-/// Whether the quota counts the object. Scopes speak of pods; a quota with scopes counts nothing else.
+/// Whether the quota counts the object. Scopes speak of pods and of claims; a quota with scopes counts nothing else.
 pub(super) fn matches(quota: &Map, resource: &Resource, object: &Map) -> bool {
     let Some(spec) = quota.map("spec") else { return false };
     let scopes = spec.list("scopes");
@@ -11,12 +11,38 @@ pub(super) fn matches(quota: &Map, resource: &Resource, object: &Map) -> bool {
     if scopes.is_empty() && selector.is_none() {
         return true;
     }
+    let mut requirements = selector.into_iter().flat_map(|selector| selector.maps("matchExpressions"));
+    let mut scopes = scopes.iter().filter_map(Node::as_str);
+    if resource.group_resource == "persistentvolumeclaims" {
+        let classes = attributes_classes(object);
+        return scopes.all(|scope| scope == VOLUME_ATTRIBUTES_CLASS && !classes.is_empty())
+            && requirements.all(|it| claim_selected(it, &classes));
+    }
     let Some(pod) = object.map("spec").filter(|_| resource.group_resource == "pods") else { return false };
-    scopes.iter().filter_map(Node::as_str).all(|scope| in_scope(scope, pod))
-        && selector
-            .into_iter()
-            .flat_map(|selector| selector.maps("matchExpressions"))
-            .all(|it| selected(it, pod))
+    scopes.all(|scope| in_scope(scope, pod)) && requirements.all(|it| selected(it, pod))
+}
+
+const VOLUME_ATTRIBUTES_CLASS: &str = "VolumeAttributesClass";
+
+/// The classes that a claim has, wants, or is on the way to.
+fn attributes_classes(claim: &Map) -> Vec<&str> {
+    let classes = [
+        claim.str_at(&["spec", "volumeAttributesClassName"]),
+        claim.str_at(&["status", "currentVolumeAttributesClassName"]),
+        claim.str_at(&["status", "modifyVolumeStatus", "targetVolumeAttributesClassName"]),
+    ];
+    classes.into_iter().filter(|class| !class.is_empty()).collect()
+}
+
+fn claim_selected(requirement: &Map, classes: &[&str]) -> bool {
+    let listed = |class: &str| requirement.list("values").iter().any(|value| value.as_str() == Some(class));
+    requirement.str("scopeName") == VOLUME_ATTRIBUTES_CLASS
+        && match requirement.str("operator") {
+            "In" => classes.iter().any(|class| listed(class)),
+            "NotIn" => classes.is_empty() || classes.iter().any(|class| !listed(class)),
+            "DoesNotExist" => classes.is_empty(),
+            _ => !classes.is_empty(),
+        }
 }
 
 fn in_scope(scope: &str, pod: &Map) -> bool {
