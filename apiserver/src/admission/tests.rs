@@ -338,3 +338,26 @@ fn a_quota_of_a_volume_attributes_class_counts_claims_that_have_or_want_it() {
     fixture.write(claims, &masters(), Some(&first), Some(claim("silver", "gold"))).unwrap();
     assert_eq!(used(), ["1", "1"]);
 }
+
+#[test]
+fn a_quota_of_devices_counts_what_claims_may_be_given_of_a_class() {
+    let fixture = Fixture::bootstrapped();
+    let claims = resource("resource.k8s.io", "resourceclaims");
+    let wanted = |class: &str, count: u8| json!({ "name": class, "deviceClassName": class, "allocationMode": "ExactCount", "count": count });
+    let devices = json!({ "requests": [
+        { "name": "a", "exactly": { "deviceClassName": "gold", "allocationMode": "ExactCount", "count": 2 } },
+        { "name": "b", "firstAvailable": [wanted("gold", 3), wanted("silver", 4)] },
+        { "name": "c", "exactly": { "deviceClassName": "iron", "allocationMode": "All" } },
+    ] });
+    let metadata = json!({ "namespace": "default", "name": "c" });
+    let claim = object(claims, &json!({ "metadata": metadata, "spec": { "devices": devices } }));
+    let hard = ["gold", "silver", "iron"]
+        .map(|class| (format!("{class}.deviceclass.resource.k8s.io/devices"), "40"));
+    let hard: std::collections::BTreeMap<_, _> = hard.into();
+    let quota = json!({ "metadata": { "namespace": "default", "name": "q" }, "spec": { "hard": hard } });
+    fixture.fill(&[("", "resourcequotas", quota)]);
+    fixture.write(claims, &masters(), None, Some(claim)).unwrap();
+    let quota = fixture.stored("", "resourcequotas", "default", "q").unwrap();
+    let used = hard.keys().map(|key| quota.str_at(&["status", "used", key]).to_owned());
+    assert_eq!(used.collect::<Vec<_>>(), ["5", "32", "4"]);
+}

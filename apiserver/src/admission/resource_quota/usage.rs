@@ -1,10 +1,12 @@
 //! What an object uses of the resources that quotas limit.
 
+use std::collections::BTreeMap;
+
 use ecow::{EcoString, eco_format};
 
-use crate::admission::pod_usage::Usage;
+use crate::admission::pod_usage::{Usage, combine};
 use crate::registry::Resource;
-use crate::tree::{Key, Map};
+use crate::tree::{Key, Map, Node};
 
 /// Resources that every container must name when a quota limits them.
 const SPECIFIED: [&str; 6] =
@@ -21,6 +23,11 @@ const COUNTED: [&str; 7] = [
     "resourcequotas",
 ];
 
+const DEVICE_CLAIMS: &str = "resourceclaims.resource.k8s.io";
+const DEVICES_SUFFIX: &str = ".deviceclass.resource.k8s.io/devices";
+/// How many devices a claim may be given at most.
+const DEVICES_MAX: i64 = 32;
+
 const CLASS_SUFFIX: &str = ".storageclass.storage.k8s.io/";
 
 fn count_name(resource: &Resource) -> EcoString {
@@ -33,6 +40,7 @@ pub(super) fn concerns(resource: &Resource, hard: &Map) -> bool {
     hard.contains(&count_name(resource))
         || match name.as_str() {
             "pods" | "services" | "persistentvolumeclaims" => true,
+            DEVICE_CLAIMS => hard.keys().any(|key| key.ends_with(DEVICES_SUFFIX)),
             name => COUNTED.contains(&name) && hard.contains(name),
         }
 }
@@ -52,6 +60,7 @@ pub(super) fn of(resource: &Resource, object: &Map) -> Map {
         "pods" => pod(object, &mut usage),
         "services" => service(object, &mut usage),
         "persistentvolumeclaims" => claim(object, &mut usage),
+        DEVICE_CLAIMS => devices(object, &mut usage),
         _ => {}
     }
     usage
@@ -100,6 +109,27 @@ fn claim(object: &Map, usage: &mut Map) {
     usage.set("requests.storage", storage.clone());
     if !class.is_empty() {
         usage.set(eco_format!("{class}{CLASS_SUFFIX}requests.storage"), storage.clone());
+    }
+}
+
+/// The devices of each class that a claim may be given: of alternatives the one that takes most.
+fn devices(claim: &Map, usage: &mut Map) {
+    let Some(devices) = claim.map_at(&["spec", "devices"]) else { return };
+    for request in devices.maps("requests") {
+        let mut most = BTreeMap::new();
+        for wanted in request.map("exactly").into_iter().chain(request.maps("firstAvailable")) {
+            let count = match wanted.str("allocationMode") {
+                "ExactCount" => wanted.int("count").unwrap_or(1),
+                "All" => DEVICES_MAX,
+                _ => 0,
+            };
+            let most: &mut i64 = most.entry(wanted.str("deviceClassName")).or_default();
+            *most = count.max(*most);
+        }
+        let most = most
+            .into_iter()
+            .map(|(class, count)| (eco_format!("{class}{DEVICES_SUFFIX}"), Node::from(count.to_string())));
+        combine(usage, &most.collect(), |a, b| a.checked_add(&b));
     }
 }
 
