@@ -9,20 +9,41 @@ use std::time::Duration;
 use pintle_store::sim::{Bug, Figures, Plan, Verdict, run};
 use pintle_store::{Clock, SystemClock};
 
+const USAGE: &str = "usage: simulate [--seeds N] [--seed FIRST] [--bugs | --bug NAME] [--aimed]
+
+Runs N clusters (100) from the seeds FIRST (0) onwards and names those that failed. With --bugs or --bug it plants bugs
+instead, at most N runs each, and tells which check noticed each; with --aimed they meet only faults that show them.";
+
 const HOURS_PER_YEAR: f64 = 24.0 * 365.25;
+
+/// Ends the program, whose command line is not understood.
+fn refuse(what: &str) -> ! {
+    eprintln!("simulate: {what}\n\n{USAGE}");
+    std::process::exit(2)
+}
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let (mut seeds, mut first, mut bugs, mut aimed, mut only) = (100, 0, false, false, None);
     while let Some(argument) = arguments.next() {
-        let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("a number");
+        let mut number = || match arguments.next().map(|text| text.parse()) {
+            Some(Ok(number)) => number,
+            _ => refuse(&format!("{argument} wants a number")),
+        };
         match argument.as_str() {
             "--seeds" => seeds = number(),
             "--seed" => first = number(),
             "--bugs" => bugs = true,
             "--aimed" => aimed = true,
-            "--bug" => only = arguments.next(),
-            other => panic!("unknown argument {other}"),
+            "--bug" => {
+                only =
+                    Some(arguments.next().unwrap_or_else(|| refuse("--bug wants the name of a planted bug")));
+            }
+            "--help" | "-h" => {
+                println!("{USAGE}");
+                return;
+            }
+            other => refuse(&format!("there is no argument {other}")),
         }
     }
     if bugs || only.is_some() {
@@ -86,6 +107,11 @@ fn hours(time: Duration) -> f64 {
 
 /// Plants each bug in turn until a check notices it.
 fn plant_all(first: u64, seeds: u64, aimed: bool, only: Option<&str>) {
+    if let Some(name) = only
+        && !Bug::ALL.iter().any(|bug| name == format!("{bug:?}"))
+    {
+        refuse(&format!("there is no planted bug {name:?}; store/src/bugs.rs lists them"));
+    }
     let plan = |seed, bug| if aimed { Plan::aimed_at(bug, seed) } else { Plan::new(seed) };
     for bug in Bug::ALL {
         if only.is_some_and(|only| only != format!("{bug:?}")) {
