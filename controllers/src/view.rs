@@ -87,26 +87,32 @@ impl<D: Digest> Snapshot<D> {
         let key = Key::from(&held.meta);
         let held = Arc::new(held);
         let before = self.objects.insert(key.clone(), held.clone());
-        if let Some(before) = &before {
-            self.forget_terms(before, &key);
+        let terms = terms(&held.digest);
+        let old = before.as_ref().map(|before| self::terms(&before.digest)).unwrap_or_default();
+        // Most changes leave an object where it is found.
+        for (index, value) in old.iter().filter(|term| !terms.contains(term)) {
+            self.terms.remove(&(*index, value.clone(), key.clone()));
         }
-        held.digest.index(&mut |index, value| {
-            self.terms.insert((index, value.into(), key.clone()));
-        });
+        for (index, value) in terms.into_iter().filter(|term| !old.contains(term)) {
+            self.terms.insert((index, value, key.clone()));
+        }
         before
     }
 
     pub(crate) fn remove(&mut self, key: &Key) -> Option<Arc<Held<D>>> {
         let before = self.objects.remove(key)?;
-        self.forget_terms(&before, key);
+        for (index, value) in terms(&before.digest) {
+            self.terms.remove(&(index, value, key.clone()));
+        }
         Some(before)
     }
+}
 
-    fn forget_terms(&mut self, before: &Held<D>, key: &Key) {
-        before.digest.index(&mut |index, value| {
-            self.terms.remove(&(index, value.into(), key.clone()));
-        });
-    }
+/// Under which values an object is found in which index.
+fn terms<D: Digest>(digest: &D) -> Vec<(Index, EcoString)> {
+    let mut terms = Vec::new();
+    digest.index(&mut |index, value| terms.push((index, value.into())));
+    terms
 }
 
 /// The snapshots of everything that a controller watches.
@@ -137,5 +143,44 @@ impl View {
 
     pub(crate) fn insert<D: Digest>(&mut self, snapshot: Arc<Snapshot<D>>) {
         self.snapshots.insert(TypeId::of::<D>(), snapshot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digests::Pod;
+
+    fn pod(node: &str, labels: &[(&str, &str)]) -> Held<Pod> {
+        let mut held = Held::<Pod>::default();
+        held.meta.namespace = "default".into();
+        held.meta.name = "a".into();
+        held.digest.metadata.namespace = "default".into();
+        held.digest.metadata.labels = labels.iter().map(|&(key, value)| (key.into(), value.into())).collect();
+        held.digest.spec.node_name = node.into();
+        held
+    }
+
+    #[test]
+    fn an_object_is_found_under_the_values_of_its_newest_version_alone() {
+        let mut pods = Snapshot::default();
+        let found = |pods: &Snapshot<Pod>| {
+            let labels = ["a=1", "a=2", "b=1"];
+            let mut found: Vec<&str> = labels
+                .into_iter()
+                .filter(|label| pods.indexed(Pod::BY_LABEL, &format!("default/{label}")).count() == 1)
+                .collect();
+            found.extend(["n", "m"].into_iter().filter(|node| pods.indexed(Pod::BY_NODE, node).count() == 1));
+            found
+        };
+        pods.put(pod("", &[("a", "1"), ("b", "1")]));
+        assert_eq!(found(&pods), ["a=1", "b=1"]);
+        pods.put(pod("n", &[("a", "2"), ("b", "1")]));
+        assert_eq!(found(&pods), ["a=2", "b=1", "n"]);
+        pods.put(pod("m", &[("a", "2")]));
+        assert_eq!(found(&pods), ["a=2", "m"]);
+        pods.remove(&Key::new("default", "a"));
+        assert_eq!(found(&pods), Vec::<&str>::new());
+        assert!(pods.terms.is_empty());
     }
 }
