@@ -30,6 +30,7 @@ mod promotion;
 mod removal;
 mod server;
 mod service_account;
+mod service_manager;
 mod service_networks;
 mod shutdown;
 mod size;

@@ -30,6 +30,7 @@ use crate::{
     node_id::NodeId,
     peer_port::{LatePeers, PeerPort, PeerSocket},
     promotion, removal, service_account,
+    service_manager::ServiceManager,
     service_networks::ServiceNetworks,
     shutdown::Stop,
 };
@@ -161,11 +162,13 @@ async fn serve(args: &ServerArgs, controllers: &Handle) -> Result<(), Error> {
         };
         tasks
             .spawn_on(controllers::follow_leadership(server.clone(), &store, &args.controllers), controllers);
+        let manager = ServiceManager::from_environment();
+        tasks.spawn(manager.clone().announce(server.clone()));
         greet(&data_dir, &url, &kubeconfig);
         let (close, closing) = watch::channel(false);
         let default_delay = if is_alone(&store) { Duration::ZERO } else { SHUTDOWN_DELAY };
         let delay = args.shutdown_delay.map_or(default_delay, |length| length.0);
-        tasks.spawn(leave(stop, store.clone(), server.clone(), delay, close));
+        tasks.spawn(leave(stop, manager, store.clone(), server.clone(), delay, close));
         http::serve(listener, tls.config(), tls.clients(), server, closing).await;
         if let Some(health) = health {
             health.stop();
@@ -238,8 +241,16 @@ async fn get_ready(
 
 /// Waits for the signal to stop, then leaves without anybody noticing: another node leads, load balancers go
 /// elsewhere, and only then the port is closed.
-async fn leave(stop: Stop, store: Store, server: Arc<Server>, delay: Duration, close: watch::Sender<bool>) {
+async fn leave(
+    stop: Stop,
+    manager: ServiceManager,
+    store: Store,
+    server: Arc<Server>,
+    delay: Duration,
+    close: watch::Sender<bool>,
+) {
     stop.received().await;
+    manager.stopping();
     server.drain();
     // Without a majority nobody could write it down.
     let _ = tokio::time::timeout(WITHDRAWAL_PATIENCE, identity::withdraw(&server)).await;
