@@ -2,11 +2,9 @@
 
 use super::*;
 
-/// Runs after which a planted bug must have been noticed.
-const RUNS_MAX: u64 = 8;
-
-/// Bugs that take more runs than a test has time for: the example `simulate` has the table.
-const RARE: [Bug; 2] = [Bug::LeaseRead, Bug::RetrySync];
+/// Runs after which a planted bug must have been noticed. Most are at the first one; any change of the core or of the
+/// simulator is another draw for the few that need a rare coincidence.
+const RUNS_MAX: u64 = 60;
 
 #[test]
 fn clusters_keep_every_promise() {
@@ -26,7 +24,7 @@ fn the_same_seed_gives_the_same_trace() {
 
 #[test]
 fn planted_bugs_are_noticed() {
-    for bug in Bug::ALL.into_iter().filter(|bug| !RARE.contains(bug)) {
+    for bug in Bug::ALL {
         let noticed = (0..RUNS_MAX).any(|seed| run(&Plan::aimed_at(bug, seed), Some(bug)).failure.is_some());
         assert!(noticed, "{bug:?} passed {RUNS_MAX} runs");
     }
