@@ -7,6 +7,7 @@
 //! - batches are persisted in order, and a change of the commit index alone never costs a sync.
 
 mod elections;
+mod probes;
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -20,6 +21,7 @@ use crate::engine::Values;
 use crate::members::{MemberError, Reach, is_member};
 use crate::meta::Meta;
 use crate::raft::core::elections::Elections;
+use crate::raft::core::probes::Probes;
 use crate::raft::reads::Reads;
 use crate::raft::tail::{Tail, TailEntry};
 
@@ -92,6 +94,7 @@ pub(crate) struct Core<T> {
     config: Config,
     reads: Reads<T>,
     elections: Elections,
+    probes: Probes,
     /// Batches handed out and not yet persisted, with the messages that wait for them.
     persisting: VecDeque<(u64, Vec<Message>)>,
     /// The number of the newest batch, also when it had nothing to persist.
@@ -133,6 +136,7 @@ impl<T> Core<T> {
             config,
             reads: Reads::new(options.node, options.boot),
             elections: Elections::new(options),
+            probes: Probes::new(options.heartbeat_ticks),
             persisting: VecDeque::new(),
             newest: 0,
             released: Vec::new(),
@@ -273,6 +277,7 @@ impl<T> Core<T> {
 
     pub(crate) fn tick(&mut self) {
         self.tick_elections();
+        self.probes.tick();
         self.reads.tick(self.raw.raft.term, self.raw.raft.election_timeout());
     }
 

@@ -138,7 +138,7 @@ impl<T> Core<T> {
             kind == MessageType::MsgRequestPreVote && message.term > term && self.trusts_leader();
         let rival = (kind == MessageType::MsgRequestPreVote && !asks_early).then(|| Rival::of(&message));
         let early = (asks_early && self.raw.raft.state == StateRole::Follower).then(|| message.clone());
-        let stepped = self.raw.step(message);
+        let stepped = self.step_with_probes(message);
         self.set_election_timeout();
         let hears_leader =
             matches!(kind, MessageType::MsgAppend | MessageType::MsgHeartbeat) && self.leader() != INVALID_ID;

@@ -363,3 +363,41 @@ fn a_request_that_comes_just_before_the_leader_is_given_up_is_answered_then() {
     cluster.settle();
     assert_eq!(cluster.core(2).role(), Role::Leader);
 }
+
+#[test]
+fn a_node_that_answers_many_heartbeats_at_once_is_sent_one_small_probe() {
+    let mut cluster = led_by_1(3);
+    cluster.cut_off = vec![3];
+    cluster.core(1).propose(vec![vec![b'x'; 1_000]; 100]).expect("proposed");
+    cluster.settle();
+    cluster.core(1).report_unreachable(3);
+    let mut heartbeats = Vec::new();
+    for _ in 0..50 {
+        cluster.core(1).tick();
+        let messages = cluster.core(1).output().expect("output").messages;
+        let (waiting, arriving): (Vec<Message>, _) =
+            messages.into_iter().partition(|message| message.to == 3);
+        heartbeats.extend(waiting);
+        for message in arriving {
+            cluster.core(2).step(message).expect("stepped");
+        }
+        cluster.settle();
+    }
+    assert!(heartbeats.len() >= 50);
+    for message in heartbeats {
+        cluster.core(3).step(message).expect("stepped");
+    }
+    let answers = cluster.core(3).output().expect("output").messages;
+    for answer in answers {
+        cluster.core(1).step(answer).expect("stepped");
+    }
+    let probes = cluster.core(1).output().expect("output").messages;
+    let entries: Vec<usize> = probes.iter().map(|message| message.entries.len()).collect();
+    assert_eq!(entries, [1]);
+    cluster.cut_off.clear();
+    for message in probes {
+        cluster.core(3).step(message).expect("stepped");
+    }
+    cluster.settle();
+    assert_eq!(cluster.committed_by(3), cluster.committed_by(1), "the rest follows the probe at once");
+}
