@@ -38,7 +38,7 @@ const PATH: &str = "/readyz";
 /// What asks about a server that is about to stop is no question for a load balancer: it is told so in another way.
 const QUERY: &str = "exclude=shutdown";
 /// How long it may take to prove that reads work; load balancers wait a little longer.
-const PROOF_PATIENCE: Duration = Duration::from_millis(40);
+const PROOF_PATIENCE: Duration = Duration::from_millis(15);
 /// How long reads may fail before clients are sent elsewhere: longer than an election.
 const GRACE: Duration = Duration::from_secs(1);
 /// How often the threads that serve the API say that they run, and after which silence they are believed to hang.
