@@ -11,4 +11,5 @@ pub mod host;
 pub mod kubectl;
 pub mod namespace;
 pub mod network;
+pub mod power;
 pub mod traffic;

@@ -11,6 +11,7 @@ use pintle_e2e::{
         cluster::{Cluster, HOSTS},
         faults::{Fault, Limits},
         host::Disk,
+        power,
         traffic::{Mix, Patience, Traffic},
     },
 };
@@ -25,7 +26,7 @@ const LIMITS: Limits = Limits { progress: Duration::from_secs(10), healed: HEALE
 /// Attack three servers in network namespaces and judge what clients saw.
 #[derive(Parser)]
 struct Options {
-    /// How many rounds; in each one every fault strikes one host, and some strike two at once.
+    /// How many rounds; in each one every fault strikes one host, and some strike two or all at once.
     #[arg(long, default_value_t = 10)]
     rounds: usize,
 
@@ -44,12 +45,19 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let cluster = Cluster::of_page([Disk::Small(SMALL_DISK_MEBIBYTES); HOSTS]);
+    let missing = power::missing_packages();
+    let disk = if missing.is_empty() {
+        Disk::Volatile(SMALL_DISK_MEBIBYTES)
+    } else {
+        println!("power cuts are left out: install {} for them", missing.join(", "));
+        Disk::Small(SMALL_DISK_MEBIBYTES)
+    };
+    let cluster = Cluster::of_page([disk; HOSTS]);
     cluster.wait_until_healthy(HEALED_MAX);
     cluster.wait_for("holder of the virtual address", HEALED_MAX, |it| it.holder().is_some());
     let (mut acknowledged, mut events, mut struck) = (0, 0, 0);
     for round in 1..=options.rounds {
-        let (verdict, faults) = one_round(&cluster, &options, round);
+        let (verdict, faults) = one_round(&cluster, disk, &options, round);
         (acknowledged, events, struck) =
             (acknowledged + verdict.acknowledged, events + verdict.events, struck + faults);
         println!(
@@ -72,7 +80,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn one_round(cluster: &Cluster, options: &Options, round: usize) -> (Verdict, usize) {
+fn one_round(cluster: &Cluster, disk: Disk, options: &Options, round: usize) -> (Verdict, usize) {
     let kubeconfig = Kubeconfig::read(&cluster.kubeconfig()).expect("the server wrote it");
     let mix = Mix {
         writers: options.writers,
@@ -84,6 +92,9 @@ fn one_round(cluster: &Cluster, options: &Options, round: usize) -> (Verdict, us
     };
     let traffic = Traffic::start(&cluster.client, &kubeconfig, &format!("round-{round}"), mix);
     let wanted = |fault: &Fault| {
+        if *fault == Fault::PowerCut && !matches!(disk, Disk::Volatile(_)) {
+            return false;
+        }
         let name = fault.to_string();
         options.only.is_empty() || options.only.iter().any(|only| name.contains(only.as_str()))
     };
@@ -99,8 +110,14 @@ fn one_round(cluster: &Cluster, options: &Options, round: usize) -> (Verdict, us
     }
     let of_two: Vec<Fault> = Fault::OF_TWO.into_iter().filter(wanted).collect();
     for (number, fault) in of_two.iter().enumerate() {
-        println!("  {}", LIMITS.strike_two(cluster, &traffic, *fault, (round + number) % HOSTS));
+        let spared = (round + number) % HOSTS;
+        let struck: Vec<usize> = (0..HOSTS).filter(|host| *host != spared).collect();
+        println!("  {}", LIMITS.strike_many(cluster, &traffic, *fault, &struck));
+    }
+    let of_all: Vec<Fault> = Fault::OF_ALL.into_iter().filter(wanted).collect();
+    for fault in &of_all {
+        println!("  {}", LIMITS.strike_many(cluster, &traffic, *fault, &[0, 1, 2]));
     }
     let verdict = checker::check(&traffic.finish(&cluster.client, cluster.nodes()));
-    (verdict, faults.len() + of_two.len())
+    (verdict, faults.len() + of_two.len() + of_all.len())
 }

@@ -6,6 +6,7 @@ use std::{fmt, time::Duration};
 use super::{
     cluster::{self, Cluster, HOSTS, VIRTUAL_ADDRESS},
     network::{drop_from, drop_nothing},
+    power,
     traffic::Traffic,
 };
 
@@ -34,11 +35,13 @@ pub enum Fault {
     LostDisk,
     /// The same, and it joins through the virtual address, behind which it is the server that does not answer.
     LostDiskJoinsThroughAddress,
+    /// The power is cut (a volatile disk).
+    PowerCut,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 11] = [
+    pub const ALL: [Fault; 12] = [
         Fault::Kill,
         Fault::Restart,
         Fault::Pause,
@@ -50,10 +53,15 @@ impl Fault {
         Fault::FullDisk,
         Fault::LostDisk,
         Fault::LostDiskJoinsThroughAddress,
+        Fault::PowerCut,
     ];
 
     /// Those that strike two hosts at once.
-    pub const OF_TWO: [Fault; 4] = [Fault::Kill, Fault::Pause, Fault::Unplug, Fault::FullDisk];
+    pub const OF_TWO: [Fault; 5] =
+        [Fault::Kill, Fault::Pause, Fault::Unplug, Fault::FullDisk, Fault::PowerCut];
+
+    /// Those that strike all hosts at once.
+    pub const OF_ALL: [Fault; 2] = [Fault::Kill, Fault::PowerCut];
 
     /// Strikes a host.
     pub fn strike(self, cluster: &Cluster, number: usize) {
@@ -86,6 +94,16 @@ impl Fault {
             Fault::LostDisk | Fault::LostDiskJoinsThroughAddress => {
                 host.ok("systemctl stop pintle && rm -rf /var/lib/pintle/*");
             }
+            Fault::PowerCut => {
+                power::cut(host);
+                cluster.network.connect(host.port, false);
+                for service in SERVICES {
+                    host.hold(service, true);
+                    host.signal(service, "KILL");
+                }
+                host.shell(&format!("ip address show to {VIRTUAL_ADDRESS} | grep -q . && ip address del {VIRTUAL_ADDRESS}/24 dev eth0"));
+                power::clear(host);
+            }
         }
     }
 
@@ -109,6 +127,13 @@ impl Fault {
             }
             Fault::LostDisk => replace(cluster, number, None),
             Fault::LostDiskJoinsThroughAddress => replace(cluster, number, Some(VIRTUAL_ADDRESS)),
+            Fault::PowerCut => {
+                power::switch_on(host);
+                cluster.network.connect(host.port, true);
+                SERVICES.iter().for_each(|service| host.hold(service, false));
+                // As at every boot; what its unit starts again is coming already.
+                host.ok("systemctl start --no-block haproxy keepalived");
+            }
         }
     }
 }
@@ -151,6 +176,7 @@ impl fmt::Display for Fault {
             Fault::FullDisk => "disk full",
             Fault::LostDisk => "disk lost, joins again",
             Fault::LostDiskJoinsThroughAddress => "disk lost, joins again through the address",
+            Fault::PowerCut => "power cut",
         })
     }
 }
@@ -191,21 +217,34 @@ impl Limits {
         )
     }
 
-    /// Strikes two hosts at once, takes it back and waits until the cluster is whole and clients go on; meanwhile it owes
-    /// them nothing but to forget nothing. Says how it went.
+    /// Strikes several hosts at once, takes it back and waits until the cluster is whole and clients go on; meanwhile it
+    /// owes them nothing but to forget nothing. Says how it went.
     #[track_caller]
-    pub fn strike_two(&self, cluster: &Cluster, traffic: &Traffic, fault: Fault, spared: usize) -> String {
-        let struck: Vec<usize> = (0..HOSTS).filter(|number| *number != spared).collect();
-        let leads = if cluster.leader() == Some(spared) { " (leads)" } else { "" };
-        struck.iter().for_each(|number| fault.strike(cluster, *number));
+    pub fn strike_many(
+        &self,
+        cluster: &Cluster,
+        traffic: &Traffic,
+        fault: Fault,
+        struck: &[usize],
+    ) -> String {
+        let leader = cluster.leader();
+        std::thread::scope(|scope| {
+            for number in struck {
+                scope.spawn(|| fault.strike(cluster, *number));
+            }
+        });
         std::thread::sleep(STAYS);
         struck.iter().for_each(|number| fault.heal(cluster, *number));
         let healed = cluster.wait_until_healthy(self.healed);
         let before = traffic.acknowledged();
         let progress = cluster.wait_for("progress", self.progress, |_| traffic.acknowledged() > before);
+        let hosts: Vec<String> = struck
+            .iter()
+            .map(|number| format!("{}{}", number + 1, if leader == Some(*number) { " (leads)" } else { "" }))
+            .collect();
         format!(
-            "all hosts but {}{leads}, {fault}: whole after {:.1} s, progress within {:.1} s",
-            spared + 1,
+            "hosts {} at once, {fault}: whole after {:.1} s, progress within {:.1} s",
+            hosts.join(", "),
             healed.as_secs_f64(),
             progress.as_secs_f64()
         )

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::{
     namespace::Namespace,
     network::{Network, Port},
+    power,
 };
 use crate::server::binary;
 
@@ -34,6 +35,8 @@ pub enum Disk {
     Large,
     /// A disk of its own with so many mebibytes, which can be filled.
     Small(u32),
+    /// The same, and a power cut takes what was not flushed.
+    Volatile(u32),
 }
 
 impl Host {
@@ -136,11 +139,16 @@ impl Host {
         script.push(match disk {
             Disk::Large => format!("mount --bind {} /var/lib/pintle", data.display()),
             Disk::Small(mebibytes) => format!("mount -t tmpfs -o size={mebibytes}m tmpfs /var/lib/pintle"),
+            Disk::Volatile(_) => String::new(),
         });
         // There is no journal to log to.
         script.push("echo 'DAEMON_ARGS=--log-console --no-syslog' >/etc/default/keepalived".to_owned());
         script.push(format!("ln -sf {} /usr/local/sbin/systemctl", stand_in.display()));
         script.push(format!("ln -sf {} /usr/local/bin/pintle", binary().display()));
         self.ok(&script.join("\n"));
+        if let Disk::Volatile(mebibytes) = disk {
+            power::make(self, mebibytes);
+            power::switch_on(self);
+        }
     }
 }
