@@ -3,6 +3,7 @@
 //! Keeps: a log that ends below its watermark, has a gap or a broken chain, or does not hold the state's applied
 //! index is never served from. Records are replayed in order through the code that applies them live.
 
+mod ahead;
 mod check;
 mod create;
 mod load;

@@ -2,7 +2,6 @@
 //! failed, and nothing is changed by looking.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use raft::eraftpb::HardState;
@@ -15,10 +14,10 @@ use crate::level::LEVEL_SUPPORTED;
 use crate::machine::Machine;
 use crate::members::read_addresses;
 use crate::meta::{self, Meta};
+use crate::open::ahead::visit_ahead;
 use crate::open::{ADDRESSES, DISTRUSTED, STATE_DIRECTORY, beginnings_in};
 use crate::options::Options;
 use crate::raft::TailEntry;
-use crate::record::Record;
 use crate::threads::event_of;
 use crate::watch::{Hubs, Publisher};
 
@@ -206,19 +205,19 @@ pub(super) fn load_state(
     let hubs = Arc::new(Hubs::new(floor));
     let mut publisher = Publisher::new(hubs.clone(), options.ring_bytes);
     let mut events = Vec::with_capacity(REPLAY_EVENTS);
-    records
-        .visit(0, u64::MAX - 1, &mut |revision, value| {
-            let change = machine.replay(Record::decode(revision, value)?)?;
-            if revision > floor {
-                events.push(event_of(&change));
-            }
-            if events.len() == REPLAY_EVENTS {
-                publisher.publish(std::mem::take(&mut events), revision);
-                publisher.evict();
-            }
-            Ok(ControlFlow::Continue(()))
-        })
-        .map_err(fail)?;
+    visit_ahead(&*records, |record| {
+        let revision = record.revision;
+        let change = machine.replay(record)?;
+        if revision > floor {
+            events.push(event_of(&change));
+        }
+        if events.len() == REPLAY_EVENTS {
+            publisher.publish(std::mem::take(&mut events), revision);
+            publisher.evict();
+        }
+        Ok(())
+    })
+    .map_err(fail)?;
     machine.replayed();
     publisher.publish(events, machine.state.revision);
     publisher.evict();
