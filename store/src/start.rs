@@ -182,6 +182,7 @@ pub(crate) fn assemble(
         space: SpaceWatch::new(engine.clone(), data_dir.path().to_owned(), shared.options.disk_reserve_bytes),
         held: Vec::new(),
         held_switch: None,
+        held_distrust: false,
         has_distrusted: distrusted,
     };
     let state_thread = StateThread {

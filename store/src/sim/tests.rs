@@ -1,5 +1,6 @@
 //! Whole clusters under faults, and the bugs that must not pass.
 
+use super::faults::Fault;
 use super::*;
 
 /// Runs after which a planted bug must have been noticed. Most are at the first one; any change of the core or of the
@@ -36,6 +37,16 @@ fn interrupted_snapshots_are_gone_on_with() {
     let verdicts: Vec<Verdict> = verdicts.collect();
     assert!(verdicts.iter().all(|verdict| verdict.failure.is_none()), "{verdicts:?}");
     assert!(verdicts.iter().any(|verdict| verdict.figures.resumed > 0), "no snapshot was interrupted");
+}
+
+#[test]
+fn an_outvoted_state_is_noted_once_a_full_disk_has_room() {
+    for seed in 0..10 {
+        let mut plan = Plan::aimed_at(Bug::UncomparedHashes, seed);
+        plan.faults.extend([Fault::FillDisk; 4]);
+        plan.fault_interval /= 2;
+        assert_eq!(run(&plan, None).failure, None, "seed {seed}");
+    }
 }
 
 #[test]

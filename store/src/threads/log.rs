@@ -68,6 +68,7 @@ pub(crate) struct LogThread {
     /// What waits for room on the disk, in order.
     pub(crate) held: Vec<LogBatch>,
     pub(crate) held_switch: Option<Switch>,
+    pub(crate) held_distrust: bool,
     /// Whether the state is noted as one that must not be served.
     pub(crate) has_distrusted: bool,
 }
@@ -91,7 +92,7 @@ impl LogThread {
 
     /// Whether something waits for room on the disk.
     fn holds(&self) -> bool {
-        !self.held.is_empty() || self.held_switch.is_some()
+        !self.held.is_empty() || self.held_switch.is_some() || self.held_distrust
     }
 
     /// Looks at the room before anything is written; gives whether what waits has to wait longer.
@@ -115,7 +116,7 @@ impl LogThread {
         let mut erase_through = None;
         let mut switch = self.held_switch.take();
         let mut addresses = None;
-        let mut distrust = false;
+        let mut distrust = std::mem::take(&mut self.held_distrust);
         let mut stop = false;
         for event in events.drain(..) {
             match event {
@@ -131,6 +132,7 @@ impl LogThread {
         if self.look_at_space(&batches) {
             // Nothing is promised before it is synced, so nothing is lost by waiting.
             (self.held, self.held_switch) = (std::mem::take(&mut batches), switch.take());
+            self.held_distrust = std::mem::take(&mut distrust);
             (erase_through, addresses) = (None, None);
         }
         self.shared.figures.log_held.store(self.holds(), Ordering::Relaxed);
