@@ -25,6 +25,7 @@ mod moving;
 mod node_id;
 mod own_request;
 mod peer_port;
+mod predecessor;
 mod print;
 mod promotion;
 mod removal;

@@ -29,6 +29,7 @@ use crate::{
     layout, limits, listener, logging, moving,
     node_id::NodeId,
     peer_port::{LatePeers, PeerPort, PeerSocket},
+    predecessor::succeed,
     promotion, removal, service_account,
     service_manager::ServiceManager,
     service_networks::ServiceNetworks,
@@ -75,11 +76,14 @@ async fn serve(args: &ServerArgs, controllers: &Handle) -> Result<(), Error> {
         args.service_cidr.parse().map_err(|source| Error::ServiceCidr { source })?;
     let mut options = options(args)?;
     let initialised = Store::identity(&options)?.is_some();
-    let reserved = listener::reserve(args.listen, "--listen")?;
-    let health = args.health_listen.map(|listen| listener::reserve(listen, "--health-listen")).transpose()?;
+    let reserved = succeed(|| listener::reserve(args.listen, "--listen")).await?;
+    let health = match args.health_listen {
+        Some(listen) => Some(succeed(|| listener::reserve(listen, "--health-listen")).await?),
+        None => None,
+    };
     let address = reserved.address;
     let peer_socket = match args.peer_listen {
-        Some(listen) => Some(PeerSocket::bind(listen, args.peer_address.as_ref())?),
+        Some(listen) => Some(succeed(|| PeerSocket::bind(listen, args.peer_address.as_ref())).await?),
         None => None,
     };
     let peer_address = peer_socket.as_ref().map(|socket| socket.address.clone());
@@ -93,7 +97,7 @@ async fn serve(args: &ServerArgs, controllers: &Handle) -> Result<(), Error> {
         options.peers = late_peers.clone();
     }
     options.founding = joining.as_ref().map(Joining::founding);
-    let store = Store::open(options)?;
+    let store = succeed(|| Ok(Store::open(options.clone())?)).await?;
     if peer_socket.is_none() && !is_alone(&store) {
         return Err(Error::PeerListenMissing);
     }
