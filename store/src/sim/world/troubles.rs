@@ -327,8 +327,17 @@ impl World {
     fn rejoin(&mut self, host: usize) -> bool {
         let old = self.hosts[host].identity.node;
         let Some((_, members)) = self.leader() else { return false };
-        let votes = members.iter().any(|member| member.node == old && member.role == MemberRole::Voter);
-        if !votes || self.lost.is_some() || !self.begin_anew(host) {
+        let voters: Vec<u64> = members
+            .iter()
+            .filter(|member| member.role == MemberRole::Voter)
+            .map(|member| member.node)
+            .collect();
+        let votes = voters.contains(&old);
+        // A disk whose loss takes the majority away is nothing that a cluster comes back from.
+        let is_left =
+            |node: &&u64| **node != old && self.hosts.iter().any(|host| host.identity.node == **node);
+        let majority_is_left = voters.iter().filter(is_left).count() * 2 > voters.len();
+        if !votes || !majority_is_left || self.lost.is_some() || !self.begin_anew(host) {
             return false;
         }
         self.lost = Some((old, host));
