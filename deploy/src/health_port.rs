@@ -24,7 +24,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use pintle_apiserver::{Server, negotiation::Form, reply::Reply, user::User};
+use pintle_apiserver::Server;
 use pintle_store::Health;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -32,7 +32,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::own_request::OwnRequest;
+use crate::own_request::is_ready;
 
 const PATH: &str = "/readyz";
 /// What asks about a server that is about to stop is no question for a load balancer: it is told so in another way.
@@ -173,7 +173,8 @@ impl Condition {
         }
         // Whoever has no state will not have one in a moment.
         let lost = self.server.store.status().health == Health::AwaitsState;
-        let reads = !lost && tokio::time::timeout(PROOF_PATIENCE, self.reads()).await.unwrap_or(false);
+        let ready = is_ready(&self.server, QUERY);
+        let reads = !lost && tokio::time::timeout(PROOF_PATIENCE, ready).await.unwrap_or(false);
         let now = self.now();
         if reads {
             self.proved.store(now, Ordering::Relaxed);
@@ -181,13 +182,6 @@ impl Condition {
         let since =
             |mark: &AtomicU64| Duration::from_millis(now.saturating_sub(mark.load(Ordering::Relaxed)));
         if lost { Advice::Avoid } else { advice(since(&self.proved), since(&self.pulse)) }
-    }
-
-    /// Whether a client's read would be answered.
-    async fn reads(&self) -> bool {
-        let request = OwnRequest { query: QUERY, ..OwnRequest::new(Method::GET, PATH) }.into_request();
-        let reply = self.server.call(&User::apiserver(), &request, Ok(Form::JSON)).await.reply;
-        matches!(reply, Ok(Reply::Text(true, _)))
     }
 }
 

@@ -3,7 +3,13 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
-use pintle_apiserver::request::{Attributes, Query, Request};
+use pintle_apiserver::{
+    Server,
+    negotiation::Form,
+    reply::Reply,
+    request::{Attributes, Query, Request},
+    user::User,
+};
 
 /// What differs between such requests.
 pub(crate) struct OwnRequest<'a> {
@@ -51,4 +57,11 @@ impl OwnRequest<'_> {
             fence: self.fence,
         }
     }
+}
+
+/// Whether a client that asked for `/readyz` with this query would be told that the server is ready.
+pub(crate) async fn is_ready(server: &Server, query: &str) -> bool {
+    let request = OwnRequest { query, ..OwnRequest::new(Method::GET, "/readyz") }.into_request();
+    let reply = server.call(&User::apiserver(), &request, Ok(Form::JSON)).await.reply;
+    matches!(reply, Ok(Reply::Text(true, _)))
 }

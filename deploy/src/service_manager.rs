@@ -17,10 +17,9 @@ use std::{
     time::Duration,
 };
 
-use http::Method;
-use pintle_apiserver::{Server, negotiation::Form, reply::Reply, user::User};
+use pintle_apiserver::Server;
 
-use crate::own_request::OwnRequest;
+use crate::own_request::is_ready;
 
 /// Where the manager says that it listens.
 const VARIABLE: &str = "NOTIFY_SOCKET";
@@ -52,7 +51,7 @@ impl ServiceManager {
         if self.address.is_none() {
             return;
         }
-        while !serves(&server).await {
+        while !is_ready(&server, "").await {
             tokio::time::sleep(LOOK).await;
         }
         self.tell("READY=1");
@@ -81,13 +80,6 @@ fn address(name: &OsStr) -> io::Result<SocketAddr> {
         Some(name) => SocketAddr::from_abstract_name(name),
         None => SocketAddr::from_pathname(name),
     }
-}
-
-/// Whether a client that asks would be told that the server is ready.
-async fn serves(server: &Server) -> bool {
-    let request = OwnRequest::new(Method::GET, "/readyz").into_request();
-    let reply = server.call(&User::apiserver(), &request, Ok(Form::JSON)).await.reply;
-    matches!(reply, Ok(Reply::Text(true, _)))
 }
 
 #[cfg(test)]

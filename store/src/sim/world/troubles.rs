@@ -197,11 +197,8 @@ impl World {
         let Some((leader, members)) = self.leader() else { return };
         let own = self.hosts[leader].identity.node;
         let learner = members.iter().find(|member| member.role == MemberRole::Learner);
-        let voters: Vec<u64> = members
-            .iter()
-            .filter(|member| member.role == MemberRole::Voter && member.node != own)
-            .map(|member| member.node)
-            .collect();
+        let mut voters = voters(&members);
+        voters.retain(|node| *node != own);
         let is_spare = |host: &Host| {
             host.running.is_some() && members.iter().all(|member| member.node != host.identity.node)
         };
@@ -327,11 +324,7 @@ impl World {
     fn rejoin(&mut self, host: usize) -> bool {
         let old = self.hosts[host].identity.node;
         let Some((_, members)) = self.leader() else { return false };
-        let voters: Vec<u64> = members
-            .iter()
-            .filter(|member| member.role == MemberRole::Voter)
-            .map(|member| member.node)
-            .collect();
+        let voters = voters(&members);
         let votes = voters.contains(&old);
         // A disk whose loss takes the majority away is nothing that a cluster comes back from.
         let is_left =
@@ -430,4 +423,8 @@ impl World {
             _ => self.network.cut.clear(),
         }
     }
+}
+
+fn voters(members: &[Member]) -> Vec<u64> {
+    members.iter().filter(|member| member.role == MemberRole::Voter).map(|member| member.node).collect()
 }
