@@ -55,31 +55,21 @@ impl Asked {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
+    use crate::wakes::Wakes;
 
     #[test]
     fn a_task_that_asked_twice_is_woken_once_and_another_that_asked_later_instead_of_it() {
         let (sender, receiver) = watch::channel(false);
         let mut closing = Closing::new(receiver);
-        let counts = [Arc::new(Count::default()), Arc::new(Count::default())];
+        let counts = [Arc::new(Wakes::default()), Arc::new(Wakes::default())];
         let wakers = counts.clone().map(Waker::from);
         for waker in [&wakers[0], &wakers[0], &wakers[1], &wakers[1]] {
             assert!(closing.poll(&Context::from_waker(waker)).is_pending());
         }
         sender.send_replace(true);
-        assert_eq!(counts.map(|count| count.0.load(Ordering::SeqCst)), [0, 1]);
+        assert_eq!(counts.map(|count| count.number()), [0, 1]);
         assert!(closing.poll(&Context::from_waker(&wakers[1])).is_ready());
     }
 

@@ -66,3 +66,5 @@ pub use version::GIT_VERSION as VERSION;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod wakes;

@@ -83,6 +83,13 @@ impl Key {
         }
     }
 
+    /// Whether it is `name`. Most names of a map differ in length or first letter, which costs no call.
+    #[inline]
+    fn is(&self, name: &str) -> bool {
+        let (own, name) = (self.as_str().as_bytes(), name.as_bytes());
+        own.len() == name.len() && own.first() == name.first() && own == name
+    }
+
     /// Equality, for keys that mostly are the schema's own text: then comparing places is enough.
     #[inline]
     pub fn is_same(&self, other: &Key) -> bool {
@@ -242,12 +249,12 @@ impl Map {
     }
 
     fn position(&self, key: &str) -> Option<usize> {
-        self.all().iter().position(|(candidate, _)| candidate.as_str() == key)
+        self.all().iter().position(|(candidate, _)| candidate.is(key))
     }
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        self.all().iter().find(|(candidate, _)| candidate.as_str() == key).map(|(_, node)| node)
+        self.all().iter().find(|(candidate, _)| candidate.is(key)).map(|(_, node)| node)
     }
 
     /// Whether `key` is present.

@@ -5,15 +5,18 @@
 //! polled before the connection, and all that they answered is sent at once.
 //!
 //! Keeps: a stream takes no longer per turn than what it does without waiting; work that computes for long is
-//! spawned by the service itself.
+//! spawned by the service itself. What streams and connection wake of one another is done within the turn, and only that
+//! is polled which was woken: an event that a watcher sends costs one turn, not three.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::task::AtomicWaker;
 use hyper::rt::Executor;
 use parking_lot::Mutex;
 use tokio::task::unconstrained;
@@ -41,15 +44,37 @@ impl Streams {
         let mut connection = pin!(connection);
         let mut running = FuturesUnordered::new();
         let mut patience = Patience::default();
+        let turns = Arc::new(Turns::new());
+        let wakes = [Turns::STREAMS, Turns::CONNECTION].map(|due| Waker::from(Bell::new(&turns, due)));
         let ended = poll_fn(|context| {
-            loop {
-                while let Poll::Ready(Some(())) = running.poll_next_unpin(context) {}
-                let ended = connection.as_mut().poll(context);
-                if ended.is_ready() {
-                    return ended;
+            let [mut of_streams, mut of_connection] = wakes.each_ref().map(Context::from_waker);
+            turns.begin(context);
+            let mut due = 0;
+            for pass in 0..Turns::PASSES_MAX {
+                due |= turns.due();
+                if due & Turns::STREAMS != 0 {
+                    due &= !Turns::STREAMS;
+                    while let Poll::Ready(Some(())) = running.poll_next_unpin(&mut of_streams) {}
+                    if pass < Turns::PASSES_MAX / 2 {
+                        // The connection takes what all of them have to send.
+                        continue;
+                    }
                 }
-                let started = std::mem::take(&mut *self.started.lock());
-                if started.is_empty() {
+                if due & Turns::CONNECTION != 0 {
+                    due &= !Turns::CONNECTION;
+                    let ended = connection.as_mut().poll(&mut of_connection);
+                    if ended.is_ready() {
+                        return ended;
+                    }
+                    let started = std::mem::take(&mut *self.started.lock());
+                    if !started.is_empty() {
+                        turns.ring(Turns::STREAMS);
+                        // Tokio's budget is for one task with one thing to do: a hundred watchers that share it would
+                        // mostly be told to come back.
+                        running.extend(started.into_iter().map(unconstrained));
+                    }
+                }
+                if turns.end() {
                     // A stream alone has nobody to wait for.
                     if running.len() > 1 && patience.yields(cork.gathered()) {
                         context.waker().wake_by_ref();
@@ -59,14 +84,87 @@ impl Streams {
                     }
                     return Poll::Pending;
                 }
-                // Tokio's budget is for one task with one thing to do: a hundred watchers that share it would
-                // mostly be told to come back.
-                running.extend(started.into_iter().map(unconstrained));
             }
+            turns.put_off();
+            let _ = cork.poll_send(context);
+            Poll::Pending
         })
         .await;
         cork.uncork();
         ended
+    }
+}
+
+/// The turns of a connection's task, and what is to be polled in them.
+struct Turns {
+    state: AtomicU8,
+    task: AtomicWaker,
+}
+
+impl Turns {
+    /// The streams were woken.
+    const STREAMS: u8 = 1;
+    /// The connection was woken.
+    const CONNECTION: u8 = 2;
+    /// A turn is under way: it sees by itself what is woken.
+    const RUNNING: u8 = 4;
+    /// After so many passes other tasks have their turn.
+    const PASSES_MAX: usize = 8;
+
+    /// In the first turn everything is polled.
+    fn new() -> Turns {
+        Turns { state: AtomicU8::new(Turns::STREAMS | Turns::CONNECTION), task: AtomicWaker::new() }
+    }
+
+    fn begin(&self, context: &Context<'_>) {
+        self.task.register(context.waker());
+        self.state.fetch_or(Turns::RUNNING, Ordering::AcqRel);
+    }
+
+    /// Takes what is to be polled.
+    fn due(&self) -> u8 {
+        self.state.swap(Turns::RUNNING, Ordering::AcqRel)
+    }
+
+    /// Ends the turn unless something was woken meanwhile.
+    fn end(&self) -> bool {
+        self.state.compare_exchange(Turns::RUNNING, 0, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Ends the turn and asks for another.
+    fn put_off(&self) {
+        if self.state.fetch_and(!Turns::RUNNING, Ordering::AcqRel) != Turns::RUNNING {
+            self.task.wake();
+        }
+    }
+
+    /// Wakes the task unless a turn is under way or has been asked for.
+    fn ring(&self, due: u8) {
+        if self.state.fetch_or(due, Ordering::AcqRel) == 0 {
+            self.task.wake();
+        }
+    }
+}
+
+/// What streams or connection are woken by.
+struct Bell {
+    turns: Arc<Turns>,
+    due: u8,
+}
+
+impl Bell {
+    fn new(turns: &Arc<Turns>, due: u8) -> Arc<Bell> {
+        Arc::new(Bell { turns: turns.clone(), due })
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.turns.ring(self.due);
     }
 }
 
@@ -90,7 +188,93 @@ impl Patience {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
+    use crate::wakes::Wakes;
+
+    /// A connection that keeps its waker and counts how often it is polled.
+    #[derive(Default)]
+    struct Polled {
+        waker: Mutex<Option<Waker>>,
+        number: AtomicUsize,
+    }
+
+    impl Polled {
+        fn wake(&self) {
+            self.waker.lock().clone().unwrap().wake();
+        }
+
+        fn number(&self) -> usize {
+            self.number.load(Ordering::SeqCst)
+        }
+
+        /// Ends when it is polled for the fourth time.
+        async fn connection(self: Arc<Self>) {
+            poll_fn(move |context| {
+                *self.waker.lock() = Some(context.waker().clone());
+                let number = self.number.fetch_add(1, Ordering::SeqCst) + 1;
+                if number == 4 { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_streams_and_connection_wake_of_one_another_costs_one_turn() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let cork = super::super::corked::Corked::new(listener.accept().await.unwrap().0).cork();
+        let (polled, streams) = (Arc::new(Polled::default()), Streams::default());
+        let (events, mut watched) = tokio::sync::mpsc::unbounded_channel::<()>();
+        let sender = polled.clone();
+        streams.execute(poll_fn(move |context| {
+            if let Poll::Ready(event) = watched.poll_recv(context) {
+                event.unwrap();
+                sender.wake();
+                // It wakes itself as well.
+                context.waker().wake_by_ref();
+            }
+            Poll::<()>::Pending
+        }));
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(wakes.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut driving = pin!(streams.drive(polled.clone().connection(), &cork));
+        assert!(driving.as_mut().poll(&mut context).is_pending());
+        assert_eq!((polled.number(), wakes.number()), (1, 0));
+        for event in 1..=2 {
+            events.send(()).unwrap();
+            assert_eq!(wakes.number(), event);
+            assert!(driving.as_mut().poll(&mut context).is_pending());
+            assert_eq!((polled.number(), wakes.number()), (1 + event, event));
+        }
+        // A turn that nobody asked for polls neither.
+        assert!(driving.as_mut().poll(&mut context).is_pending());
+        assert_eq!(polled.number(), 3);
+        polled.wake();
+        assert_eq!(wakes.number(), 3);
+        assert!(driving.as_mut().poll(&mut context).is_ready());
+    }
+
+    #[tokio::test]
+    async fn streams_that_wake_themselves_for_ever_leave_others_their_turn() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let cork = super::super::corked::Corked::new(listener.accept().await.unwrap().0).cork();
+        let streams = Streams::default();
+        streams.execute(poll_fn(|context| {
+            context.waker().wake_by_ref();
+            Poll::<()>::Pending
+        }));
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(wakes.clone());
+        let mut driving = pin!(streams.drive(std::future::pending::<()>(), &cork));
+        for turn in 1..4 {
+            assert!(driving.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            assert_eq!(wakes.number(), turn);
+        }
+    }
 
     #[test]
     fn a_connection_waits_while_more_comes_but_not_for_ever() {
