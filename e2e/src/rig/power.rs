@@ -8,8 +8,10 @@ use super::host::Host;
 
 /// Where the server's data is.
 const MOUNTED: &str = "/var/lib/pintle";
-/// A file that nobody syncs: if it is there again, the disk forgets nothing and proves nothing.
-const UNSYNCED: &str = "/var/lib/pintle/unsynced";
+/// A file that is overwritten and not synced: if that is seen again, the disk forgets nothing and proves nothing. (A new file
+/// would reach the disk with the next journal that the server's syncs write; overwritten data does not.) It lies where the
+/// server does not mind it.
+const UNSYNCED: &str = "/var/lib/pintle/lost+found/unsynced";
 /// Programs that are needed, each with its Debian package.
 const TOOLS: [(&str, &str); 4] =
     [("nbdkit", "nbdkit"), ("nbdfuse", "libnbd-bin"), ("fusermount3", "fuse3"), ("mkfs.ext4", "e2fsprogs")];
@@ -42,14 +44,15 @@ pub(super) fn switch_on(host: &Host) {
             sleep 0.02
         done
         mount -o loop file {MOUNTED} || {{ cat log >&2; exit 1; }}
-        if [ -e {UNSYNCED} ]; then echo 'the power cut lost nothing' >&2; exit 1; fi"
+        if [ \"$(cat {UNSYNCED} 2>/dev/null)\" = new ]; then echo 'the power cut lost nothing' >&2; exit 1; fi
+        echo old >{UNSYNCED} && sync {UNSYNCED}"
     ));
 }
 
 /// From here on nothing reaches the image.
 pub(super) fn cut(host: &Host) {
     host.ok(&format!(
-        "echo >{UNSYNCED} && pid=$(cat /run/rig/disk.pid) && kill -KILL $(cat /proc/$pid/task/$pid/children)"
+        "echo new 1<>{UNSYNCED} && pid=$(cat /run/rig/disk.pid) && kill -KILL $(cat /proc/$pid/task/$pid/children)"
     ));
 }
 
