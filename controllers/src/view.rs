@@ -111,7 +111,12 @@ impl<D: Digest> Snapshot<D> {
 /// Under which values an object is found in which index.
 fn terms<D: Digest>(digest: &D) -> Vec<(Index, EcoString)> {
     let mut terms = Vec::new();
-    digest.index(&mut |index, value| terms.push((index, value.into())));
+    digest.index(&mut |index, value| {
+        // `EcoString::from` copies byte by byte.
+        let mut term = EcoString::with_capacity(value.len());
+        term.push_str(value);
+        terms.push((index, term));
+    });
     terms
 }
 

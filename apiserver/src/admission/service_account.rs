@@ -15,6 +15,8 @@ pub(super) struct ServiceAccount;
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
 const ENFORCE_SECRETS: &str = "kubernetes.io/enforce-mountable-secrets";
+const AUTOMOUNT: &str = "automountServiceAccountToken";
+const PULL_SECRETS: &str = "imagePullSecrets";
 const VOLUME_PREFIX: &str = "kube-api-access-";
 const MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// An hour and the seconds by which such projected tokens are recognized.
@@ -41,16 +43,18 @@ impl Plugin for ServiceAccount {
             find(attributes, &name)
         };
         let account = account.map_err(|cause| attributes.forbidden(Some(pod), cause))?;
-        let account = storage::decode(&SERVICE_ACCOUNTS, account);
+        // Most accounts say nothing about their pods.
+        let speaks = [AUTOMOUNT, PULL_SECRETS].iter().any(|field| mentions(account, field));
+        let account = if speaks { storage::decode(&SERVICE_ACCOUNTS, account) } else { Map::new() };
         let spec = pod.map_mut("spec");
-        let automount = spec.bool("automountServiceAccountToken");
-        if automount.or(account.bool("automountServiceAccountToken")).unwrap_or(true) {
+        let automount = spec.bool(AUTOMOUNT);
+        if automount.or(account.bool(AUTOMOUNT)).unwrap_or(true) {
             mount_token(spec, || format!("{VOLUME_PREFIX}{}", attributes.clock.suffix(5)));
         }
-        if spec.list("imagePullSecrets").is_empty()
-            && let Some(secrets) = account.get("imagePullSecrets")
+        if spec.list(PULL_SECRETS).is_empty()
+            && let Some(secrets) = account.get(PULL_SECRETS)
         {
-            spec.set("imagePullSecrets", secrets.clone());
+            spec.set(PULL_SECRETS, secrets.clone());
         }
         Ok(())
     }
@@ -133,7 +137,7 @@ fn check_mirror(spec: &Map) -> Result<(), String> {
     if !spec.str("serviceAccountName").is_empty() {
         return Err("a mirror pod may not reference service accounts".to_owned());
     }
-    if !secrets(spec).is_empty() || !spec.list("imagePullSecrets").is_empty() || projects(spec, "secret") {
+    if !secrets(spec).is_empty() || !spec.list(PULL_SECRETS).is_empty() || projects(spec, "secret") {
         return Err("a mirror pod may not reference secrets".to_owned());
     }
     if projects(spec, "serviceAccountToken") {
@@ -169,9 +173,9 @@ fn check_secrets(account: &Entry, spec: &Map) -> Result<(), String> {
             ));
         }
     }
-    for (at, secret) in spec.maps("imagePullSecrets").enumerate() {
+    for (at, secret) in spec.maps(PULL_SECRETS).enumerate() {
         let name = secret.str("name");
-        if !listed("imagePullSecrets", name) {
+        if !listed(PULL_SECRETS, name) {
             return Err(format!(
                 "imagePullSecrets[{at}].name={name:?} is not allowed because service account {account} does not \
                  reference that imagePullSecret"

@@ -95,6 +95,11 @@ impl Writer {
             return Pin::new(&mut self.socket).poll_write_vectored(context, pieces);
         }
         let before = self.gathered.len();
+        let more: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if before == 0 {
+            // A long answer comes in pieces of 16 KiB, and most end a little behind one.
+            self.gathered.reserve(more + more / 4);
+        }
         pieces.iter().for_each(|piece| self.gathered.extend_from_slice(piece));
         Poll::Ready(Ok(self.gathered.len() - before))
     }

@@ -12,9 +12,12 @@ use super::shape::{self, Items, Shape};
 use crate::schema::{Field, FlatField, Schema, StructId, Type};
 use crate::tree::{self, Key, Map, Node};
 
+/// Room for the paths of an ordinary Pod.
+const OUT_BYTES: usize = 8 << 10;
+
 /// The text of every owned path of an object.
 pub(super) fn write(object: &Map, schema: &Schema, id: StructId, reset: Reset<'_>) -> EcoString {
-    let mut writer = Writer { schema, out: Vec::with_capacity(1024), scratch: Vec::new() };
+    let mut writer = Writer { schema, out: Vec::with_capacity(OUT_BYTES), scratch: Vec::new() };
     writer.out.push(b'{');
     writer.structure(object, id, &Skip::object(reset));
     writer.close();

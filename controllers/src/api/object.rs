@@ -82,9 +82,11 @@ impl Object {
     /// Reads what a type declares. Null is as good as absent, as everywhere in the API: a time that is not set, say,
     /// is written as null.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
-        serde_json::from_slice(&self.json).or_else(|_| {
+        // The text is looked through once, not piece by piece.
+        let text = std::str::from_utf8(&self.json).map_err(serde::de::Error::custom)?;
+        serde_json::from_str(text).or_else(|_| {
             // Nulls are rare, so a document is first read as if it had none.
-            let mut document: Value = serde_json::from_slice(&self.json)?;
+            let mut document: Value = serde_json::from_str(text)?;
             drop_nulls(&mut document);
             serde_json::from_value(document)
         })

@@ -165,7 +165,7 @@ impl Pod {
 
     /// The value of [`Pod::BY_LABEL`] for a label.
     pub fn label_term(namespace: &str, key: &str, value: &str) -> String {
-        format!("{namespace}/{key}={value}")
+        [namespace, "/", key, "=", value].concat()
     }
 
     /// Its condition of a type.

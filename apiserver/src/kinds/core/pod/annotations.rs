@@ -79,17 +79,23 @@ pub(super) fn validate_profiles_match(
         let path = path.child("securityContext");
         let name = container.str("name");
         if let Some(profile) = context.and_then(|context| context.map("seccompProfile")) {
-            let annotation = annotations.str(&format!("{SECCOMP_PREFIX}{name}"));
+            let annotation = of_container(annotations, SECCOMP_PREFIX, name);
             validate_match(annotation, profile, "seccomp", &path.child("seccompProfile"), errors);
         }
         let profile = context
             .and_then(|it| it.map("appArmorProfile"))
             .or(of_pod.and_then(|it| it.map("appArmorProfile")));
         if let Some(profile) = profile.filter(|_| !is_windows) {
-            let annotation = annotations.str(&format!("{APP_ARMOR_PREFIX}{name}"));
+            let annotation = of_container(annotations, APP_ARMOR_PREFIX, name);
             validate_match(annotation, profile, "apparmor", &path.child("appArmorProfile"), errors);
         }
     });
+}
+
+/// The annotation about a container; empty when there is none.
+fn of_container<'a>(annotations: &'a Map, prefix: &str, name: &str) -> &'a str {
+    let found = annotations.iter().find(|(key, _)| key.strip_prefix(prefix) == Some(name));
+    found.and_then(|(_, annotation)| annotation.as_str()).unwrap_or("")
 }
 
 fn validate_match(annotation: &str, profile: &Map, what: &str, path: &Path<'_>, errors: &mut FieldErrors) {

@@ -167,10 +167,10 @@ fn warn_of_fractions(container: &Map, path: &Path<'_>, warnings: &mut Vec<String
 }
 
 fn warn_of_hidden_variables(container: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
-    let variables: Vec<&Map> = container.maps("env").collect();
-    for (i, variable) in variables.iter().enumerate() {
-        let name = variable.str("name");
-        if !variables[..i].iter().any(|other| other.str("name") == name) {
+    let names: Vec<&str> = container.maps("env").map(|variable| variable.str("name")).collect();
+    for (i, variable) in container.maps("env").enumerate() {
+        let name = names[i];
+        if !names[..i].contains(&name) {
             continue;
         }
         // A value that builds on the one before does not hide it.
@@ -186,11 +186,25 @@ fn warn_of_hidden_variables(container: &Map, path: &Path<'_>, warnings: &mut Vec
 }
 
 fn warn_of_ports(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+    let number = |port: &Map, field: &str| port.int(field).unwrap_or(0);
+    let mut ports: Vec<(&str, i64)> = Vec::new();
+    let mut is_doubtful = false;
+    containers::each(spec, path, &mut |container, _| {
+        for port in container.maps("ports") {
+            let (name, own) = (port.str("name"), number(port, "containerPort"));
+            is_doubtful |=
+                ports.iter().any(|(other, number)| own == *number || !name.is_empty() && name == *other);
+            ports.push((name, own));
+        }
+    });
+    if !is_doubtful {
+        // Mostly: and then nobody needs to know where they are.
+        return;
+    }
     let mut seen: Vec<(String, &Map)> = Vec::new();
     containers::each(spec, path, &mut |container, path| {
         for (i, port) in container.maps("ports").enumerate() {
             let here = path.child("ports").index(i).to_string();
-            let number = |port: &Map, field: &str| port.int(field).unwrap_or(0);
             for (there, other) in &seen {
                 let name = port.str("name");
                 if !name.is_empty() && other.str("name") == name {
