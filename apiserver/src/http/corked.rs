@@ -146,7 +146,7 @@ impl AsyncWrite for Corked {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::future::poll_fn;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -154,7 +154,8 @@ mod tests {
 
     use super::*;
 
-    async fn pair() -> (Corked, TcpStream) {
+    /// The two ends of a connection.
+    pub(in super::super) async fn pair() -> (Corked, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         (Corked::new(listener.accept().await.unwrap().0), client)

@@ -79,20 +79,25 @@ impl Streams {
                     if running.len() > 1 && patience.yields(cork.gathered()) {
                         context.waker().wake_by_ref();
                     } else {
-                        // The connection meets a broken socket at its next read or write.
-                        let _ = cork.poll_send(context);
+                        send(cork, &mut of_connection);
                     }
                     return Poll::Pending;
                 }
             }
             turns.put_off();
-            let _ = cork.poll_send(context);
+            send(cork, &mut of_connection);
             Poll::Pending
         })
         .await;
         cork.uncork();
         ended
     }
+}
+
+/// Sends what is gathered. When the socket takes more, it is the connection that goes on, which may have waited for that.
+fn send(cork: &Cork, of_connection: &mut Context<'_>) {
+    // The connection meets a broken socket at its next read or write.
+    let _ = cork.poll_send(of_connection);
 }
 
 /// The turns of a connection's task, and what is to be polled in them.
@@ -189,7 +194,11 @@ impl Patience {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
 
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::super::corked::tests::pair as sockets;
     use super::*;
     use crate::wakes::Wakes;
 
@@ -222,9 +231,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_streams_and_connection_wake_of_one_another_costs_one_turn() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let _client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let cork = super::super::corked::Corked::new(listener.accept().await.unwrap().0).cork();
+        let (socket, _client) = sockets().await;
+        let cork = socket.cork();
         let (polled, streams) = (Arc::new(Polled::default()), Streams::default());
         let (events, mut watched) = tokio::sync::mpsc::unbounded_channel::<()>();
         let sender = polled.clone();
@@ -259,9 +267,8 @@ mod tests {
 
     #[tokio::test]
     async fn streams_that_wake_themselves_for_ever_leave_others_their_turn() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let _client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let cork = super::super::corked::Corked::new(listener.accept().await.unwrap().0).cork();
+        let (socket, _client) = sockets().await;
+        let cork = socket.cork();
         let streams = Streams::default();
         streams.execute(poll_fn(|context| {
             context.waker().wake_by_ref();
@@ -274,6 +281,24 @@ mod tests {
             assert!(driving.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
             assert_eq!(wakes.number(), turn);
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_goes_on_when_a_slow_client_reads() {
+        let (mut socket, mut client) = sockets().await;
+        let cork = socket.cork();
+        let answer = vec![7; 32 << 20];
+        let length = answer.len();
+        let connection = async move {
+            socket.write_all(&answer).await.unwrap();
+            socket.shutdown().await.unwrap();
+        };
+        let driving = tokio::spawn(async move { Streams::default().drive(connection, &cork).await });
+        let mut received = Vec::new();
+        let reading = client.read_to_end(&mut received);
+        tokio::time::timeout(Duration::from_secs(60), reading).await.expect("the rest comes").unwrap();
+        assert_eq!(received.len(), length);
+        driving.await.unwrap();
     }
 
     #[test]
