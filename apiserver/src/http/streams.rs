@@ -234,7 +234,7 @@ mod tests {
         let (socket, _client) = sockets().await;
         let cork = socket.cork();
         let (polled, streams) = (Arc::new(Polled::default()), Streams::default());
-        let (events, mut watched) = tokio::sync::mpsc::unbounded_channel::<()>();
+        let (events, mut watched) = tokio::sync::mpsc::channel::<()>(1);
         let sender = polled.clone();
         streams.execute(poll_fn(move |context| {
             if let Poll::Ready(event) = watched.poll_recv(context) {
@@ -252,7 +252,7 @@ mod tests {
         assert!(driving.as_mut().poll(&mut context).is_pending());
         assert_eq!((polled.number(), wakes.number()), (1, 0));
         for event in 1..=2 {
-            events.send(()).unwrap();
+            events.try_send(()).unwrap();
             assert_eq!(wakes.number(), event);
             assert!(driving.as_mut().poll(&mut context).is_pending());
             assert_eq!((polled.number(), wakes.number()), (1 + event, event));
