@@ -51,8 +51,10 @@ pub(super) fn switch_on(host: &Host) {
 
 /// From here on nothing reaches the image.
 pub(super) fn cut(host: &Host) {
+    // A lost disk has lost the file, too.
     host.ok(&format!(
-        "echo new 1<>{UNSYNCED} && pid=$(cat /run/rig/disk.pid) && kill -KILL $(cat /proc/$pid/task/$pid/children)"
+        "if [ ! -e {UNSYNCED} ]; then mkdir -p $(dirname {UNSYNCED}) && echo old >{UNSYNCED} && sync {UNSYNCED}; fi
+        echo new 1<>{UNSYNCED} && pid=$(cat /run/rig/disk.pid) && kill -KILL $(cat /proc/$pid/task/$pid/children)"
     ));
 }
 
