@@ -44,14 +44,13 @@ pub(super) fn switch_on(host: &Host) {
             sleep 0.02
         done
         mount -o loop file {MOUNTED} || {{ cat log >&2; exit 1; }}
-        if [ \"$(cat {UNSYNCED} 2>/dev/null)\" = new ]; then echo 'the power cut lost nothing' >&2; exit 1; fi
-        echo old >{UNSYNCED} && sync {UNSYNCED}"
+        if [ \"$(cat {UNSYNCED} 2>/dev/null)\" = new ]; then echo 'the power cut lost nothing' >&2; exit 1; fi"
     ));
 }
 
 /// From here on nothing reaches the image.
 pub(super) fn cut(host: &Host) {
-    // A lost disk has lost the file, too.
+    // A new disk has no such file yet.
     host.ok(&format!(
         "if [ ! -e {UNSYNCED} ]; then mkdir -p $(dirname {UNSYNCED}) && echo old >{UNSYNCED} && sync {UNSYNCED}; fi
         echo new 1<>{UNSYNCED} && pid=$(cat /run/rig/disk.pid) && kill -KILL $(cat /proc/$pid/task/$pid/children)"
