@@ -3,7 +3,9 @@
 //! Keeps: a digest is extracted once per event and shared by all controllers that declare the same type; an object
 //! that cannot be understood is held with an empty digest and marked, so that it degrades nothing but itself.
 
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::ops::Deref;
+use std::sync::LazyLock;
 
 use serde::de::DeserializeOwned;
 
@@ -17,15 +19,31 @@ pub trait Digest: DeserializeOwned + Clone + Default + Send + Sync + 'static {
     /// Whether `metadata` is all that the digest reads.
     const METADATA_ONLY: bool = false;
 
-    /// Calls `put` for every value under which the object is to be found by [`crate::view::Snapshot::indexed`].
-    fn index(&self, put: &mut dyn FnMut(Index, &str)) {
+    /// Calls `put` for every term under which the object is to be found by [`crate::view::Snapshot::indexed`].
+    fn index(&self, put: &mut dyn FnMut(Term)) {
         let _ = put;
     }
 }
 
 /// Which of a digest's indexes; its constants stand beside the digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Index(pub u8);
+
+/// A value of an index, as a hash by a key of this process: views hold one for every label of every pod, and nobody
+/// who names labels can choose two of the same hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Term(u64);
+
+impl Index {
+    /// The term of the value that is made of these parts.
+    pub fn term(self, parts: &[&str]) -> Term {
+        static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let mut hasher = KEY.build_hasher();
+        self.hash(&mut hasher);
+        parts.iter().for_each(|part| part.hash(&mut hasher));
+        Term(hasher.finish())
+    }
+}
 
 /// A digest with the identity of the object's version it was extracted from.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +54,8 @@ pub struct Held<D> {
     pub digest: D,
     /// The object could not be understood.
     pub broken: bool,
+    /// Under which terms a view finds it.
+    terms: Vec<Term>,
 }
 
 impl<D> Deref for Held<D> {
@@ -50,15 +70,26 @@ impl<D: Digest> Held<D> {
     /// Extracts the digest of an object. One that cannot be read keeps the digest of its predecessor.
     pub(crate) fn extract(object: Object, before: Option<&Held<D>>) -> (Held<D>, Option<String>) {
         match object.read() {
-            Ok(digest) => (Held { meta: object.meta, digest, broken: false }, None),
+            Ok(digest) => (Held::new(object.meta, digest, false), None),
             Err(error) => {
                 let digest = before
                     .filter(|before| before.meta.uid == object.meta.uid)
                     .map(|before| before.digest.clone())
                     .unwrap_or_default();
-                (Held { meta: object.meta, digest, broken: true }, Some(error.to_string()))
+                (Held::new(object.meta, digest, true), Some(error.to_string()))
             }
         }
+    }
+
+    pub(crate) fn new(meta: Meta, digest: D, broken: bool) -> Held<D> {
+        let mut terms = Vec::new();
+        digest.index(&mut |term| terms.push(term));
+        Held { meta, digest, broken, terms }
+    }
+
+    /// Under which terms it is found by [`crate::view::Snapshot::indexed`].
+    pub fn terms(&self) -> &[Term] {
+        &self.terms
     }
 }
 

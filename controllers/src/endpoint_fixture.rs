@@ -150,7 +150,7 @@ fn snapshot<D: Digest>(objects: &[Value]) -> Arc<Snapshot<D>> {
         let object = Object::parse(Bytes::from(object.to_string())).unwrap();
         let (held, broken) = Held::<D>::extract(object, None);
         assert_eq!(broken, None);
-        snapshot.put(held);
+        snapshot.put(held.into());
     }
     snapshot.reach(1000);
     Arc::new(snapshot)

@@ -125,14 +125,16 @@ pub(crate) fn services_of(change: &Change<'_, EndpointSlice>, manager: &str, put
     }
 }
 
-/// The slices that a controller keeps for a service.
+/// The slices that a controller keeps for a service, by name.
 pub(crate) fn kept<'a>(view: &'a View, service: &Key, manager: &str) -> Vec<&'a Slice> {
-    let of_service = format!("{}/{}", service.namespace, service.name);
-    let slices = view.of::<EndpointSlice>().indexed(EndpointSlice::BY_SERVICE, &of_service);
-    slices
+    let term = EndpointSlice::service_term(&service.namespace, &service.name);
+    let slices = view.of::<EndpointSlice>().indexed(term);
+    let mut kept: Vec<&Slice> = slices
         .filter(|slice| slice.is_managed_by(manager) && slice.metadata.deletion_timestamp.is_none())
         .map(|slice| &**slice)
-        .collect()
+        .collect();
+    kept.sort_unstable_by(|a, b| a.meta.name.cmp(&b.meta.name));
+    kept
 }
 
 /// Slices go with what they were made from. A view that is older than they are says nothing about it.

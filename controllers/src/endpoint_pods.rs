@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ecow::EcoString;
 
-use crate::digest::{Change, Held};
+use crate::digest::{Change, Held, Term};
 use crate::digests::endpoints::Target;
 use crate::digests::pod::Container;
 use crate::digests::service::{self, TargetPort};
@@ -40,9 +40,8 @@ pub(crate) fn services_of(change: &Change<'_, Pod>, view: &View, put: &mut dyn F
 pub(crate) fn services_that_select(pod: &Held<Pod>, view: &View, put: &mut dyn FnMut(Key)) {
     let services = view.of::<Service>();
     let labels = &pod.metadata.labels;
-    for (key, value) in labels {
-        let term = Pod::label_term(&pod.meta.namespace, key, value);
-        let found = services.indexed(Service::BY_SELECTOR, &term);
+    for term in pod.terms() {
+        let found = services.indexed(*term);
         found.filter(|service| service.selects(labels)).for_each(|service| put(Key::from(&service.meta)));
     }
 }
@@ -61,24 +60,27 @@ fn differ(old: &Pod, new: &Pod) -> bool {
 /// The pods that a service selects, by name.
 pub(crate) fn selected(service: &Held<Service>, view: &View) -> Vec<Arc<Held<Pod>>> {
     let pods = view.of::<Pod>();
-    let terms: Vec<String> = service
+    let terms: Vec<Term> = service
         .spec
         .selector
         .iter()
         .map(|(key, value)| Pod::label_term(&service.meta.namespace, key, value))
         .collect();
     // All labels are walked in step; the one that ends first has the fewest pods.
-    let mut walks: Vec<_> = terms.iter().map(|term| pods.indexed(Pod::BY_LABEL, term)).collect();
+    let mut walks: Vec<_> = terms.iter().map(|term| pods.indexed(*term)).collect();
     if walks.is_empty() {
         return Vec::new();
     }
     let rarest = loop {
         if let Some(ended) = walks.iter_mut().position(|walk| walk.next().is_none()) {
-            break &terms[ended];
+            break terms[ended];
         }
     };
-    let candidates = pods.indexed(Pod::BY_LABEL, rarest);
-    candidates.filter(|pod| service.selects(&pod.metadata.labels)).cloned().collect()
+    let candidates = pods.indexed(rarest);
+    let mut selected: Vec<_> =
+        candidates.filter(|pod| service.selects(&pod.metadata.labels)).cloned().collect();
+    selected.sort_unstable_by(|a, b| a.meta.name.cmp(&b.meta.name));
+    selected
 }
 
 /// Whether a pod may be an endpoint at all.

@@ -39,14 +39,14 @@ const ENDPOINTS_MAX: usize = 100;
 /// The services of the pods on a node that came, went or moved, and those that divide their endpoints among the zones.
 fn services_on(change: &Change<'_, Node>, view: &View, put: &mut dyn FnMut(Key)) {
     if change.old.map(|node| topology::weight(node)) != change.new.map(|node| topology::weight(node)) {
-        let divided = view.of::<Service>().indexed(Service::DIVIDED, Service::DIVIDED_TERM);
+        let divided = view.of::<Service>().indexed(Service::divided_term());
         divided.for_each(|service| put(Key::from(&service.meta)));
     }
     if change.old.map(|node| zone(node)) == change.new.map(|node| zone(node)) {
         return;
     }
     let Some(node) = change.newest() else { return };
-    for pod in view.of::<Pod>().indexed(Pod::BY_NODE, &node.meta.name) {
+    for pod in view.of::<Pod>().indexed(Pod::node_term(&node.meta.name)) {
         pods::services_that_select(pod, view, put);
     }
 }

@@ -67,7 +67,7 @@ async fn collect(context: &Context, missing: &mut Missing) {
         delete(context, pod, None).await;
     }
     for node in vanished(context, &view, missing).await {
-        for pod in view.of::<Pod>().indexed(Pod::BY_NODE, &node) {
+        for pod in view.of::<Pod>().indexed(Pod::node_term(&node)) {
             let condition = json!({
                 "type": "DisruptionTarget",
                 "status": "True",
@@ -104,7 +104,7 @@ fn out_of_service(view: &View) -> Vec<&Held<Pod>> {
     let is_dead =
         |node: &Node| !node.is_ready() && node.spec.taints.iter().any(|taint| taint.key == OUT_OF_SERVICE);
     let dead = view.of::<Node>().iter().filter(|node| !node.broken && is_dead(node));
-    dead.flat_map(|node| view.of::<Pod>().indexed(Pod::BY_NODE, &node.meta.name))
+    dead.flat_map(|node| view.of::<Pod>().indexed(Pod::node_term(&node.meta.name)))
         .map(AsRef::as_ref)
         .filter(|pod| pod.is_terminating())
         .collect()

@@ -30,7 +30,7 @@ pub(crate) const CONTROLLER: Controller = Controller {
                 return;
             }
             let name = format!("{}/{}", account.meta.namespace, account.meta.name);
-            for secret in view.of::<Secret>().indexed(Secret::BY_ACCOUNT, &name) {
+            for secret in view.of::<Secret>().indexed(Secret::account_term(&name)) {
                 put(Key::from(&secret.meta));
             }
         });

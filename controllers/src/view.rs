@@ -5,25 +5,33 @@
 use std::any::{Any, TypeId};
 use std::sync::Arc;
 
-use ecow::EcoString;
 use imbl::{OrdMap, OrdSet};
 use rustc_hash::FxHashMap;
 
 use crate::api::{ApiError, Version};
-use crate::digest::{Digest, Held, Index};
+use crate::digest::{Digest, Held, Term};
 use crate::key::Key;
 
 /// The digests of one resource at one version.
 #[derive(Clone)]
 pub struct Snapshot<D> {
-    objects: OrdMap<Key, Arc<Held<D>>>,
-    terms: OrdSet<(Index, EcoString, Key)>,
+    /// By namespace and name; each object has a number that stays its own while it is here.
+    numbers: OrdMap<Key, u64>,
+    objects: OrdMap<u64, Arc<Held<D>>>,
+    terms: OrdSet<(Term, u64)>,
+    next_number: u64,
     version: Version,
 }
 
 impl<D> Default for Snapshot<D> {
     fn default() -> Snapshot<D> {
-        Snapshot { objects: OrdMap::new(), terms: OrdSet::new(), version: 0 }
+        Snapshot {
+            numbers: OrdMap::new(),
+            objects: OrdMap::new(),
+            terms: OrdSet::new(),
+            next_number: 0,
+            version: 0,
+        }
     }
 }
 
@@ -35,33 +43,25 @@ impl<D: Digest> Snapshot<D> {
 
     /// The object of a key.
     pub fn by_key(&self, key: &Key) -> Option<&Arc<Held<D>>> {
-        self.objects.get(key)
+        self.objects.get(self.numbers.get(key)?)
     }
 
     /// Every object, by namespace and name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Held<D>>> {
-        self.objects.values()
+        self.numbers.values().filter_map(|number| self.objects.get(number))
     }
 
     /// The objects of a namespace, by name.
     pub fn namespace<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Arc<Held<D>>> {
-        self.objects
+        self.numbers
             .range(Key::new(namespace, "")..)
             .take_while(move |(key, _)| key.namespace == namespace)
-            .map(|(_, held)| held)
+            .filter_map(|(_, number)| self.objects.get(number))
     }
 
-    /// The objects that have `value` in an index, by namespace and name.
-    pub fn indexed<'a>(
-        &'a self,
-        index: Index,
-        value: &str,
-    ) -> impl Iterator<Item = &'a Arc<Held<D>>> + use<'a, D> {
-        let value = EcoString::from(value);
-        self.terms
-            .range((index, value.clone(), Key::default())..)
-            .take_while(move |(at, term, _)| *at == index && *term == value)
-            .filter_map(|(_, _, key)| self.objects.get(key))
+    /// The objects that have a term, in no order that means anything.
+    pub fn indexed(&self, term: Term) -> impl Iterator<Item = &Arc<Held<D>>> + use<'_, D> {
+        self.terms.range((term, 0)..=(term, u64::MAX)).filter_map(|(_, number)| self.objects.get(number))
     }
 
     /// How many objects there are.
@@ -83,41 +83,35 @@ impl<D: Digest> Snapshot<D> {
         self.version = self.version.max(version);
     }
 
-    pub(crate) fn put(&mut self, held: Held<D>) -> Option<Arc<Held<D>>> {
+    /// Takes in an object, and answers what it replaces.
+    pub(crate) fn put(&mut self, held: Arc<Held<D>>) -> Option<Arc<Held<D>>> {
         let key = Key::from(&held.meta);
-        let held = Arc::new(held);
-        let before = self.objects.insert(key.clone(), held.clone());
-        let terms = terms(&held.digest);
-        let old = before.as_ref().map(|before| self::terms(&before.digest)).unwrap_or_default();
+        let number = self.numbers.get(&key).copied().unwrap_or_else(|| {
+            let number = self.next_number;
+            self.next_number += 1;
+            self.numbers.insert(key, number);
+            number
+        });
+        let before = self.objects.insert(number, held.clone());
+        let (old, new) = (before.as_ref().map_or(&[][..], |before| before.terms()), held.terms());
         // Most changes leave an object where it is found.
-        for (index, value) in old.iter().filter(|term| !terms.contains(term)) {
-            self.terms.remove(&(*index, value.clone(), key.clone()));
-        }
-        for (index, value) in terms.into_iter().filter(|term| !old.contains(term)) {
-            self.terms.insert((index, value, key.clone()));
+        if old != new {
+            for term in old {
+                self.terms.remove(&(*term, number));
+            }
+            self.terms.extend(new.iter().map(|term| (*term, number)));
         }
         before
     }
 
     pub(crate) fn remove(&mut self, key: &Key) -> Option<Arc<Held<D>>> {
-        let before = self.objects.remove(key)?;
-        for (index, value) in terms(&before.digest) {
-            self.terms.remove(&(index, value, key.clone()));
+        let number = self.numbers.remove(key)?;
+        let before = self.objects.remove(&number)?;
+        for term in before.terms() {
+            self.terms.remove(&(*term, number));
         }
         Some(before)
     }
-}
-
-/// Under which values an object is found in which index.
-fn terms<D: Digest>(digest: &D) -> Vec<(Index, EcoString)> {
-    let mut terms = Vec::new();
-    digest.index(&mut |index, value| {
-        // `EcoString::from` copies byte by byte.
-        let mut term = EcoString::with_capacity(value.len());
-        term.push_str(value);
-        terms.push((index, term));
-    });
-    terms
 }
 
 /// The snapshots of everything that a controller watches.
@@ -154,29 +148,27 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digests::Pod;
+    use crate::api::Meta;
+    use crate::digests::{Pod, Service};
 
-    fn pod(node: &str, labels: &[(&str, &str)]) -> Held<Pod> {
-        let mut held = Held::<Pod>::default();
-        held.meta.namespace = "default".into();
-        held.meta.name = "a".into();
-        held.digest.metadata.namespace = "default".into();
-        held.digest.metadata.labels = labels.iter().map(|&(key, value)| (key.into(), value.into())).collect();
-        held.digest.spec.node_name = node.into();
-        held
+    fn pod(node: &str, labels: &[(&str, &str)]) -> Arc<Held<Pod>> {
+        let mut pod = Pod::default();
+        pod.metadata.namespace = "default".into();
+        pod.metadata.labels = labels.iter().map(|&(key, value)| (key.into(), value.into())).collect();
+        pod.spec.node_name = node.into();
+        let meta = Meta { namespace: "default".into(), name: "a".into(), ..Meta::default() };
+        Arc::new(Held::new(meta, pod, false))
     }
 
     #[test]
     fn an_object_is_found_under_the_values_of_its_newest_version_alone() {
         let mut pods = Snapshot::default();
         let found = |pods: &Snapshot<Pod>| {
-            let labels = ["a=1", "a=2", "b=1"];
-            let mut found: Vec<&str> = labels
-                .into_iter()
-                .filter(|label| pods.indexed(Pod::BY_LABEL, &format!("default/{label}")).count() == 1)
-                .collect();
-            found.extend(["n", "m"].into_iter().filter(|node| pods.indexed(Pod::BY_NODE, node).count() == 1));
-            found
+            let labels = [("a", "1"), ("a", "2"), ("b", "1")]
+                .map(|(key, value)| (format!("{key}={value}"), Pod::label_term("default", key, value)));
+            let nodes = ["n", "m"].map(|node| (node.to_owned(), Pod::node_term(node)));
+            let all = labels.into_iter().chain(nodes);
+            all.filter(|(_, term)| pods.indexed(*term).count() == 1).map(|(name, _)| name).collect::<Vec<_>>()
         };
         pods.put(pod("", &[("a", "1"), ("b", "1")]));
         assert_eq!(found(&pods), ["a=1", "b=1"]);
@@ -185,7 +177,16 @@ mod tests {
         pods.put(pod("m", &[("a", "2")]));
         assert_eq!(found(&pods), ["a=2", "m"]);
         pods.remove(&Key::new("default", "a"));
-        assert_eq!(found(&pods), Vec::<&str>::new());
-        assert!(pods.terms.is_empty());
+        assert_eq!(found(&pods), Vec::<String>::new());
+        assert!(pods.terms.is_empty() && pods.is_empty() && pods.iter().next().is_none());
+    }
+
+    #[test]
+    fn terms_differ_where_their_parts_or_indexes_do() {
+        let label = Pod::label_term("n", "a", "1");
+        assert_eq!(label, Pod::label_term("n", "a", "1"));
+        assert_ne!(label, Pod::label_term("n", "a1", ""));
+        assert_ne!(label, Pod::label_term("na", "", "1"));
+        assert_ne!(Pod::node_term("n"), Service::divided_term());
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::nullable;
 use crate::api::Resource;
-use crate::digest::{Digest, Index};
+use crate::digest::{Digest, Index, Term};
 
 pub use super::endpoints::{Metadata, Target};
 
@@ -108,8 +108,12 @@ pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 pub const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 
 impl EndpointSlice {
-    /// Slices by `namespace/service`.
-    pub const BY_SERVICE: Index = Index(1);
+    const BY_SERVICE: Index = Index(1);
+
+    /// The term of the slices of a service.
+    pub fn service_term(namespace: &str, service: &str) -> Term {
+        EndpointSlice::BY_SERVICE.term(&[namespace, service])
+    }
 
     /// The service that it belongs to.
     pub fn service(&self) -> Option<&EcoString> {
@@ -126,9 +130,9 @@ impl Digest for EndpointSlice {
     const RESOURCE: &'static Resource =
         &Resource::namespaced("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice");
 
-    fn index(&self, put: &mut dyn FnMut(Index, &str)) {
+    fn index(&self, put: &mut dyn FnMut(Term)) {
         if let Some(service) = self.service() {
-            put(EndpointSlice::BY_SERVICE, &format!("{}/{service}", self.metadata.namespace));
+            put(EndpointSlice::service_term(&self.metadata.namespace, service));
         }
     }
 }

@@ -6,7 +6,7 @@ use ecow::EcoString;
 use serde::Deserialize;
 
 use crate::api::Resource;
-use crate::digest::{Digest, Index};
+use crate::digest::{Digest, Index, Term};
 
 /// A Pod.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -148,10 +148,8 @@ pub struct Condition {
 }
 
 impl Pod {
-    /// Pods by the node that they are bound to.
-    pub const BY_NODE: Index = Index(1);
-    /// Pods by namespace and one of their labels, as [`Pod::label_term`] writes it.
-    pub const BY_LABEL: Index = Index(2);
+    const BY_NODE: Index = Index(1);
+    const BY_LABEL: Index = Index(2);
 
     /// Whether it is on its way out.
     pub fn is_terminating(&self) -> bool {
@@ -163,9 +161,14 @@ impl Pod {
         self.is_terminating() && self.metadata.deletion_grace_period_seconds == Some(0)
     }
 
-    /// The value of [`Pod::BY_LABEL`] for a label.
-    pub fn label_term(namespace: &str, key: &str, value: &str) -> String {
-        [namespace, "/", key, "=", value].concat()
+    /// The term of the pods that are bound to a node.
+    pub fn node_term(node: &str) -> Term {
+        Pod::BY_NODE.term(&[node])
+    }
+
+    /// The term of the pods of a namespace that have a label.
+    pub fn label_term(namespace: &str, key: &str, value: &str) -> Term {
+        Pod::BY_LABEL.term(&[namespace, key, value])
     }
 
     /// Its condition of a type.
@@ -202,12 +205,12 @@ impl Pod {
 impl Digest for Pod {
     const RESOURCE: &'static Resource = &Resource::namespaced("", "v1", "pods", "Pod");
 
-    fn index(&self, put: &mut dyn FnMut(Index, &str)) {
+    fn index(&self, put: &mut dyn FnMut(Term)) {
         if !self.spec.node_name.is_empty() {
-            put(Pod::BY_NODE, &self.spec.node_name);
+            put(Pod::node_term(&self.spec.node_name));
         }
         for (key, value) in &self.metadata.labels {
-            put(Pod::BY_LABEL, &Pod::label_term(&self.metadata.namespace, key, value));
+            put(Pod::label_term(&self.metadata.namespace, key, value));
         }
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::api::Resource;
-use crate::digest::{Digest, Index};
+use crate::digest::{Digest, Index, Term};
 
 /// A Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -57,12 +57,16 @@ struct Data {
 }
 
 impl Secret {
-    /// Tokens of service accounts by `namespace/name` of their account.
-    pub const BY_ACCOUNT: Index = Index(1);
+    const BY_ACCOUNT: Index = Index(1);
     /// The type of Secrets that hold tokens of service accounts.
     pub const SERVICE_ACCOUNT_TOKEN: &'static str = "kubernetes.io/service-account-token";
     /// The type of Secrets that hold bootstrap tokens.
     pub const BOOTSTRAP_TOKEN: &'static str = "bootstrap.kubernetes.io/token";
+
+    /// The term of the tokens of a service account, `namespace/name`.
+    pub fn account_term(account: &str) -> Term {
+        Secret::BY_ACCOUNT.term(&[account])
+    }
 }
 
 impl From<Stored> for Secret {
@@ -98,9 +102,9 @@ impl Expiration {
 impl Digest for Secret {
     const RESOURCE: &'static Resource = &Resource::namespaced("", "v1", "secrets", "Secret");
 
-    fn index(&self, put: &mut dyn FnMut(Index, &str)) {
+    fn index(&self, put: &mut dyn FnMut(Term)) {
         if let Some(account) = &self.account {
-            put(Secret::BY_ACCOUNT, account);
+            put(Secret::account_term(account));
         }
     }
 }

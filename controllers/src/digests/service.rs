@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use ecow::EcoString;
 use serde::Deserialize;
 
+use super::Pod;
 use crate::api::Resource;
-use crate::digest::{Digest, Index};
+use crate::digest::{Digest, Index, Term};
 
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -101,13 +102,12 @@ impl Default for TargetPort {
 }
 
 impl Service {
-    /// Services by namespace and the first label of their selector, written as [`super::Pod::label_term`] does.
-    pub const BY_SELECTOR: Index = Index(1);
+    const DIVIDED: Index = Index(1);
 
-    /// Services whose endpoints are divided among the zones, all under the same value.
-    pub const DIVIDED: Index = Index(2);
-    /// That value.
-    pub const DIVIDED_TERM: &'static str = "zones";
+    /// The term of the services whose endpoints are divided among the zones.
+    pub fn divided_term() -> Term {
+        Service::DIVIDED.term(&[])
+    }
 
     /// Whether its endpoints are to be divided among the zones.
     pub fn divides_by_topology(&self) -> bool {
@@ -137,12 +137,13 @@ impl Service {
 impl Digest for Service {
     const RESOURCE: &'static Resource = &Resource::namespaced("", "v1", "services", "Service");
 
-    fn index(&self, put: &mut dyn FnMut(Index, &str)) {
+    /// A service is found under a term of the pods that it selects: that of its selector's first label.
+    fn index(&self, put: &mut dyn FnMut(Term)) {
         if let Some((key, value)) = self.spec.selector.first_key_value() {
-            put(Service::BY_SELECTOR, &super::Pod::label_term(&self.metadata.namespace, key, value));
+            put(Pod::label_term(&self.metadata.namespace, key, value));
         }
         if self.divides_by_topology() {
-            put(Service::DIVIDED, Service::DIVIDED_TERM);
+            put(Service::divided_term());
         }
     }
 }

@@ -148,7 +148,7 @@ fn the_oldest_terminated_pods_are_superfluous() {
         let mut pod = pod(&format!("p{i}"), "n1", if i == 2 { "Running" } else { "Succeeded" });
         pod["metadata"]["creationTimestamp"] = json!(format!("2027-01-15T08:00:0{}Z", 9 - i));
         let object = Object::parse(pod.to_string().into()).unwrap();
-        pods.put(Held::extract(object, None).0);
+        pods.put(Held::<Pod>::extract(object, None).0.into());
     }
     let mut view = View::default();
     view.insert(Arc::new(pods));

@@ -93,9 +93,9 @@ impl<D: Digest> Cache<D> {
         }) {
             return;
         }
-        let held = self.extract(object, before.as_deref());
-        snapshot.put(held);
-        changed.push(Changed { old: before, new: snapshot.by_key(&key).cloned() });
+        let held = Arc::new(self.extract(object, before.as_deref()));
+        snapshot.put(held.clone());
+        changed.push(Changed { old: before, new: Some(held) });
     }
 }
 
