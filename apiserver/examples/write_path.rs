@@ -81,12 +81,16 @@ impl Bench {
     }
 
     fn run(&self) {
-        let scenarios: [(&str, Make); 4] = [
+        let scenarios: [(&str, Make); 5] = [
             ("create ConfigMap", |query, n| {
                 let path = format!("/api/v1/namespaces/load/configmaps{query}");
                 post(&path, config_map(&format!("map-{n}")))
             }),
             ("create Pod", |query, n| post(&format!("{PODS}{query}"), pod(&format!("pod-{n}"), n))),
+            ("create Pod, no two specs alike", |query, n| {
+                let pod = POD.replace("@RELEASE@", &n.to_string());
+                post(&format!("{PODS}{query}"), fill(&pod, &format!("unlike-{n}"), n))
+            }),
             ("update Lease", |query, n| {
                 let path = format!("{LEASES}/node-{}{query}", n % CLIENTS);
                 request(Method::PUT, &path, "application/json", lease(n % CLIENTS, VERSION, n))
@@ -208,7 +212,11 @@ fn request(method: Method, url: &str, content_type: &'static str, body: String) 
 }
 
 fn pod(name: &str, n: usize) -> String {
-    POD.replace("@NAME@", name).replace("@GROUP@", &(n % GROUPS).to_string()).replace("@NODE@", "")
+    fill(POD, name, n)
+}
+
+fn fill(pod: &str, name: &str, n: usize) -> String {
+    pod.replace("@NAME@", name).replace("@GROUP@", &(n % GROUPS).to_string()).replace("@NODE@", "")
 }
 
 fn config_map(name: &str) -> String {

@@ -47,16 +47,19 @@ impl Server {
 
     /// The same with another build of the binary.
     pub fn start_binary(binary: &Path, options: &[&str]) -> Server {
-        let mut server = Server::prepare(options);
-        server.binary = binary.to_owned();
+        let mut server = Server::of_binary(binary.to_owned(), options);
         server.start_again();
         server
     }
 
     /// A server that has not been started, so that something can be put into its data directory.
     pub fn prepare(options: &[&str]) -> Server {
+        Server::of_binary(binary(), options)
+    }
+
+    fn of_binary(binary: PathBuf, options: &[&str]) -> Server {
         Server {
-            binary: binary(),
+            binary,
             home: TempDir::new().expect("the temporary directory is writable"),
             options: options.iter().map(|&option| option.to_owned()).collect(),
             address: "127.0.0.1:0".to_owned(),

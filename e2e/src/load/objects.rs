@@ -15,9 +15,9 @@ pub struct Template {
 }
 
 impl Template {
-    /// The exemplar Pod; fill in name, group (a label) and node.
+    /// The exemplar Pod; fill in name, group (a label), release (a variable in its spec) and node.
     pub fn pod() -> Template {
-        Template::new(POD.trim_end(), &["@NAME@", "@GROUP@", "@NODE@"])
+        Template::new(POD.trim_end(), &["@NAME@", "@GROUP@", "@RELEASE@", "@NODE@"])
     }
 
     fn new(text: &'static str, places: &[&str]) -> Template {
@@ -33,7 +33,7 @@ impl Template {
     }
 
     /// The body with every place filled in.
-    pub fn fill(&self, values: [&str; 3]) -> Bytes {
+    pub fn fill(&self, values: [&str; 4]) -> Bytes {
         let mut body = String::with_capacity(POD.len() + 64);
         for (piece, value) in self.pieces.iter().zip(values.iter().chain([&""])) {
             body.push_str(piece);
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_bodies_are_json_of_their_size() {
-        let pod = Template::pod().fill(["pod-1", "17", "node-3"]);
+        let pod = Template::pod().fill(["pod-1", "17", "stable", "node-3"]);
         let parsed: serde_json::Value = serde_json::from_slice(&pod).unwrap();
         assert_eq!(parsed["metadata"]["name"], "pod-1");
         assert_eq!(parsed["metadata"]["labels"]["group"], "17");

@@ -87,6 +87,7 @@ impl Run {
         writes::events(self).await;
         reads::events(self).await;
         endpoints::all(self).await;
+        writes::create_unlike(self).await;
         namespaces::delete(self).await;
     }
 

@@ -71,7 +71,7 @@ async fn one_node_each(run: &Run, scenario: &str, watchers: usize) -> Result<Row
     let mut version = String::new();
     for pod in 0..NODE_PODS {
         let name = format!("on-node-{watchers}-{pod}");
-        let body = template.fill([&name, "none", &format!("node-{pod}")]);
+        let body = template.fill([&name, "none", "stable", &format!("node-{pod}")]);
         version = version_of(&run.create("pods", body).await?.body)?;
     }
     let paths: Vec<String> =

@@ -13,6 +13,8 @@ use crate::load::{
 
 /// A create that is slower than this is bounded by time instead of count.
 const CREATE_SECONDS_MAX: u64 = 60;
+/// Pods that are created no two alike.
+const UNLIKE_PODS_MAX: usize = 3_000;
 /// Labels that spread the pods, so that one of them selects 1 %.
 pub(super) const GROUPS: usize = 100;
 /// Pods that the patches go to, in turn.
@@ -95,12 +97,39 @@ async fn create_config_maps(run: &mut Run, scenario: &str) -> Result<Row> {
     Ok(Row::of(scenario, measured))
 }
 
+/// Pods of which each has a spec of its own. They are gone before the next scenario.
+pub(super) async fn create_unlike(run: &mut Run) {
+    let scenario = "create Pod 9 KB, no two specs alike";
+    if run.wants(scenario) {
+        let outcome = create_unlike_pods(run, scenario).await;
+        run.finish(scenario, outcome);
+    }
+}
+
+async fn create_unlike_pods(run: &mut Run, scenario: &str) -> Result<Row> {
+    let path = run.collection("pods");
+    let pods = run.plan.pods.min(UNLIKE_PODS_MAX);
+    let measured = closed_loop::run(&run.target, run.plan.clients, limit(pods), |_| {
+        let (path, template) = (path.clone(), Template::pod());
+        move |number: usize| {
+            let number = number.to_string();
+            let body = template.fill([&format!("unlike-{number}"), "unlike", &number, ""]);
+            Call::send(Method::POST, path.clone(), JSON, body)
+        }
+    });
+    let measured = measured.await?;
+    let all = format!("{path}?labelSelector=group%3Dunlike");
+    run.target.connect().await?.call(&Call::send(Method::DELETE, all, JSON, "")).await?;
+    Ok(Row::of(scenario, measured))
+}
+
 async fn create_pods(run: &mut Run, scenario: &str) -> Result<Row> {
     let path = run.collection("pods");
     let measured = closed_loop::run(&run.target, run.plan.clients, limit(run.plan.pods), |_| {
         let (path, template) = (path.clone(), Template::pod());
         move |number: usize| {
-            let body = template.fill([&format!("pod-{number}"), &(number % GROUPS).to_string(), ""]);
+            let group = (number % GROUPS).to_string();
+            let body = template.fill([&format!("pod-{number}"), &group, "stable", ""]);
             Call::send(Method::POST, path.clone(), JSON, body)
         }
     });
