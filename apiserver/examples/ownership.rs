@@ -41,7 +41,7 @@ fn main() {
 const RESET: managed_fields::Reset<'static> = &[&["status"]];
 
 fn context() -> Context<'static> {
-    Context { manager: "bench", api_version: "v1", subresource: "", now: NOW, reset: RESET }
+    Context { manager: "bench", api_version: "v1", subresource: "", now: NOW, reset: RESET, known: None }
 }
 
 fn decoded(text: &str, id: StructId) -> Map {

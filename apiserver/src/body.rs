@@ -4,7 +4,7 @@
 //! names what was expected in upstream's words.
 
 use crate::codec::proto::Envelope;
-use crate::codec::{self, Findings};
+use crate::codec::{self, Findings, Memory};
 use crate::negotiation::{self, Media};
 use crate::options::FieldValidation;
 use crate::request::Request;
@@ -33,17 +33,19 @@ pub fn decode(
     let media = negotiation::content_type(request.header(http::header::CONTENT_TYPE))?;
     let mut findings = Findings::default();
     let wanted = (validation != FieldValidation::Ignore).then_some(&mut findings);
-    let object = decode_as(&request.body, media, expected, wanted)?;
+    let object = decode_as(&request.body, media, expected, wanted, None)?;
     report(&findings, expected, validation, warnings)?;
     Ok(object)
 }
 
 /// Decodes bytes of a media type and checks that they are of the expected kind; the result has no apiVersion or kind.
+/// `memory` may know the object's spec.
 pub fn decode_as(
     bytes: &[u8],
     media: Media,
     expected: Expected<'_>,
     mut findings: Option<&mut Findings>,
+    memory: Option<&mut dyn Memory>,
 ) -> Result<Map, Error> {
     let schema = schema::builtin();
     let cannot = |cause: &dyn std::fmt::Display| {
@@ -57,17 +59,17 @@ pub fn decode_as(
         Media::Protobuf => {
             let envelope = Envelope::decode(bytes).map_err(|error| cannot(&error))?;
             check_kind(expected, &envelope.api_version, &envelope.kind)?;
-            return codec::proto::decode(envelope.raw, schema, expected.schema)
+            return codec::proto::decode_with(envelope.raw, schema, expected.schema, memory)
                 .map_err(|error| cannot(&error));
         }
         Media::Yaml => {
             let json = codec::yaml::to_json(bytes, findings.as_deref_mut())
                 .map_err(|error| unreadable(expected, &error, bytes))?;
-            codec::json::decode(&json, schema, expected.schema, findings).map_err(|error| cannot(&error))?
+            codec::json::decode_with(&json, schema, expected.schema, findings, memory)
+                .map_err(|error| cannot(&error))?
         }
-        Media::Json => {
-            codec::json::decode(bytes, schema, expected.schema, findings).map_err(|error| cannot(&error))?
-        }
+        Media::Json => codec::json::decode_with(bytes, schema, expected.schema, findings, memory)
+            .map_err(|error| cannot(&error))?,
     };
     check_kind(expected, object.str("apiVersion"), object.str("kind"))?;
     object.remove("apiVersion");

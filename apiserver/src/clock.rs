@@ -86,13 +86,18 @@ impl<'a> dyn Clock + 'a {
         text
     }
 
-    /// `length` letters and digits of the alphabet that cannot spell words.
+    /// `length` random letters and digits.
     pub fn suffix(&self, length: usize) -> String {
-        const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
         let mut bytes = vec![0; length];
         self.random(&mut bytes);
-        bytes.iter().map(|byte| ALPHABET[usize::from(*byte) % ALPHABET.len()] as char).collect()
+        letters(&bytes)
     }
+}
+
+/// A letter or digit for each byte, of the alphabet that cannot spell words.
+pub fn letters(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+    bytes.iter().map(|byte| ALPHABET[usize::from(*byte) % ALPHABET.len()] as char).collect()
 }
 
 /// Unix seconds as `2006-01-02T15:04:05Z`.

@@ -5,6 +5,8 @@
 
 use ecow::EcoString;
 
+use crate::tree::Node;
+
 mod context;
 pub mod json;
 mod leaf;
@@ -57,6 +59,16 @@ impl Findings {
             self.order.push(true);
         }
     }
+}
+
+/// The field of an object that may be remembered.
+pub const REMEMBERED: &str = "spec";
+
+/// Remembers what was decoded before.
+pub trait Memory {
+    /// The value that the text of an object's [`REMEMBERED`] field (the document's own bytes of it) was decoded to, if
+    /// it is known.
+    fn recall(&mut self, text: &[u8]) -> Option<Node>;
 }
 
 /// Why a document could not be decoded, in the decoder's words (the caller adds the kind's sentence).

@@ -60,6 +60,9 @@ pub struct Kind {
     /// `set_defaults` and `validate` look at nothing in metadata that an update may change. An update that leaves
     /// everything else as it was then does without them: what is stored was defaulted and judged before.
     pub ignores_metadata: bool,
+    /// For kinds of which many are created alike: whether what `set_defaults` and `validate` make of an object follows
+    /// from everything but its metadata, its name included.
+    pub repeats: Option<fn(&Map) -> bool>,
     /// Reports what may not change from `old`.
     pub validate_update: fn(&Map, old: &Map, &mut FieldErrors),
     /// Reports what depends on the request to the main endpoint: whether it creates (no old object) or updates, and
@@ -316,6 +319,7 @@ impl Kind {
         validate_metadata: |_, _| {},
         validate: |_, _| {},
         ignores_metadata: false,
+        repeats: None,
         validate_update: |_, _, _| {},
         validate_request: |_, _, _, _| {},
         warnings: |_, _, _| {},

@@ -53,6 +53,7 @@ pub mod status;
 pub mod storage;
 pub mod stream;
 pub mod table;
+pub mod templates;
 pub mod time;
 pub mod tree;
 pub mod user;

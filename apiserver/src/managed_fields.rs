@@ -21,6 +21,7 @@ pub use element::Element;
 pub use entry::{Fields, Manager, Operation, cap, read_sent, read_stored, write};
 pub use set::{Entry, Set};
 pub use text::{read as read_set, write as write_set};
+pub use whole::of_field;
 
 /// Who writes, through which endpoint, and when.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,17 @@ pub struct Context<'a> {
     pub now: &'a str,
     /// Paths that this endpoint never owns: `["status"]` for the object's own endpoint.
     pub reset: Reset<'a>,
+    /// What is known of a part of an object that is created.
+    pub known: Option<Known<'a>>,
+}
+
+/// What [`of_field`] has said of a field's value.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The value.
+    pub node: &'a Node,
+    /// What was said.
+    pub text: &'a str,
 }
 
 impl Context<'_> {
@@ -76,7 +88,7 @@ pub fn update(live: Option<&Map>, new: &mut Map, schema: &Schema, id: StructId, 
     };
     if managers.is_empty() {
         let first = || {
-            let fields = Fields::Text(whole::write(new, schema, id, context.reset));
+            let fields = Fields::Text(whole::write(new, schema, id, context.reset, context.known));
             Manager { fields, ..context.entry(Operation::Update, Set::new()) }
         };
         let first = Some(live).filter(Option::is_none).map(|_| first()).filter(|first| !first.is_empty());

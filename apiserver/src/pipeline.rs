@@ -24,6 +24,7 @@ use crate::scope::Scope;
 use crate::selector::Selection;
 use crate::status::Error;
 use crate::storage::{self, Outcome, Revision, State, Store, View};
+use crate::templates::Templates;
 use crate::user::User;
 use crate::{bootstrap, expiry, identity, nonresource, reviews, service_account};
 
@@ -44,6 +45,8 @@ pub struct Server {
     pub registry: &'static Registry,
     /// What is counted.
     pub metrics: Metrics,
+    /// Specs that come again and again.
+    pub templates: Templates,
     /// Whether it is listed among the cluster's servers.
     pub identity: Identity,
     /// Who answers paths that are none of Kubernetes'.
@@ -70,6 +73,7 @@ impl Server {
             cluster,
             registry: Registry::builtin(),
             metrics: Metrics::new(),
+            templates: Templates::default(),
             identity: Identity::default(),
             extensions: Vec::new(),
             draining: AtomicBool::new(false),

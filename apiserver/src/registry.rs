@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use crate::kind::{Kind, Version};
 use crate::kinds;
 use crate::schema::{self, StructId};
+use crate::tree::Map;
 
 /// A kind in one served version.
 pub struct Resource {
@@ -67,6 +68,12 @@ impl Resource {
             api_version,
             id,
         })
+    }
+
+    /// Sets declared defaults and the kind's own, on a tree of the storage version.
+    pub fn set_defaults(&self, object: &mut Map) {
+        schema::apply_defaults(object, schema::builtin(), self.storage_schema);
+        (self.kind.set_defaults)(object);
     }
 
     /// Whether objects live in namespaces.

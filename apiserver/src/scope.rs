@@ -9,6 +9,7 @@ use crate::pipeline::Server;
 use crate::registry::Resource;
 use crate::request::{Attributes, Request};
 use crate::status::Error;
+use crate::templates::Template;
 use crate::user::User;
 
 /// One request for a resource.
@@ -33,6 +34,8 @@ pub struct Scope<'a> {
     pub skip_ownership: bool,
     /// The body wants a generated name.
     pub generated: bool,
+    /// What is known of the spec of an object that is created.
+    pub template: Option<Arc<Template>>,
 }
 
 impl<'a> Scope<'a> {
@@ -61,6 +64,7 @@ impl<'a> Scope<'a> {
             manager,
             skip_ownership: false,
             generated: false,
+            template: None,
         }
     }
 
@@ -106,11 +110,12 @@ impl<'a> Scope<'a> {
             subresource,
             now: &self.now,
             reset: self.never_owned(subresource),
+            known: None,
         }
     }
 
     /// Top-level fields that an endpoint does not write and so never owns.
-    fn never_owned(&self, subresource: &str) -> &'static [&'static [&'static str]] {
+    pub fn never_owned(&self, subresource: &str) -> &'static [&'static [&'static str]] {
         match subresource {
             "status" => &[&["spec"]],
             _ if self.resource.kind.subresource("status").is_some() => &[&["status"]],

@@ -182,6 +182,11 @@ impl Map {
         Map { content: Content::Stored(Arc::new(Stored::new(text))) }
     }
 
+    /// The same with the text that it is stored as.
+    pub(crate) fn with_text(&self, text: Unread) -> Map {
+        Map { content: Content::Stored(Arc::new(Stored::with_entries(text, self.all().clone()))) }
+    }
+
     /// The text that a struct was stored as, as long as nobody has changed it.
     #[inline]
     pub(crate) fn stored_text(&self) -> Option<&Unread> {

@@ -13,7 +13,6 @@ use crate::field::{FieldErrors, Path};
 use crate::kind::{Context, Generation, View as SubresourceView};
 use crate::managed_fields;
 use crate::metadata;
-use crate::registry::Resource;
 use crate::reply::{ObjectReply, Reply, TreeReply};
 use crate::schema;
 use crate::scope::Scope;
@@ -219,7 +218,7 @@ impl Scope<'_> {
             ));
         }
         self.system_metadata_for_create(&mut object)?;
-        self.default_and_own(None, &mut object)?;
+        self.default_and_own(&mut object)?;
         self.to_storage(&mut object);
         let mut companions = Companions::default();
         let stage =
@@ -230,14 +229,22 @@ impl Scope<'_> {
         if !matches!(kind.generation, Generation::None) {
             object.metadata_mut().set("generation", 1_i64);
         }
+        let template = self.template.clone();
+        // All but the metadata of an earlier object, if this one has the same.
+        let judged = template.as_ref().and_then(|template| template.recognize(&mut object));
         let mut errors = FieldErrors::new();
         metadata::validate(kind, &object, &mut errors);
         (kind.validate_metadata)(&object, &mut errors);
-        (kind.validate)(&object, &mut errors);
+        if judged.is_none() {
+            (kind.validate)(&object, &mut errors);
+        }
         (kind.validate_request)(resource.version, &object, None, &mut errors);
         // What the kind has said of a field in its own words is not said again.
-        schema::validate(&object, None, schema::builtin(), resource.storage_schema, &mut errors);
+        schema::validate(&object, judged.as_ref(), schema::builtin(), resource.storage_schema, &mut errors);
         self.check(errors, object.name(), object.str_at(&["metadata", "generateName"]))?;
+        if let (Some(template), None) = (&template, &judged) {
+            template.learn(&resource, &object);
+        }
         (kind.warnings)(&object, None, &mut self.warnings);
         self.validate_admission(&stage, Some(&object), &mut companions)?;
         let key = Key::new(resource.key(object.namespace(), object.name()));
@@ -452,13 +459,16 @@ impl Scope<'_> {
     }
 
     /// Defaults, then the managed fields of a create.
-    fn default_and_own(&mut self, live: Option<&Map>, object: &mut Map) -> Result<(), Error> {
-        debug_assert!(live.is_none());
-        self.default_served(object)?;
+    fn default_and_own(&mut self, object: &mut Map) -> Result<(), Error> {
+        if !self.template.as_ref().is_some_and(|template| template.set_defaults(object)) {
+            self.template = None;
+            self.default_served(object)?;
+        }
         if self.skip_ownership {
             return Ok(());
         }
-        let context = self.ownership("");
+        let known = self.template.as_ref().and_then(|template| template.owned());
+        let context = managed_fields::Context { known, ..self.ownership("") };
         managed_fields::update(None, object, schema::builtin(), self.resource.schema, &context);
         Ok(())
     }
@@ -484,7 +494,7 @@ impl Scope<'_> {
     pub fn default_served(&self, object: &mut Map) -> Result<(), Error> {
         let kind = self.resource.kind;
         match &self.resource.version.conversion {
-            None => default_storage(&self.resource, object),
+            None => self.resource.set_defaults(object),
             Some(conversion) => {
                 schema::apply_defaults(object, schema::builtin(), self.resource.schema);
                 (conversion.to_storage)(object);
@@ -603,12 +613,6 @@ pub struct Endpoint<'a> {
     pub view: Option<&'a SubresourceView>,
     /// Managed fields are computed here (an apply has done it already).
     pub owns: bool,
-}
-
-/// Declared defaults and the kind's own, on a tree of the storage version.
-pub fn default_storage(resource: &Resource, object: &mut Map) {
-    schema::apply_defaults(object, schema::builtin(), resource.storage_schema);
-    (resource.kind.set_defaults)(object);
 }
 
 /// System metadata that no client can change.

@@ -5,7 +5,10 @@
 
 use std::sync::LazyLock;
 
+use sha2::{Digest, Sha256};
+
 use super::{Attributes, Plugin, builtin, mentions};
+use crate::clock;
 use crate::registry::Resource;
 use crate::status::Error;
 use crate::storage::{self, Entry};
@@ -49,7 +52,8 @@ impl Plugin for ServiceAccount {
         let spec = pod.map_mut("spec");
         let automount = spec.bool(AUTOMOUNT);
         if automount.or(account.bool(AUTOMOUNT)).unwrap_or(true) {
-            mount_token(spec, || format!("{VOLUME_PREFIX}{}", attributes.clock.suffix(5)));
+            let account = spec.str("serviceAccountName").to_owned();
+            mount_token(spec, || volume_name(&account));
         }
         if spec.list(PULL_SECRETS).is_empty()
             && let Some(secrets) = account.get(PULL_SECRETS)
@@ -81,6 +85,14 @@ fn find<'a>(attributes: &Attributes<'a>, name: &str) -> Result<&'a Entry, String
     attributes.view.entry(&SERVICE_ACCOUNTS, namespace, name).map(|entry| &**entry).ok_or_else(|| {
         format!("error looking up service account {namespace}/{name}: serviceaccount {name:?} not found")
     })
+}
+
+/// The name of the volume of an account's token. Upstream makes one up for each pod; one that follows from the account
+/// is as good, since a volume's name belongs to its pod, and leaves pods of one template alike.
+fn volume_name(account: &str) -> String {
+    const LENGTH: usize = 5;
+    let digest = Sha256::digest(account);
+    format!("{VOLUME_PREFIX}{}", clock::letters(&digest[..LENGTH]))
 }
 
 /// Mounts the account's token, the cluster's CA and the namespace where no container has mounted them itself.

@@ -36,6 +36,12 @@ impl<'a> Context<'a> {
         Context { schema, path, keys: Vec::new(), findings, lenient: 0, mismatch: None, refusal: None }
     }
 
+    /// Whether the object itself is being read, not something inside it.
+    #[inline]
+    pub(super) fn is_at_top(&self) -> bool {
+        self.path.is_empty()
+    }
+
     #[inline]
     pub(super) fn enter_field(&mut self, id: StructId, at: usize) {
         self.path.push(Segment::Field(id, at as u16));

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use super::context::Context;
-use super::{DecodeError, Findings};
+use super::{DecodeError, Findings, Memory};
 use crate::schema::{self, Schema, StructId};
 use crate::tree::{Map, Node, Unread};
 
@@ -37,6 +37,20 @@ pub fn decode(
     decode::Decoder::new(&text, Context::new(schema, findings)).document(id)
 }
 
+/// As [`decode`], for an object whose spec may be remembered.
+pub fn decode_with(
+    input: &[u8],
+    schema: &Schema,
+    id: StructId,
+    findings: Option<&mut Findings>,
+    memory: Option<&mut dyn Memory>,
+) -> Result<Map, DecodeError> {
+    let text = utf8(input);
+    decode::Decoder::new(&text, Context::new(schema, findings))
+        .remembering(memory.map(|memory| memory as &mut dyn Memory))
+        .document(id)
+}
+
 /// Decodes the stored form of an object, which begins after the opening brace.
 pub fn decode_stored(input: &[u8], schema: &Schema, id: StructId) -> Result<Map, DecodeError> {
     let text = utf8(input);
@@ -52,6 +66,13 @@ pub fn decode_stored_for_write(input: &Bytes, id: StructId) -> Result<Map, Decod
             .opened_document(id),
         Err(_) => decode_stored(input, schema::builtin(), id),
     }
+}
+
+/// A struct of the built-in schema with the text that it is stored as, which the encoder copies.
+pub fn with_text(map: &Map, id: StructId) -> Map {
+    let mut text = Vec::new();
+    encode(map, schema::builtin(), id, &mut text);
+    map.with_text(Unread { text: text.into(), id, read: read_unread })
 }
 
 /// Reads what [`decode_stored_for_write`] left.

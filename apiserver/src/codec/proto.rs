@@ -5,7 +5,7 @@
 
 use ecow::EcoString;
 
-use super::DecodeError;
+use super::{DecodeError, Memory};
 use crate::schema::{Schema, StructId};
 use crate::tree::Map;
 
@@ -41,7 +41,17 @@ impl<'a> Envelope<'a> {
 
 /// Decodes an object's message. `apiVersion` and `kind` are not part of it.
 pub fn decode(input: &[u8], schema: &Schema, id: StructId) -> Result<Map, DecodeError> {
-    decode::message(input, schema, id)
+    decode::message(input, schema, id, None)
+}
+
+/// As [`decode`], for an object whose spec may be remembered.
+pub fn decode_with(
+    input: &[u8],
+    schema: &Schema,
+    id: StructId,
+    memory: Option<&mut dyn Memory>,
+) -> Result<Map, DecodeError> {
+    decode::message(input, schema, id, memory.map(|memory| memory as &mut dyn Memory))
 }
 
 /// Writes an object's message, without an envelope.

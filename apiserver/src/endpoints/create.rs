@@ -1,6 +1,8 @@
 //! POST: a new object.
 
 use crate::body;
+use crate::codec::{Findings, Memory};
+use crate::negotiation;
 use crate::options::{FieldValidation, WriteOptions};
 use crate::reply::Reply;
 use crate::scope::Scope;
@@ -18,10 +20,35 @@ impl Scope<'_> {
         decoded
     }
 
+    /// As [`Scope::decode_body`], of a new object, whose spec may be a template's.
+    fn decode_new(&mut self) -> Result<Map, Error> {
+        let options = WriteOptions::parse(&self.request.query, "CreateOptions")?;
+        let media = negotiation::content_type(self.request.header(http::header::CONTENT_TYPE))?;
+        // Unknown fields that are not looked for are not known to be absent.
+        let asking = match options.field_validation {
+            FieldValidation::Ignore => None,
+            FieldValidation::Warn | FieldValidation::Strict => {
+                self.server.templates.ask(&self.resource, media)
+            }
+        };
+        let Some(mut asking) = asking else { return self.decode_body() };
+        let mut findings = Findings::default();
+        let (found, memory) = (Some(&mut findings), Some(&mut asking as &mut dyn Memory));
+        let object = body::decode_as(&self.request.body, media, self.expected(), found, memory)?;
+        let mut warnings = std::mem::take(&mut self.warnings);
+        let reported = body::report(&findings, self.expected(), options.field_validation, &mut warnings);
+        self.warnings = warnings;
+        reported?;
+        if findings.is_empty() {
+            self.template = asking.end(&self.resource, &object, self.never_owned(""));
+        }
+        Ok(object)
+    }
+
     /// Creates an object.
     pub async fn create(&mut self) -> Result<Reply, Error> {
         let options = WriteOptions::parse(&self.request.query, "CreateOptions")?;
-        let body = self.decode_body()?;
+        let body = self.decode_new()?;
         self.check_namespace(&body)?;
         self.generated = body.name().is_empty() && !body.str_at(&["metadata", "generateName"]).is_empty();
         let mut body = Some(body);

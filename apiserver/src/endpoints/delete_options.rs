@@ -140,5 +140,11 @@ fn from_body(request: &Request) -> Result<Map, Error> {
             return Ok(tree);
         }
     };
-    body::decode_as(&request.body, media, Expected { api_version, kind: "DeleteOptions", schema: id }, None)
+    body::decode_as(
+        &request.body,
+        media,
+        Expected { api_version, kind: "DeleteOptions", schema: id },
+        None,
+        None,
+    )
 }

@@ -8,7 +8,7 @@ const CONFIG_MAP: (&str, &str) = ("v1", "ConfigMap");
 const SERVICE: (&str, &str) = ("v1", "Service");
 
 fn context(manager: &str) -> Context<'_> {
-    Context { manager, api_version: "v1", subresource: "", now: NOW, reset: &[&["status"]] }
+    Context { manager, api_version: "v1", subresource: "", now: NOW, reset: &[&["status"]], known: None }
 }
 
 fn id((version, kind): (&str, &str)) -> StructId {
@@ -297,7 +297,7 @@ fn the_text_of_a_whole_object_is_what_its_difference_from_nothing_gives() {
         let map = object(kind, text);
         for reset in [&[][..], &[&["status"][..], &["metadata", "labels"]]] {
             let changes = compare(&Map::new(), &map, schema::builtin(), id(kind), reset);
-            let whole = whole::write(&map, schema::builtin(), id(kind), reset);
+            let whole = whole::write(&map, schema::builtin(), id(kind), reset, None);
             assert_eq!(whole, write_set(&changes.changed), "{text}");
         }
     }

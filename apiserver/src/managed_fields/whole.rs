@@ -6,6 +6,7 @@
 use ecow::EcoString;
 use smallvec::SmallVec;
 
+use super::Known;
 use super::compare::{Reset, Skip};
 use super::element::Element;
 use super::shape::{self, Items, Shape};
@@ -16,13 +17,27 @@ use crate::tree::{self, Key, Map, Node};
 const OUT_BYTES: usize = 8 << 10;
 
 /// The text of every owned path of an object.
-pub(super) fn write(object: &Map, schema: &Schema, id: StructId, reset: Reset<'_>) -> EcoString {
-    let mut writer = Writer { schema, out: Vec::with_capacity(OUT_BYTES), scratch: Vec::new() };
+pub(super) fn write(
+    object: &Map,
+    schema: &Schema,
+    id: StructId,
+    reset: Reset<'_>,
+    known: Option<Known<'_>>,
+) -> EcoString {
+    let mut writer = Writer { schema, known, out: Vec::with_capacity(OUT_BYTES), scratch: Vec::new() };
     writer.out.push(b'{');
     writer.structure(object, id, &Skip::object(reset));
     writer.close();
-    // Only names and values of the tree were written.
-    tree::text(std::str::from_utf8(&writer.out).unwrap_or("{}"))
+    writer.finish()
+}
+
+/// What the text of an object says of one of its fields, with the comma behind it.
+pub fn of_field(object: &Map, field: &str, schema: &Schema, id: StructId, reset: Reset<'_>) -> EcoString {
+    let mut writer = Writer { schema, known: None, out: Vec::with_capacity(OUT_BYTES), scratch: Vec::new() };
+    let mut alone = object.clone();
+    alone.retain(|key, _| key.as_str() == field);
+    writer.structure(&alone, id, &Skip::object(reset));
+    writer.finish()
 }
 
 /// The fields of a struct by name, with their values; absent ones that Go prints have none.
@@ -30,11 +45,17 @@ type Fields<'s, 'n> = SmallVec<[(&'s FlatField, Option<&'n Node>); 24]>;
 
 struct Writer<'a> {
     schema: &'a Schema,
+    known: Option<Known<'a>>,
     out: Vec<u8>,
     scratch: Vec<u8>,
 }
 
 impl<'a> Writer<'a> {
+    fn finish(self) -> EcoString {
+        // Only names and values of the tree were written.
+        tree::text(std::str::from_utf8(&self.out).unwrap_or("{}"))
+    }
+
     /// Ends an object whose entries have left a comma behind them.
     fn close(&mut self) {
         if self.out.last() == Some(&b',') {
@@ -85,6 +106,10 @@ impl<'a> Writer<'a> {
     fn structure(&mut self, map: &Map, id: StructId, skip: &Skip<'_>) {
         for (flat, node) in self.fields(map, id) {
             let Some(node) = node.filter(|_| !skip.leaves_out(&flat.field.name)) else { continue };
+            if let Some(known) = self.known.filter(|known| known.node.is_shared_with(node)) {
+                self.out.extend_from_slice(known.text.as_bytes());
+                continue;
+            }
             let shape = shape::of_field(self.schema, &flat.field);
             let mark = self.out.len();
             self.declared_field(&flat.field);

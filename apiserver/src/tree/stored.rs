@@ -34,6 +34,10 @@ impl Stored {
         Stored { text, entries: OnceLock::new() }
     }
 
+    pub(super) fn with_entries(text: Unread, entries: EcoVec<(Key, Node)>) -> Stored {
+        Stored { text, entries: OnceLock::from(entries) }
+    }
+
     pub(super) fn text(&self) -> &Unread {
         &self.text
     }

@@ -5,11 +5,11 @@
 
 use bytes::Bytes;
 
-use super::super::DecodeError;
 use super::super::context::Context;
 use super::super::leaf::{self, Scalar};
+use super::super::{DecodeError, Memory, REMEMBERED};
 use super::read::Reader;
-use crate::schema::{Struct, StructId, Type};
+use crate::schema::{Field, Struct, StructId, Type};
 use crate::tree::{Key, List, Map, Node, Unread};
 
 /// Structs in shorter texts are read at once. What Go prints of a struct in which nothing is set is shorter, so what is
@@ -29,6 +29,8 @@ pub(super) struct Decoder<'a> {
     is_stored: bool,
     /// The text, when larger structs are left unread.
     source: Option<&'a Bytes>,
+    /// Who may know the object's spec.
+    memory: Option<&'a mut dyn Memory>,
     /// Entries of the structs and maps that are open.
     entries: Vec<(Key, Node)>,
     items: Vec<Node>,
@@ -43,9 +45,14 @@ impl<'a> Decoder<'a> {
             context,
             is_stored: false,
             source: None,
+            memory: None,
             entries: Vec::with_capacity(64),
             items: Vec::with_capacity(32),
         }
+    }
+
+    pub(super) fn remembering(self, memory: Option<&'a mut dyn Memory>) -> Decoder<'a> {
+        Decoder { memory, ..self }
     }
 
     pub(super) fn document(mut self, id: StructId) -> Result<Map> {
@@ -207,6 +214,13 @@ impl<'a> Decoder<'a> {
                 }
                 continue;
             }
+            if self.memory.is_some()
+                && earlier.is_none()
+                && let Some(node) = self.remembered(field)?
+            {
+                self.entries.push((this.key(at), node));
+                continue;
+            }
             self.context.enter_field(id, at);
             let value = self.value(&field.ty, 0)?;
             self.context.leave();
@@ -224,6 +238,21 @@ impl<'a> Decoder<'a> {
             self.entries[start..].sort_by_cached_key(|(name, _)| this.find(name));
         }
         Ok(Map::from_entries(leaf::take(&mut self.entries, start)))
+    }
+
+    /// The value of the object's spec, if it is known; its text is taken then.
+    fn remembered(&mut self, field: &Field) -> Result<Option<Node>> {
+        if !self.context.is_at_top() || field.name.as_str() != REMEMBERED || self.reader.peek()? != b'{' {
+            return Ok(None);
+        }
+        let start = self.reader.place();
+        // Only the end is looked for: what is known was well-formed.
+        let text = self.reader.stored_text().ok();
+        let node = self.memory.as_mut().zip(text).and_then(|(memory, text)| memory.recall(text.as_bytes()));
+        if node.is_none() {
+            self.reader.go_back(start);
+        }
+        Ok(node)
     }
 
     fn map(&mut self, value: &Type, levels: usize) -> Result<Map> {

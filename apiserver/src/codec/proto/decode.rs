@@ -6,7 +6,7 @@
 use ecow::EcoString;
 
 use super::super::json::{self, sort_keeping_last};
-use super::super::{DEPTH_MAX, DecodeError, leaf};
+use super::super::{DEPTH_MAX, DecodeError, Memory, REMEMBERED, leaf};
 use super::wire::{BYTES, FIXED64, Reader, Tag, VARINT};
 use super::{Envelope, MAGIC};
 use crate::quantity;
@@ -43,14 +43,21 @@ pub(super) fn envelope(input: &[u8]) -> Result<Envelope<'_>> {
     Ok(envelope)
 }
 
-pub(super) fn message(input: &[u8], schema: &Schema, id: StructId) -> Result<Map> {
-    let mut decoder =
-        Decoder { schema, entries: Vec::with_capacity(64), items: Vec::with_capacity(32), depth: 0 };
+pub(super) fn message<'a>(
+    input: &[u8],
+    schema: &'a Schema,
+    id: StructId,
+    memory: Option<&'a mut dyn Memory>,
+) -> Result<Map> {
+    let (entries, items) = (Vec::with_capacity(64), Vec::with_capacity(32));
+    let mut decoder = Decoder { schema, memory, entries, items, depth: 0 };
     decoder.structure(input, id)
 }
 
 struct Decoder<'a> {
     schema: &'a Schema,
+    /// Who may know the object's spec.
+    memory: Option<&'a mut dyn Memory>,
     /// Entries of the structs and maps that are open.
     entries: Vec<(Key, Node)>,
     items: Vec<Node>,
@@ -139,6 +146,19 @@ impl<'a> Decoder<'a> {
                     }
                     let map = Map::from_entries(leaf::take(&mut self.entries, from));
                     self.entries.push((field.name.clone(), Node::Map(map)));
+                }
+                Type::Struct(id)
+                    if self.depth == 1 && self.memory.is_some() && field.name.as_str() == REMEMBERED =>
+                {
+                    let message = bytes(&mut reader, tag, field)?;
+                    let known = self.memory.as_mut().and_then(|memory| memory.recall(message));
+                    let node = match known {
+                        Some(node) => node,
+                        None => Node::Map(self.structure(message, *id)?),
+                    };
+                    if !field.is_zero(&node) {
+                        self.entries.push((field.name.clone(), node));
+                    }
                 }
                 ty => {
                     let node = self.value(&mut reader, tag, ty, field)?;
@@ -375,7 +395,7 @@ fn embedded(document: &[u8]) -> Result<Node> {
         let (kind, version) = (&envelope.kind, &envelope.api_version);
         return Err(DecodeError::new(format!("no kind \"{kind}\" is registered for version \"{version}\"")));
     };
-    let mut map = message(envelope.raw, schema::builtin(), id)?;
+    let mut map = message(envelope.raw, schema::builtin(), id, None)?;
     map.set("apiVersion", envelope.api_version);
     map.set("kind", envelope.kind);
     let mut text = Vec::new();

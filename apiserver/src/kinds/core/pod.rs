@@ -65,6 +65,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     validate_metadata,
     validate,
     ignores_metadata: true,
+    repeats: Some(repeats),
     validate_update: update::validate,
     validate_request,
     warnings: warnings::warn,
@@ -222,6 +223,13 @@ fn prepare_for_update(pod: &mut Map, old: &Map, _: &Context<'_>) {
     if let Some(resources) = old.at(&["spec", "resources"]) {
         pod.map_mut("spec").set_default("resources", resources.clone());
     }
+}
+
+/// Claims that are made for a pod are named after it, and static pods may have none.
+fn repeats(pod: &Map) -> bool {
+    let empty = Map::new();
+    let spec = pod.map("spec").unwrap_or(&empty);
+    spec.list("resourceClaims").is_empty() && !spec.maps("volumes").any(|volume| volume.contains("ephemeral"))
 }
 
 fn validate_metadata(pod: &Map, errors: &mut FieldErrors) {
