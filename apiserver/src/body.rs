@@ -31,11 +31,24 @@ pub fn decode(
     warnings: &mut Vec<String>,
 ) -> Result<Map, Error> {
     let media = negotiation::content_type(request.header(http::header::CONTENT_TYPE))?;
+    let (object, _) = decode_with(&request.body, media, expected, validation, warnings, None)?;
+    Ok(object)
+}
+
+/// As [`decode`], of bytes of a media type, with somebody who may know the object's spec; answers also what was found.
+pub fn decode_with(
+    bytes: &[u8],
+    media: Media,
+    expected: Expected<'_>,
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+    memory: Option<&mut dyn Memory>,
+) -> Result<(Map, Findings), Error> {
     let mut findings = Findings::default();
     let wanted = (validation != FieldValidation::Ignore).then_some(&mut findings);
-    let object = decode_as(&request.body, media, expected, wanted, None)?;
+    let object = decode_as(bytes, media, expected, wanted, memory)?;
     report(&findings, expected, validation, warnings)?;
-    Ok(object)
+    Ok((object, findings))
 }
 
 /// Decodes bytes of a media type and checks that they are of the expected kind; the result has no apiVersion or kind.
@@ -108,7 +121,7 @@ fn unreadable(expected: Expected<'_>, cause: &dyn std::fmt::Display, bytes: &[u8
 }
 
 /// Unknown and duplicate fields: warnings, or a refusal in strict mode.
-pub fn report(
+fn report(
     findings: &Findings,
     expected: Expected<'_>,
     validation: FieldValidation,

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::Method;
 use serde_json::Value;
 
 use crate::admission::{self, Attributes, Companions, Operation};
 use crate::authorization::Authorizer;
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::cluster::Cluster;
 use crate::codec;
+use crate::pipeline::Server;
 use crate::registry::{Registry, Resource};
+use crate::request::{Attributes as RequestAttributes, Query, Request};
 use crate::schema;
 use crate::status::Error;
 use crate::storage::{self, Op, Outcome, Store, View};
@@ -60,6 +64,37 @@ pub(crate) fn user(name: &str, groups: &[&str]) -> User {
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
         ..User::default()
     }
+}
+
+/// Runs `body` with a server over a new store.
+pub(crate) fn serving<T>(body: impl AsyncFnOnce(&Server) -> T) -> T {
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::open(pintle_store::Options::new(directory.path().join("data"))).unwrap();
+        let clock = Arc::new(SystemClock::default());
+        let server = Arc::new(Server::new(store.clone(), Cluster::default(), clock));
+        server.start().await.unwrap();
+        let outcome = body(&server).await;
+        store.shutdown().await;
+        outcome
+    })
+}
+
+/// A request to such a server; the path may have a query.
+pub(crate) fn request(
+    method: Method,
+    url: &str,
+    content_type: &'static str,
+    body: impl AsRef<[u8]>,
+) -> Request {
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let query = Query::parse(query);
+    let mut headers = http::HeaderMap::new();
+    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    let attributes = RequestAttributes::parse(&method, path, &query);
+    let body = Bytes::copy_from_slice(body.as_ref());
+    Request { attributes, method, query, headers, body, fence: None }
 }
 
 impl Fixture {

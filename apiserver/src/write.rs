@@ -229,9 +229,9 @@ impl Scope<'_> {
         if !matches!(kind.generation, Generation::None) {
             object.metadata_mut().set("generation", 1_i64);
         }
-        let template = self.template.clone();
+        let template = self.template.as_deref();
         // All but the metadata of an earlier object, if this one has the same.
-        let judged = template.as_ref().and_then(|template| template.recognize(&mut object));
+        let judged = template.and_then(|template| template.recognize(&mut object));
         let mut errors = FieldErrors::new();
         metadata::validate(kind, &object, &mut errors);
         (kind.validate_metadata)(&object, &mut errors);
@@ -242,7 +242,7 @@ impl Scope<'_> {
         // What the kind has said of a field in its own words is not said again.
         schema::validate(&object, judged.as_ref(), schema::builtin(), resource.storage_schema, &mut errors);
         self.check(errors, object.name(), object.str_at(&["metadata", "generateName"]))?;
-        if let (Some(template), None) = (&template, &judged) {
+        if let (Some(template), None) = (template, &judged) {
             template.learn(&resource, &object);
         }
         (kind.warnings)(&object, None, &mut self.warnings);

@@ -19,19 +19,12 @@ pub struct Snapshot<D> {
     numbers: OrdMap<Key, u64>,
     objects: OrdMap<u64, Arc<Held<D>>>,
     terms: OrdSet<(Term, u64)>,
-    next_number: u64,
     version: Version,
 }
 
 impl<D> Default for Snapshot<D> {
     fn default() -> Snapshot<D> {
-        Snapshot {
-            numbers: OrdMap::new(),
-            objects: OrdMap::new(),
-            terms: OrdSet::new(),
-            next_number: 0,
-            version: 0,
-        }
+        Snapshot { numbers: OrdMap::new(), objects: OrdMap::new(), terms: OrdSet::new(), version: 0 }
     }
 }
 
@@ -83,12 +76,10 @@ impl<D: Digest> Snapshot<D> {
         self.version = self.version.max(version);
     }
 
-    /// Takes in an object, and answers what it replaces.
-    pub(crate) fn put(&mut self, held: Arc<Held<D>>) -> Option<Arc<Held<D>>> {
+    pub(crate) fn put(&mut self, held: Arc<Held<D>>) {
         let key = Key::from(&held.meta);
         let number = self.numbers.get(&key).copied().unwrap_or_else(|| {
-            let number = self.next_number;
-            self.next_number += 1;
+            let number = self.objects.get_max().map_or(0, |(last, _)| last + 1);
             self.numbers.insert(key, number);
             number
         });
@@ -101,7 +92,6 @@ impl<D: Digest> Snapshot<D> {
             }
             self.terms.extend(new.iter().map(|term| (*term, number)));
         }
-        before
     }
 
     pub(crate) fn remove(&mut self, key: &Key) -> Option<Arc<Held<D>>> {

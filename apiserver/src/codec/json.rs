@@ -33,8 +33,7 @@ pub fn decode(
     id: StructId,
     findings: Option<&mut Findings>,
 ) -> Result<Map, DecodeError> {
-    let text = utf8(input);
-    decode::Decoder::new(&text, Context::new(schema, findings)).document(id)
+    decode_with(input, schema, id, findings, None)
 }
 
 /// As [`decode`], for an object whose spec may be remembered.

@@ -1,7 +1,7 @@
 //! POST: a new object.
 
 use crate::body;
-use crate::codec::{Findings, Memory};
+use crate::codec::Memory;
 use crate::negotiation;
 use crate::options::{FieldValidation, WriteOptions};
 use crate::reply::Reply;
@@ -21,26 +21,20 @@ impl Scope<'_> {
     }
 
     /// As [`Scope::decode_body`], of a new object, whose spec may be a template's.
-    fn decode_new(&mut self) -> Result<Map, Error> {
-        let options = WriteOptions::parse(&self.request.query, "CreateOptions")?;
+    fn decode_new(&mut self, validation: FieldValidation) -> Result<Map, Error> {
         let media = negotiation::content_type(self.request.header(http::header::CONTENT_TYPE))?;
         // Unknown fields that are not looked for are not known to be absent.
-        let asking = match options.field_validation {
-            FieldValidation::Ignore => None,
-            FieldValidation::Warn | FieldValidation::Strict => {
-                self.server.templates.ask(&self.resource, media)
-            }
-        };
-        let Some(mut asking) = asking else { return self.decode_body() };
-        let mut findings = Findings::default();
-        let (found, memory) = (Some(&mut findings), Some(&mut asking as &mut dyn Memory));
-        let object = body::decode_as(&self.request.body, media, self.expected(), found, memory)?;
+        let looks = validation != FieldValidation::Ignore;
+        let mut asking = if looks { self.server.templates.ask(&self.resource, media) } else { None };
+        let memory = asking.as_mut().map(|asking| asking as &mut dyn Memory);
         let mut warnings = std::mem::take(&mut self.warnings);
-        let reported = body::report(&findings, self.expected(), options.field_validation, &mut warnings);
+        let decoded =
+            body::decode_with(&self.request.body, media, self.expected(), validation, &mut warnings, memory);
         self.warnings = warnings;
-        reported?;
+        let (object, findings) = decoded?;
         if findings.is_empty() {
-            self.template = asking.end(&self.resource, &object, self.never_owned(""));
+            let never_owned = self.never_owned("");
+            self.template = asking.and_then(|asking| asking.end(&self.resource, &object, never_owned));
         }
         Ok(object)
     }
@@ -48,7 +42,7 @@ impl Scope<'_> {
     /// Creates an object.
     pub async fn create(&mut self) -> Result<Reply, Error> {
         let options = WriteOptions::parse(&self.request.query, "CreateOptions")?;
-        let body = self.decode_new()?;
+        let body = self.decode_new(options.field_validation)?;
         self.check_namespace(&body)?;
         self.generated = body.name().is_empty() && !body.str_at(&["metadata", "generateName"]).is_empty();
         let mut body = Some(body);

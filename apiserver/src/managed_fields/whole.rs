@@ -24,7 +24,7 @@ pub(super) fn write(
     reset: Reset<'_>,
     known: Option<Known<'_>>,
 ) -> EcoString {
-    let mut writer = Writer { schema, known, out: Vec::with_capacity(OUT_BYTES), scratch: Vec::new() };
+    let mut writer = Writer::new(schema, known);
     writer.out.push(b'{');
     writer.structure(object, id, &Skip::object(reset));
     writer.close();
@@ -33,7 +33,7 @@ pub(super) fn write(
 
 /// What the text of an object says of one of its fields, with the comma behind it.
 pub fn of_field(object: &Map, field: &str, schema: &Schema, id: StructId, reset: Reset<'_>) -> EcoString {
-    let mut writer = Writer { schema, known: None, out: Vec::with_capacity(OUT_BYTES), scratch: Vec::new() };
+    let mut writer = Writer::new(schema, None);
     let mut alone = object.clone();
     alone.retain(|key, _| key.as_str() == field);
     writer.structure(&alone, id, &Skip::object(reset));
@@ -51,6 +51,10 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    fn new(schema: &'a Schema, known: Option<Known<'a>>) -> Writer<'a> {
+        Writer { schema, known, out: Vec::with_capacity(OUT_BYTES), scratch: Vec::new() }
+    }
+
     fn finish(self) -> EcoString {
         // Only names and values of the tree were written.
         tree::text(std::str::from_utf8(&self.out).unwrap_or("{}"))

@@ -2,13 +2,10 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::clock::SystemClock;
-use crate::cluster::Cluster;
+use crate::fixture;
 use crate::negotiation::Form;
 use crate::pipeline::{Answer, Server};
 use crate::reply::Reply;
-use crate::request::{Attributes, Query, Request};
-use crate::storage::Store;
 use crate::user::User;
 
 const PODS: &str = "/api/v1/namespaces/default/pods";
@@ -19,29 +16,15 @@ const ENOUGH: usize = 5;
 
 /// Runs `body` with a server whose namespace `default` has its service account.
 fn serving<T>(body: impl AsyncFnOnce(&Server) -> T) -> T {
-    let directory = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let store = Store::open(pintle_store::Options::new(directory.path().join("data"))).unwrap();
-        let clock = Arc::new(SystemClock::default());
-        let server = Arc::new(Server::new(store.clone(), Cluster::default(), clock));
-        server.start().await.unwrap();
+    fixture::serving(async |server| {
         let account = json!({ "metadata": { "name": "default" } });
-        sent(&server, "/api/v1/namespaces/default/serviceaccounts", &account).await;
-        let outcome = body(&server).await;
-        store.shutdown().await;
-        outcome
+        sent(server, "/api/v1/namespaces/default/serviceaccounts", &account).await;
+        body(server).await
     })
 }
 
-async fn post(server: &Server, url: &str, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
-    let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    let query = Query::parse(query);
-    let mut headers = http::HeaderMap::new();
-    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
-    let attributes = Attributes::parse(&Method::POST, path, &query);
-    let request =
-        Request { attributes, method: Method::POST, query, headers, body: body.into(), fence: None };
+async fn post(server: &Server, url: &str, content_type: &'static str, body: impl AsRef<[u8]>) -> Answer {
+    let request = fixture::request(Method::POST, url, content_type, body);
     server.call(&User::apiserver(), &request, Ok(Form::JSON)).await
 }
 

@@ -1,40 +1,21 @@
-use bytes::Bytes;
 use futures_util::future::join_all;
 use http::Method;
 
 use super::*;
-use crate::clock::SystemClock;
-use crate::cluster::Cluster;
+use crate::fixture::{self, request};
 use crate::negotiation::Form;
 use crate::pipeline::{Answer, Server};
-use crate::request::{Attributes, Query, Request};
-use crate::storage::Store;
+use crate::request::Request;
 use crate::tree::List;
 use crate::user::User;
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
-fn request(method: Method, path: &str, content_type: &'static str, body: &str) -> Request {
-    let query = Query::parse("");
-    let mut headers = http::HeaderMap::new();
-    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
-    let attributes = Attributes::parse(&method, path, &query);
-    Request { attributes, method, query, headers, body: Bytes::from(body.to_owned()), fence: None }
-}
-
 /// Runs `body` with a server that holds the map `m`.
 fn serving<T>(body: impl AsyncFnOnce(&Server) -> T) -> T {
-    let directory = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let store = Store::open(pintle_store::Options::new(directory.path().join("data"))).unwrap();
-        let server = Server::new(store.clone(), Cluster::default(), Arc::new(SystemClock::default()));
-        let server = Arc::new(server);
-        server.start().await.unwrap();
-        ask(&server, Method::POST, MAPS, "", r#"{"metadata":{"name":"m"}}"#).await;
-        let outcome = body(&server).await;
-        store.shutdown().await;
-        outcome
+    fixture::serving(async |server| {
+        ask(server, Method::POST, MAPS, "", r#"{"metadata":{"name":"m"}}"#).await;
+        body(server).await
     })
 }
 

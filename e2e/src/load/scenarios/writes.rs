@@ -1,11 +1,12 @@
 //! Creates, updates and patches.
 
+use bytes::Bytes;
 use http::Method;
 
 use super::{JSON, Run, STRATEGIC, Stored};
 use crate::load::{
     Result,
-    closed_loop::{self, Clients, Limit, Operation},
+    closed_loop::{self, Clients, Limit, Measured, Operation},
     connection::{Answer, Call},
     objects::{self, Template},
     table::Row,
@@ -107,37 +108,36 @@ pub(super) async fn create_unlike(run: &mut Run) {
 }
 
 async fn create_unlike_pods(run: &mut Run, scenario: &str) -> Result<Row> {
-    let path = run.collection("pods");
-    let pods = run.plan.pods.min(UNLIKE_PODS_MAX);
-    let measured = closed_loop::run(&run.target, run.plan.clients, limit(pods), |_| {
-        let (path, template) = (path.clone(), Template::pod());
-        move |number: usize| {
-            let number = number.to_string();
-            let body = template.fill([&format!("unlike-{number}"), "unlike", &number, ""]);
-            Call::send(Method::POST, path.clone(), JSON, body)
-        }
+    let measured = post_pods(run, run.plan.pods.min(UNLIKE_PODS_MAX), |template, number| {
+        let number = number.to_string();
+        template.fill([&format!("unlike-{number}"), "unlike", &number, ""])
     });
     let measured = measured.await?;
-    let all = format!("{path}?labelSelector=group%3Dunlike");
+    let all = format!("{}?labelSelector=group%3Dunlike", run.collection("pods"));
     run.target.connect().await?.call(&Call::send(Method::DELETE, all, JSON, "")).await?;
     Ok(Row::of(scenario, measured))
 }
 
 async fn create_pods(run: &mut Run, scenario: &str) -> Result<Row> {
-    let path = run.collection("pods");
-    let measured = closed_loop::run(&run.target, run.plan.clients, limit(run.plan.pods), |_| {
-        let (path, template) = (path.clone(), Template::pod());
-        move |number: usize| {
-            let group = (number % GROUPS).to_string();
-            let body = template.fill([&format!("pod-{number}"), &group, "stable", ""]);
-            Call::send(Method::POST, path.clone(), JSON, body)
-        }
+    let measured = post_pods(run, run.plan.pods, |template, number| {
+        let group = (number % GROUPS).to_string();
+        template.fill([&format!("pod-{number}"), &group, "stable", ""])
     });
     let measured = measured.await?;
     run.stored =
         Stored { pods: measured.latencies.count(), bytes: run.stored.bytes + measured.bytes, ..run.stored };
     let average = measured.bytes / measured.latencies.count().max(1) as u64;
     Ok(Row::of(scenario, measured).note(format!("{:.1} KB stored", average as f64 / 1e3)))
+}
+
+/// Creates so many pods, each with the body that `fill` makes of the exemplar and its number.
+async fn post_pods(run: &Run, pods: usize, fill: fn(&Template, usize) -> Bytes) -> Result<Measured> {
+    let path = run.collection("pods");
+    closed_loop::run(&run.target, run.plan.clients, limit(pods), |_| {
+        let (path, template) = (path.clone(), Template::pod());
+        move |number: usize| Call::send(Method::POST, path.clone(), JSON, fill(&template, number))
+    })
+    .await
 }
 
 async fn update_leases(run: &Run, scenario: &str) -> Result<Row> {
