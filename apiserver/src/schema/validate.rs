@@ -2,7 +2,8 @@
 //!
 //! Keeps: only what upstream refuses is refused. Markers in their alpha stage restate rules that are written by
 //! hand, so they do not count. Status and object metadata are judged by their own code. Of a path and cause that
-//! was reported already nothing more is said.
+//! was reported already nothing more is said. What follows from the types alone (required texts, enumerations) most
+//! kinds judge in their own words, at times of another path: it is reported only where nobody found anything wrong.
 
 use std::collections::HashSet;
 
@@ -26,22 +27,34 @@ pub fn validate(map: &Map, stored: Option<&Map>, schema: &Schema, id: StructId, 
     if sound::Sound(schema).structure(map, stored, schema.get(id), sound::Place::Object) {
         return;
     }
-    Walk { schema, errors, forbids_changes: false }.structure(map, stored, schema.get(id), None);
+    Walk::new(schema, errors).structure(map, stored, schema.get(id), None);
 }
 
 /// As [`validate`], and reports declared-immutable fields that differ from `old`.
 pub fn validate_update(map: &Map, old: &Map, schema: &Schema, id: StructId, errors: &mut FieldErrors) {
-    Walk { schema, errors, forbids_changes: true }.structure(map, Some(old), schema.get(id), None);
+    Walk { forbids_changes: true, ..Walk::new(schema, errors) }.structure(
+        map,
+        Some(old),
+        schema.get(id),
+        None,
+    );
 }
 
 struct Walk<'a> {
     schema: &'a Schema,
     errors: &'a mut FieldErrors,
+    /// Whether nothing was found wrong before: what the types alone say counts.
+    by_types: bool,
     /// Whether declared-immutable fields may differ.
     forbids_changes: bool,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(schema: &'a Schema, errors: &'a mut FieldErrors) -> Walk<'a> {
+        let by_types = errors.is_empty();
+        Walk { schema, errors, by_types, forbids_changes: false }
+    }
+
     /// Judges a struct; without a path it is the object itself.
     fn structure(&mut self, map: &Map, old: Option<&Map>, this: &Struct, path: Option<&Path<'_>>) {
         if this.name.as_str() == OBJECT_META {
@@ -74,7 +87,7 @@ impl Walk<'_> {
             self.report(Cause::Invalid, path, |errors| errors.invalid(path, value, "field is immutable"));
         }
         let Some(node) = node.filter(|node| !is_empty(node)) else {
-            if is_required(owner, field) {
+            if is_required(owner, field, self.by_types) {
                 self.report(Cause::Required, path, |errors| errors.required(path, ""));
             } else if let (Type::Struct(id), false) = (&field.ty, field.pointer) {
                 // A struct that is no pointer is there even when nothing in it is set.
@@ -125,7 +138,7 @@ impl Walk<'_> {
     }
 
     fn enumeration(&mut self, field: &Field, node: &Node, path: &Path<'_>) {
-        if field.enumeration.is_empty() {
+        if field.enumeration.is_empty() || !self.by_types {
             return;
         }
         let mut check = |text: &str, path: &Path<'_>| {
@@ -263,13 +276,14 @@ fn is_empty(node: &Node) -> bool {
     }
 }
 
-/// Texts that are declared required are; of other types only those with the validation marker, because zero is a
-/// value of theirs.
-fn is_required(owner: &Struct, field: &Field) -> bool {
+/// Texts that are declared required are, if the types count; of other types only those with the validation marker,
+/// because zero is a value of theirs.
+fn is_required(owner: &Struct, field: &Field, by_types: bool) -> bool {
     if has_marker(field, "required") {
         return !matches!(field.ty, Type::Bool | Type::Int32 | Type::Int64 | Type::Float64) || field.pointer;
     }
-    field.required
+    by_types
+        && field.required
         && matches!(field.ty, Type::String)
         && !field.pointer
         && !MAY_BE_EMPTY.contains(&(owner.name.as_str(), field.name.as_str()))

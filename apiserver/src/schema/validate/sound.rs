@@ -52,7 +52,7 @@ impl Sound<'_> {
     }
 
     fn may_be_absent(&self, owner: &Struct, field: &Field) -> bool {
-        if is_required(owner, field) {
+        if is_required(owner, field, true) {
             return false;
         }
         match (&field.ty, field.pointer) {
@@ -81,7 +81,7 @@ impl Sound<'_> {
             return true;
         }
         let mut errors = FieldErrors::new();
-        let mut walk = Walk { schema: self.0, errors: &mut errors, forbids_changes: false };
+        let mut walk = Walk::new(self.0, &mut errors);
         let path = Path::new(&field.name);
         for (name, value) in &field.markers {
             walk.marker(name, value, node, &path);
