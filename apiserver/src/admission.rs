@@ -19,7 +19,6 @@ mod cluster_trust_bundle_attest;
 mod default_ingress_class;
 mod default_storage_class;
 mod default_toleration_seconds;
-mod deny_service_external_ips;
 mod limit_ranger;
 mod namespace_contents;
 mod namespace_lifecycle;
@@ -60,7 +59,6 @@ pub static PLUGINS: &[&dyn Plugin] = &[
     &cluster_trust_bundle_attest::ClusterTrustBundleAttest,
     &certificate_subject_restriction::CertificateSubjectRestriction,
     &default_ingress_class::DefaultIngressClass,
-    &deny_service_external_ips::DenyServiceExternalIps,
     &pod_topology_labels::PodTopologyLabels,
     &role_escalation::RoleEscalation,
     &cluster_role_aggregation::ClusterRoleAggregation,

@@ -36,7 +36,9 @@ impl Token {
 
     /// Reads a token.
     pub fn decode(text: &str) -> Result<Token, Error> {
-        let broken = |cause: &str| Error::BadRequest(format!("continue key is not valid: {cause}"));
+        let broken = |cause: &str| {
+            Error::BadRequest(format!("invalid continue token: continue key is not valid: {cause}"))
+        };
         let bytes =
             URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|error| broken(&error.to_string()))?;
         let node = codec::json::decode_untyped(&bytes).map_err(|error| broken(&error.to_string()))?;

@@ -29,6 +29,8 @@ mod listing;
 mod selector;
 mod workload;
 
+pub(crate) use core::service::validate_cluster_ips;
+
 /// Every built-in kind, in no particular order; discovery sorts by group.
 pub static ALL: &[&Kind] = &[
     &core::namespace::KIND,

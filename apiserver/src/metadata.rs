@@ -6,7 +6,7 @@
 use crate::field::{FieldErrors, Path};
 use crate::kind::Kind;
 use crate::names::{self, Faults, label};
-use crate::tree::{Map, Node};
+use crate::tree::{List, Map, Node};
 
 const METADATA: Path<'static> = Path::new("metadata");
 /// Total size of annotation keys and values.
@@ -117,6 +117,32 @@ fn annotation_key(key: &str) -> Faults {
     } else {
         label::key(key)
     }
+}
+
+/// Removes owners that stand twice; answers what to tell the writer of it.
+pub fn unite_owner_references(object: &mut Map) -> Option<String> {
+    let references = object.metadata()?.list("ownerReferences");
+    if references.len() < 2 {
+        return None;
+    }
+    let mut kept: Vec<Node> = Vec::with_capacity(references.len());
+    let mut twice: Vec<&str> = Vec::new();
+    for reference in references {
+        if kept.contains(reference) {
+            twice.extend(reference.as_map().map(|owner| owner.str("uid")).filter(|uid| !twice.contains(uid)));
+        } else {
+            kept.push(reference.clone());
+        }
+    }
+    if kept.len() == references.len() {
+        return None;
+    }
+    let warning = format!(
+        ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+        twice.join(", ")
+    );
+    object.metadata_mut().set("ownerReferences", kept.into_iter().collect::<List>());
+    Some(warning)
 }
 
 fn validate_owner_references(metadata: &Map, path: &Path<'_>, errors: &mut FieldErrors) {

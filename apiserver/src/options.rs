@@ -99,7 +99,7 @@ impl ListOptions {
             }
             Some(Err(_)) => {
                 return Err(Error::BadRequest(format!(
-                    "invalid resource version: \"{}\"",
+                    "invalid resource version: resourceVersion: Invalid value: {0:?}: strconv.ParseUint: parsing {0:?}: invalid syntax",
                     version_text.unwrap_or("")
                 )));
             }

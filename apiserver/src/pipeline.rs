@@ -174,7 +174,7 @@ impl Server {
     pub fn resource(&self, attributes: &Attributes) -> Result<Arc<Resource>, Error> {
         let Attributes { group, version, resource, .. } = attributes;
         if !self.registry.serves(group, version) {
-            return Err(Error::NoPath);
+            return Err(if self.registry.has_group(group) { Error::NoResource } else { Error::NoPath });
         }
         let found = self.registry.find(group, version, resource).ok_or(Error::NoResource)?;
         if !attributes.subresource.is_empty() && found.kind.subresource(&attributes.subresource).is_none() {
@@ -205,14 +205,16 @@ impl Scope<'_> {
         if attributes.verb.is_empty() || !kind.verbs.contains(&attributes.verb.as_str()) {
             return Err(self.no_verb());
         }
-        let namespaced_write = matches!(attributes.verb.as_str(), "create" | "deletecollection");
-        if self.resource.namespaced()
-            && attributes.namespace.is_empty()
-            && (namespaced_write || attributes.names_object)
-        {
-            return Err(Error::NoResource);
+        if self.resource.namespaced() && attributes.namespace.is_empty() {
+            if attributes.names_object {
+                return Err(Error::NoResource);
+            }
+            if matches!(attributes.verb.as_str(), "create" | "deletecollection") {
+                return Err(Error::MethodNotAllowed);
+            }
         }
         match attributes.verb.as_str() {
+            "update" | "patch" if !attributes.names_object => Err(Error::MethodNotAllowed),
             "create" if attributes.names_object => Err(Error::MethodNotAllowed),
             "create" if crate::virtual_kinds::is_virtual(kind) => Box::pin(self.create_virtual()).await,
             "get" | "list" if crate::virtual_kinds::is_virtual(kind) => Box::pin(self.read_virtual()).await,
@@ -306,3 +308,6 @@ impl Scope<'_> {
         Ok(self.tree_reply(object, true))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,6 +143,11 @@ impl Registry {
         self.group_versions.contains(&(group, version))
     }
 
+    /// Whether anything is served in the group, in whatever version.
+    pub fn has_group(&self, group: &str) -> bool {
+        self.group_versions.iter().any(|(served, _)| *served == group)
+    }
+
     /// Every resource.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Resource>> {
         self.ordered.iter()

@@ -72,7 +72,7 @@ impl LabelSelector {
                 if text.trim().is_empty() {
                     continue;
                 }
-                return Err(unparsable(text, "found '', expected: identifier"));
+                return Err(unparsable("found '', expected: identifier"));
             }
             requirements.push(Requirement::parse(clause)?);
         }
@@ -116,8 +116,8 @@ fn split_clauses(text: &str) -> Vec<&str> {
     clauses
 }
 
-fn unparsable(text: &str, cause: &str) -> Error {
-    Error::BadRequest(format!("unable to parse requirement: {cause} in {text:?}"))
+fn unparsable(cause: &str) -> Error {
+    Error::BadRequest(format!("unable to parse requirement: {cause}"))
 }
 
 impl Requirement {
@@ -143,7 +143,7 @@ impl Requirement {
         } else {
             Requirement::of_key(clause, Operator::Exists)
         };
-        requirement.check(clause)?;
+        requirement.check()?;
         if requirement.operator == Operator::In {
             let sketches = requirement.values.iter().map(|value| Sketch::of(&requirement.key, value));
             requirement.sketches = sketches.collect();
@@ -159,23 +159,20 @@ impl Requirement {
     fn parse_set(clause: &str) -> Result<Requirement, Error> {
         let (key, rest) = clause
             .split_once(char::is_whitespace)
-            .ok_or_else(|| unparsable(clause, "found '(', expected: in, notin, =, ==, !=, gt, lt"))?;
+            .ok_or_else(|| unparsable("found '(', expected: in, notin, =, ==, !=, gt, lt"))?;
         let rest = rest.trim();
         let (operator, list) = if let Some(list) = rest.strip_prefix("notin") {
             (Operator::NotIn, list)
         } else if let Some(list) = rest.strip_prefix("in") {
             (Operator::In, list)
         } else {
-            return Err(unparsable(
-                clause,
-                &format!("found '{rest}', expected: in, notin, =, ==, !=, gt, lt"),
-            ));
+            return Err(unparsable(&format!("found '{rest}', expected: in, notin, =, ==, !=, gt, lt")));
         };
         let list = list
             .trim()
             .strip_prefix('(')
             .and_then(|list| list.strip_suffix(')'))
-            .ok_or_else(|| unparsable(clause, "found '', expected: '('"))?;
+            .ok_or_else(|| unparsable("found '', expected: ',' or ')'"))?;
         Ok(Requirement {
             key: key.trim().into(),
             operator,
@@ -184,7 +181,7 @@ impl Requirement {
         })
     }
 
-    fn check(&self, clause: &str) -> Result<(), Error> {
+    fn check(&self) -> Result<(), Error> {
         if let Some(cause) = crate::names::label::key(&self.key).first() {
             return Err(Error::BadRequest(format!(
                 "unable to parse requirement: <nil>: Invalid value: {:?}: {cause}",
@@ -194,7 +191,10 @@ impl Requirement {
         for value in &self.values {
             if matches!(self.operator, Operator::GreaterThan | Operator::LessThan) {
                 if value.parse::<i64>().is_err() {
-                    return Err(unparsable(clause, "for 'Gt', 'Lt' operators, the value must be an integer"));
+                    return Err(unparsable(&format!(
+                        "values[0]: Invalid value: {:?}: for 'Gt', 'Lt' operators, the value must be an integer",
+                        value.as_str()
+                    )));
                 }
             } else if let Some(cause) = crate::names::label::value(value).first() {
                 return Err(Error::BadRequest(format!(
@@ -327,7 +327,13 @@ fn resolve(kind: &Kind, field: &str) -> Result<Field, Error> {
             .iter()
             .position(|selectable| selectable.name == other)
             .map(Field::Selectable)
-            .ok_or_else(|| Error::BadRequest(format!("field label not supported: {other}"))),
+            .ok_or_else(|| {
+                Error::BadRequest(if kind.selectable.is_empty() {
+                    format!("{other:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+                } else {
+                    format!("field label not supported: {other}")
+                })
+            }),
     }
 }
 

@@ -218,6 +218,7 @@ impl Scope<'_> {
             ));
         }
         self.system_metadata_for_create(&mut object)?;
+        self.warnings.extend(metadata::unite_owner_references(&mut object));
         self.default_and_own(&mut object)?;
         self.to_storage(&mut object);
         let mut companions = Companions::default();
@@ -316,6 +317,7 @@ impl Scope<'_> {
         let mut object = new;
         let exact = self.preconditions(&object, &old, entry)?;
         carry_metadata(&mut object, &old);
+        self.warnings.extend(metadata::unite_owner_references(&mut object));
         if resource.version.conversion.is_none() {
             share_equal_parts(&mut object, &old);
         }
@@ -345,6 +347,7 @@ impl Scope<'_> {
             storage::encode(&resource, &object)
         };
         if companions.ops.is_empty() && storage::same_bytes(entry, &value) {
+            (kind.warnings)(&object, Some(&old), &mut self.warnings);
             return Ok(Intent::Unchanged(entry.clone()));
         }
         let mut errors = FieldErrors::new();
@@ -394,6 +397,11 @@ impl Scope<'_> {
         let uid = new.str_at(&["metadata", "uid"]);
         let current = old.str_at(&["metadata", "uid"]);
         if !uid.is_empty() && uid != current {
+            if !self.is_put() {
+                let mut errors = FieldErrors::new();
+                errors.invalid(&Path::new("metadata").child("uid"), uid, "field is immutable");
+                return Err(self.invalid(errors, name));
+            }
             return Err(conflict(format!(
                 "Precondition failed: UID in precondition: {uid}, UID in object meta: {current}"
             )));
@@ -410,7 +418,14 @@ impl Scope<'_> {
                     0_i64,
                     "must be specified for an update",
                 );
-                return Err(self.invalid(errors, name));
+                // Upstream names the resource here, not the kind.
+                let names = &self.resource.kind.names;
+                return Err(Error::Invalid {
+                    group: names.group.to_owned(),
+                    kind: names.plural.to_owned(),
+                    name: name.to_owned(),
+                    errors,
+                });
             }
             return Ok(false);
         }
@@ -521,7 +536,7 @@ impl Scope<'_> {
     /// 422 for an object of the resource.
     pub fn invalid(&self, errors: FieldErrors, name: &str) -> Error {
         Error::Invalid {
-            group: self.resource.version.group.to_owned(),
+            group: self.resource.kind.names.group.to_owned(),
             kind: self.resource.kind.names.kind.to_owned(),
             name: name.to_owned(),
             errors,

@@ -5,6 +5,7 @@
 
 use super::{Attributes, Operation, Plugin};
 use crate::authorization::aggregation::{aggregate, has_labels, is_aggregated};
+use crate::field::FieldErrors;
 use crate::registry::Resource;
 use crate::status::Error;
 use crate::storage::{self, Entry};
@@ -17,11 +18,16 @@ impl Plugin for ClusterRoleAggregation {
         "ClusterRoleAggregation"
     }
 
-    /// The rules of an aggregated role are computed, whatever its writer sent.
+    /// The rules of an aggregated role are computed, whatever its writer sent; what is malformed is left to be refused.
     fn admit(&self, attributes: &mut Attributes<'_>, role: &mut Map) -> Result<(), Error> {
         let writes = matches!(attributes.operation, Operation::Create | Operation::Update);
         if !writes || !attributes.is_for("clusterroles.rbac.authorization.k8s.io", "") || !is_aggregated(role)
         {
+            return Ok(());
+        }
+        let mut errors = FieldErrors::new();
+        (attributes.resource.kind.validate)(role, &mut errors);
+        if !errors.is_empty() {
             return Ok(());
         }
         let mut roles =

@@ -54,7 +54,7 @@ impl DeleteOptions {
             "Background" => Some(Propagation::Background),
             "Foreground" => Some(Propagation::Foreground),
             other => {
-                errors.not_supported(&policy, other, &["Background", "Foreground", "Orphan"]);
+                errors.not_supported(&policy, other, &["Background", "Foreground", "Orphan", "nil"]);
                 None
             }
         };

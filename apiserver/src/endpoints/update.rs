@@ -19,7 +19,10 @@ impl Scope<'_> {
         let body = self.decode_body()?;
         self.check_namespace(&body)?;
         if body.name().is_empty() {
-            return Err(Error::BadRequest("name must be provided".to_owned()));
+            let name = &self.request.attributes.name;
+            return Err(Error::BadRequest(format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            )));
         }
         self.check_name(&body)?;
         let mut body = Some(body);

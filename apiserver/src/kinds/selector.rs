@@ -87,6 +87,13 @@ pub(in crate::kinds) fn is_empty(selector: Option<&Map>) -> bool {
     })
 }
 
+/// Whether nothing is wrong with a selector.
+pub(in crate::kinds) fn is_valid(selector: Option<&Map>) -> bool {
+    let mut errors = FieldErrors::new();
+    validate(selector, &Path::new(""), &mut errors);
+    errors.is_empty()
+}
+
 /// Reports what is wrong with a selector; an absent one is fine.
 pub(in crate::kinds) fn validate(selector: Option<&Map>, path: &Path<'_>, errors: &mut FieldErrors) {
     let Some(selector) = selector else { return };

@@ -47,8 +47,14 @@ pub(in crate::kinds) fn number_cell(object: &Map, path: &[&str]) -> Node {
     Node::Int(object.at(path).and_then(Node::as_int).unwrap_or(0))
 }
 
-/// Reports an absent or empty selector, or a malformed one.
-pub(in crate::kinds) fn validate_selector(spec: &Map, kind: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+/// Reports an absent or empty selector, or a malformed one, of which `malformed` is said as well.
+pub(in crate::kinds) fn validate_selector(
+    spec: &Map,
+    kind: &str,
+    malformed: &str,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     let path = path.child("selector");
     let Some(selector) = spec.map("selector") else {
         errors.required(&path, "");
@@ -58,10 +64,16 @@ pub(in crate::kinds) fn validate_selector(spec: &Map, kind: &str, path: &Path<'_
     if selector::is_empty(Some(selector)) {
         errors.invalid(&path, selector.clone(), format!("empty selector is invalid for {kind}"));
     }
+    if !selector::is_valid(Some(selector)) {
+        errors.invalid(&path, selector.clone(), malformed);
+    }
 }
 
-/// Reports a template whose labels the selector does not match.
+/// Reports a template whose labels the selector does not match. A malformed selector says nothing of them.
 pub(in crate::kinds) fn validate_selected(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    if !selector::is_valid(spec.map("selector")) {
+        return;
+    }
     let labels = spec.map_at(&["template", "metadata", "labels"]);
     if !selector::matches(spec.map("selector"), labels) {
         let template = path.child("template");

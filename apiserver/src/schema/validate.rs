@@ -16,8 +16,11 @@ mod format;
 mod sound;
 
 /// Texts that are declared required but may be empty.
-const MAY_BE_EMPTY: &[(&str, &str)] =
-    &[("io.k8s.api.core.v1.HTTPHeader", "value"), ("io.k8s.api.core.v1.Sysctl", "value")];
+const MAY_BE_EMPTY: &[(&str, &str)] = &[
+    ("io.k8s.api.core.v1.HTTPHeader", "value"),
+    ("io.k8s.api.core.v1.Sysctl", "value"),
+    ("io.k8s.api.discovery.v1.ForZone", "name"),
+];
 
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::{has_cluster_ip, spec_text};
 use crate::cluster::{Cluster, Family};
 use crate::field::{FieldErrors, Path};
+use crate::kinds::validate_cluster_ips;
 use crate::tree::{List, Map, Node};
 
 const SINGLE: &str = "SingleStack";
@@ -20,6 +21,12 @@ pub(super) fn complete(service: &mut Map, old: Option<&Map>, cluster: &Cluster) 
     if let Some(old) = old.filter(|old| has_cluster_ip(old)) {
         keep(service, old);
         downgrade(service, old);
+    }
+    if let Some(spec) = service.map("spec") {
+        validate_cluster_ips(spec, &mut errors);
+    }
+    if !errors.is_empty() {
+        return errors;
     }
     infer_families(service, &mut errors);
     let headless = service.map("spec").is_some_and(|spec| is_none(spec.list("clusterIPs")));

@@ -101,7 +101,8 @@ fn health_check(
     held: &mut Vec<i64>,
 ) -> Result<(), Error> {
     let chosen = service.at(&["spec", "healthCheckNodePort"]).and_then(|port| port.as_int()).unwrap_or(0);
-    if chosen != 0 && held.contains(&chosen) {
+    // What is no port at all is left to validation.
+    if chosen != 0 && (held.contains(&chosen) || u16::try_from(chosen).is_err()) {
         return Ok(());
     }
     if chosen != 0 {

@@ -82,7 +82,7 @@ fn validate(api_service: &Map, errors: &mut FieldErrors) {
     let spec = api_service.map("spec").unwrap_or(&empty);
     let (group, version) = (spec.str("group"), spec.str("version"));
     let expected = format!("{version}.{group}");
-    if api_service.name() != expected {
+    if !api_service.name().is_empty() && api_service.name() != expected {
         errors.invalid(
             &Path::new("metadata").child("name"),
             api_service.name(),

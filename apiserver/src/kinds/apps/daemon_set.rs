@@ -64,6 +64,10 @@ fn set_defaults(set: &mut Map) {
     }
     spec.set_default("revisionHistoryLimit", 10i64);
     set_template_defaults(spec.map_mut("template"));
+    // Whoever writes the set owns the annotation, whatever its value will be.
+    if set.annotation(TEMPLATE_GENERATION).is_none() {
+        set_template_generation(set, 0);
+    }
 }
 
 fn template_generation(set: &Map) -> i64 {

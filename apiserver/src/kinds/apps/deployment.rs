@@ -1,5 +1,6 @@
 //! Deployment: replicated pods with rollouts. Keeps: the selector never changes and matches the template.
 
+use super::replica_set;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Context, Generation, Kind, Names, Scope, Version, column};
 use crate::kinds::core::pod::template::set_template_defaults;
@@ -76,8 +77,8 @@ fn validate(deployment: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
     let spec = deployment.map("spec").unwrap_or(&empty);
     count::non_negative(spec, &["replicas"], &SPEC, errors);
-    workload::validate_selector(spec, "deployment", &SPEC, errors);
-    super::replica_set::validate_template(spec, errors);
+    workload::validate_selector(spec, "deployment", replica_set::MALFORMED_SELECTOR, &SPEC, errors);
+    replica_set::validate_template(spec, errors);
     validate_strategy(spec.map("strategy").unwrap_or(&empty), errors);
     count::non_negative(
         spec,

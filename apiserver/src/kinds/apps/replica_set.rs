@@ -42,6 +42,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
 };
 
 const SPEC: Path<'static> = Path::new("spec");
+pub(super) const MALFORMED_SELECTOR: &str = "invalid label selector";
 
 fn set_defaults(set: &mut Map) {
     let spec = set.map_mut("spec");
@@ -54,7 +55,7 @@ fn validate(set: &Map, errors: &mut FieldErrors) {
     let spec = set.map("spec").unwrap_or(&empty);
     count::non_negative(spec, &["replicas", "minReadySeconds"], &SPEC, errors);
     // Upstream says "deployment" here too.
-    workload::validate_selector(spec, "deployment", &SPEC, errors);
+    workload::validate_selector(spec, "deployment", MALFORMED_SELECTOR, &SPEC, errors);
     validate_template(spec, errors);
 }
 

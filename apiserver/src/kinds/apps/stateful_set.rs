@@ -1,12 +1,14 @@
-//! StatefulSet: pods with identity and storage. Keeps: what identity and storage rest on never changes.
+//! StatefulSet: pods with identity and storage. Keeps: what identity and storage rest on never changes, so it is judged
+//! when a set is made; that of a stored set is taken as it is.
 
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, NameRule, Names, Scope, Version, column};
+use crate::kinds::core::claim_spec;
 use crate::kinds::core::pod::defaults::set_claim_spec_defaults;
 use crate::kinds::core::pod::template::set_template_defaults;
 use crate::kinds::{count, selector, workload};
 use crate::names::{self, dns};
-use crate::tree::{Map, Node};
+use crate::tree::{List, Map, Node};
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -37,21 +39,13 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     prepare_for_create: kind::clear_status,
     validate,
     validate_update,
+    validate_request,
     warnings,
     ..Kind::DEFAULT
 };
 
 const SPEC: Path<'static> = Path::new("spec");
-/// What an update may change.
-const MUTABLE: [&str; 7] = [
-    "replicas",
-    "ordinals",
-    "template",
-    "updateStrategy",
-    "revisionHistoryLimit",
-    "persistentVolumeClaimRetentionPolicy",
-    "minReadySeconds",
-];
+const IMMUTABLE: [&str; 4] = ["selector", "volumeClaimTemplates", "serviceName", "podManagementPolicy"];
 
 fn set_defaults(set: &mut Map) {
     let spec = set.map_mut("spec");
@@ -104,35 +98,49 @@ fn validate(set: &Map, errors: &mut FieldErrors) {
     if let Some(ordinals) = spec.map("ordinals") {
         count::non_negative(ordinals, &["start"], &SPEC.child("ordinals"), errors);
     }
-    workload::validate_selector(spec, "statefulset", &SPEC, errors);
+    workload::validate_selector(spec, "statefulset", "", &SPEC, errors);
     if spec.map("selector").is_none() || !selector::is_empty(spec.map("selector")) {
         workload::validate_selected(spec, &SPEC, errors);
     }
     workload::validate_template(&with_claims_as_volumes(spec), &SPEC, errors);
     workload::validate_runs_for_ever(spec, "StatefulSet", &SPEC, errors);
+}
+
+fn validate_request(_: &Version, set: &Map, old: Option<&Map>, errors: &mut FieldErrors) {
+    let Some(spec) = set.map("spec").filter(|_| old.is_none()) else { return };
     let service = spec.str("serviceName");
     if !service.is_empty() {
         names::report(errors, &SPEC.child("serviceName"), service, dns::label(service));
+    }
+    for (i, claim) in spec.maps("volumeClaimTemplates").enumerate() {
+        let empty = Map::new();
+        let path = SPEC.child("volumeClaimTemplates");
+        claim_spec::validate(claim.map("spec").unwrap_or(&empty), &path.index(i).child("spec"), errors);
     }
 }
 
 /// The spec with a volume in the template for each claim template, as its pods will have: mounts refer to them.
 fn with_claims_as_volumes(spec: &Map) -> Map {
     let mut spec = spec.clone();
-    let claims: Vec<String> =
-        spec.maps("volumeClaimTemplates").map(|claim| claim.name().to_owned()).collect();
+    let of_claim = |claim: &Map| {
+        let source = Map::from([("claimName", claim.name())]);
+        Map::from([("name", Node::from(claim.name())), ("persistentVolumeClaim", source.into())])
+    };
+    let claims: Vec<Map> = spec.maps("volumeClaimTemplates").map(of_claim).collect();
     if claims.is_empty() {
         return spec;
     }
-    let volumes = spec.map_mut("template").map_mut("spec").list_mut("volumes");
-    for claim in claims {
-        let known = |node: &Node| node.as_map().is_some_and(|volume| volume.str("name") == claim);
-        if !volumes.iter().any(known) {
-            volumes.push(
-                Map::from([("name", Node::from(claim.as_str())), ("emptyDir", Map::new().into())]).into(),
-            );
+    let pod = spec.map_mut("template").map_mut("spec");
+    let of_claims = claims.len();
+    let mut volumes: Vec<Map> = Vec::new();
+    for (i, volume) in claims.iter().chain(pod.maps("volumes")).enumerate() {
+        // A claim takes the place of claims and volumes of its name; volumes of one name are a mistake.
+        let earlier = &claims[..i.min(of_claims)];
+        if earlier.iter().all(|claim| claim.str("name") != volume.str("name")) {
+            volumes.push(volume.clone());
         }
     }
+    pod.set("volumes", volumes.into_iter().map(Node::from).collect::<List>());
     spec
 }
 
@@ -175,16 +183,8 @@ fn validate_retention(spec: &Map, errors: &mut FieldErrors) {
 }
 
 fn validate_update(set: &Map, old: &Map, errors: &mut FieldErrors) {
-    let frozen = |object: &Map| {
-        let mut spec = object.map("spec").cloned().unwrap_or_default();
-        spec.retain(|key, _| !MUTABLE.contains(&key.as_str()));
-        spec
-    };
-    if frozen(set) != frozen(old) {
-        errors.forbidden(
-            &SPEC,
-            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
-        );
+    for field in IMMUTABLE {
+        errors.immutable(&SPEC.child(field), set.at(&["spec", field]), old.at(&["spec", field]));
     }
 }
 

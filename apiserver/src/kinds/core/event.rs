@@ -167,7 +167,9 @@ fn validate_any(event: &Map, reporter: &str, errors: &mut FieldErrors) {
 fn validate_strictly(event: &Map, errors: &mut FieldErrors) {
     let name = event.name();
     let path = Path::new("metadata");
-    names::report(errors, &path.child("name"), name, names::dns::subdomain(name));
+    if !name.is_empty() {
+        names::report(errors, &path.child("name"), name, names::dns::subdomain(name));
+    }
     validate_series(event, errors);
     if event.str("eventTime").is_empty() {
         errors.required(&Path::new("eventTime"), "");

@@ -99,8 +99,7 @@ fn validate_finalizers(namespace: &Map, _: &Map, errors: &mut FieldErrors) {
     let spec = Path::new("spec");
     let path = spec.child("finalizers");
     let finalizers = namespace.map("spec").map_or(&[][..], |spec| spec.list("finalizers"));
-    for (i, finalizer) in finalizers.iter().filter_map(Node::as_str).enumerate() {
-        let path = path.index(i);
+    for finalizer in finalizers.iter().filter_map(Node::as_str) {
         names::report(errors, &path, finalizer, names::label::key(finalizer));
         metadata::validate_finalizer_domain(finalizer, &path, errors);
     }

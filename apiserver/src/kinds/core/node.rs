@@ -127,14 +127,16 @@ fn set_defaults(node: &mut Map) {
     }
 }
 
-/// `podCIDR` is the first of `podCIDRs`: clients set either.
+/// `podCIDR` is the first of `podCIDRs`: clients set either, and the single one wins.
 fn keep_cidrs_equal(spec: &mut Map) {
     let first = spec.list("podCIDRs").first().cloned();
     match (spec.get("podCIDR").cloned(), first) {
-        (Some(single), None) if single.as_str() != Some("") => {
-            spec.set("podCIDRs", [single].into_iter().collect::<List>());
+        (Some(single), first) if single.as_str() != Some("") => {
+            if first.as_ref() != Some(&single) {
+                spec.set("podCIDRs", [single].into_iter().collect::<List>());
+            }
         }
-        (None, Some(first)) => spec.set("podCIDR", first),
+        (_, Some(first)) => spec.set("podCIDR", first),
         _ => {}
     }
 }
@@ -236,10 +238,6 @@ fn validate_cidrs(spec: &Map, errors: &mut FieldErrors) {
     if blocks.len() > 2 || (blocks.len() == 2 && families.len() == 2 && families[0] == families[1]) {
         let value = spec.get("podCIDRs").cloned().unwrap_or_default();
         errors.invalid(&path, value, "may specify no more than one CIDR for each IP family");
-    }
-    let single = spec.str("podCIDR");
-    if blocks.first().is_some_and(|first| !single.is_empty() && *first != single) {
-        errors.invalid(&SPEC.child("podCIDR"), single, "must be equal to the first of `podCIDRs`");
     }
 }
 

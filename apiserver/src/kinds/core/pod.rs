@@ -36,6 +36,7 @@ pub(in crate::kinds) mod sums;
 pub(in crate::kinds) mod template;
 pub(in crate::kinds) mod tolerations;
 mod update;
+mod virtual_paths;
 mod volumes;
 mod warnings;
 mod windows;

@@ -13,6 +13,7 @@ use crate::kinds::selector;
 use crate::tree::{Map, Node};
 
 mod cluster_ips;
+pub(crate) use cluster_ips::validate as validate_cluster_ips;
 mod columns;
 mod ports;
 mod traffic;

@@ -104,7 +104,7 @@ fn validate_endpoints(slice: &Map, errors: &mut FieldErrors) {
 fn validate_endpoint(endpoint: &Map, address_type: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     let addresses_path = path.child("addresses");
     match endpoint.list("addresses").len() {
-        0 => errors.required(&addresses_path, "must contain at least 1 address"),
+        0 => errors.required(&addresses_path, ""),
         count if count > ADDRESSES_MAX => errors.too_many(&addresses_path, count, ADDRESSES_MAX),
         _ => {}
     }
@@ -134,7 +134,11 @@ fn validate_endpoint(endpoint: &Map, address_type: &str, path: &Path<'_>, errors
 fn validate_address(text: &str, address_type: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     match address_type {
         "IPv4" | "IPv6" => {
-            names::report(errors, path, text, address::ip(text));
+            let faults = address::ip(text);
+            if !faults.is_empty() {
+                names::report(errors, path, text, faults);
+                return;
+            }
             if address_type == "IPv4" && !address::is_ipv4(text) {
                 errors.invalid(path, text, "must be an IPv4 address");
             } else if address_type == "IPv6" && !address::is_ipv6(text) {
@@ -186,15 +190,11 @@ fn validate_hints(hints: &Map, list: &str, limit: usize, path: &Path<'_>, errors
     for (i, hint) in hints.maps(list).enumerate() {
         let item = path.index(i);
         let (name, name_path) = (hint.str("name"), item.child("name"));
-        if name.is_empty() {
-            errors.required(&name_path, "must not be empty");
-        } else if !seen.insert(name) {
+        if !seen.insert(name) {
             errors.duplicate(&name_path, name);
         }
         let faults = if list == "forZones" { label::value(name) } else { dns::subdomain(name) };
-        if !name.is_empty() {
-            names::report(errors, &name_path, name, faults);
-        }
+        names::report(errors, &name_path, name, faults);
     }
 }
 
@@ -215,10 +215,12 @@ fn validate_ports(slice: &Map, errors: &mut FieldErrors) {
         if !seen.insert(name) {
             errors.duplicate(&item.child("name"), name);
         }
-        match port.str("protocol") {
-            "" => errors.required(&item.child("protocol"), ""),
-            "SCTP" | "TCP" | "UDP" => {}
-            protocol => errors.not_supported(&item.child("protocol"), protocol, &["SCTP", "TCP", "UDP"]),
+        match port.get("protocol").and_then(Node::as_str) {
+            None => errors.required(&item.child("protocol"), ""),
+            Some("SCTP" | "TCP" | "UDP") => {}
+            Some(protocol) => {
+                errors.not_supported(&item.child("protocol"), protocol, &["SCTP", "TCP", "UDP"])
+            }
         }
         if let Some(protocol) = port.get("appProtocol").and_then(Node::as_str) {
             names::report(errors, &item.child("appProtocol"), protocol, label::key(protocol));

@@ -13,9 +13,19 @@ pub(super) fn validate(role: &Map, namespaced: bool, errors: &mut FieldErrors) {
 
 fn validate_rule(rule: &Map, namespaced: bool, path: &Path<'_>, errors: &mut FieldErrors) {
     let given = |field: &str| !rule.list(field).is_empty();
+    validate_target(rule, namespaced, given, path, errors);
     if !given("verbs") {
-        errors.required(&path.child("verbs"), "verbs must contain at least one value");
+        errors.required(&path.child("verbs"), "");
     }
+}
+
+fn validate_target(
+    rule: &Map,
+    namespaced: bool,
+    given: impl Fn(&str) -> bool,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     if given("nonResourceURLs") {
         let urls_path = path.child("nonResourceURLs");
         let urls = || rule.get("nonResourceURLs").cloned().unwrap_or(Node::Null);

@@ -66,9 +66,6 @@ pub(super) fn validate(binding: &Map, namespaced: bool, role_kinds: &[&str], err
 
 fn validate_subject(subject: &Map, namespaced: bool, path: &Path<'_>, errors: &mut FieldErrors) {
     let (name, group) = (subject.str("name"), subject.str("apiGroup"));
-    if name.is_empty() {
-        errors.required(&path.child("name"), "");
-    }
     let mut only_group = |supported: &str| {
         if group != supported {
             errors.not_supported(&path.child("apiGroup"), group, &[supported]);
@@ -87,6 +84,9 @@ fn validate_subject(subject: &Map, namespaced: bool, path: &Path<'_>, errors: &m
         "User" | "Group" => only_group(GROUP),
         kind => errors.not_supported(&path.child("kind"), kind, &["Group", "ServiceAccount", "User"]),
     }
+    if name.is_empty() {
+        errors.required(&path.child("name"), "");
+    }
 }
 
 /// Reports a role that is not the old one.
@@ -96,6 +96,6 @@ pub(super) fn validate_update(binding: &Map, old: &Map, errors: &mut FieldErrors
         Map::from([("APIGroup", text("apiGroup")), ("Kind", text("kind")), ("Name", text("name"))])
     };
     if role(binding) != role(old) {
-        errors.invalid(&Path::new("roleRef"), role(binding), "cannot change roleRef");
+        errors.invalid(&Path::new("roleRef"), role(binding), "field is immutable");
     }
 }

@@ -29,6 +29,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     },
     validate,
     validate_update,
+    validate_request,
     ..Kind::DEFAULT
 };
 
@@ -62,9 +63,19 @@ fn validate(class: &Map, errors: &mut FieldErrors) {
             format!("maximum allowed value of a user defined priority is {USER_VALUE_MAX}"),
         );
     }
+}
+
+/// What a class says of preemption is judged when it is made: it never changes.
+fn validate_request(_: &Version, class: &Map, old: Option<&Map>, errors: &mut FieldErrors) {
+    if old.is_some() {
+        return;
+    }
     let policy = class.str("preemptionPolicy");
-    if class.contains("preemptionPolicy") && !matches!(policy, "PreemptLowerPriority" | "Never") {
-        errors.not_supported(&Path::new("preemptionPolicy"), policy, &["PreemptLowerPriority", "Never"]);
+    let path = Path::new("preemptionPolicy");
+    match policy {
+        "" if class.contains("preemptionPolicy") => errors.required(&path, ""),
+        "" | "PreemptLowerPriority" | "Never" => {}
+        _ => errors.not_supported(&path, policy, &["PreemptLowerPriority", "Never"]),
     }
 }
 

@@ -30,6 +30,17 @@ fn required_texts_and_enumerations_are_checked_outside_of_status() {
 }
 
 #[test]
+fn what_the_types_say_counts_only_where_nothing_else_is_wrong() {
+    let id = schema::kind("", "v1", "Pod").unwrap();
+    let text = br#"{"spec":{"containers":[{"name":""}],"restartPolicy":"X"}}"#;
+    let map = json::decode(text, schema::builtin(), id, None).unwrap();
+    let mut errors = FieldErrors::new();
+    errors.required(&Path::new("spec").child("containers"), "said by the kind");
+    validate(&map, None, schema::builtin(), id, &mut errors);
+    assert_eq!(errors.iter().count(), 1);
+}
+
+#[test]
 fn empty_values_of_headers_and_sysctls_are_fine() {
     let text = r#"{"spec":{"securityContext":{"sysctls":[{"name":"a"}]},"containers":[{"name":"a","livenessProbe":
         {"httpGet":{"port":1,"httpHeaders":[{"name":"x","value":""}]}}}]}}"#;

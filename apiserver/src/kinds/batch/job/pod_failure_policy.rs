@@ -14,16 +14,6 @@ const PATTERNS_MAX: usize = 20;
 pub(super) fn validate(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let Some(policy) = spec.map("podFailurePolicy") else { return };
     let pod = spec.map_at(&["template", "spec"]);
-    let restarts = pod.map_or("", |pod| pod.str("restartPolicy"));
-    if restarts != "Never" {
-        let template = path.child("template");
-        let pod = template.child("spec");
-        errors.invalid(
-            &pod.child("restartPolicy"),
-            restarts,
-            "only \"Never\" is supported when podFailurePolicy is specified",
-        );
-    }
     let policy_path = path.child("podFailurePolicy");
     let rules_path = policy_path.child("rules");
     let rules = policy.list("rules");

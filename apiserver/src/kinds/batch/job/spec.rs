@@ -37,12 +37,13 @@ pub(in crate::kinds) fn validate(spec: &Map, path: &Path<'_>, errors: &mut Field
     ];
     count::non_negative(spec, &counts, path, errors);
     validate_managed_by(spec, path, errors);
-    match spec.str("completionMode") {
-        "" | "NonIndexed" => {}
-        "Indexed" => validate_indexed(spec, path, errors),
-        mode => errors.not_supported(&path.child("completionMode"), mode, &["NonIndexed", "Indexed"]),
+    let mode = spec.get("completionMode").and_then(Node::as_str);
+    match mode {
+        None | Some("NonIndexed") => {}
+        Some("Indexed") => validate_indexed(spec, path, errors),
+        Some(mode) => errors.not_supported(&path.child("completionMode"), mode, &["NonIndexed", "Indexed"]),
     }
-    if spec.str("completionMode") != "Indexed" {
+    if matches!(mode, None | Some("NonIndexed")) {
         for field in ["backoffLimitPerIndex", "maxFailedIndexes"] {
             if let Some(value) = spec.int(field) {
                 errors.invalid(&path.child(field), value, "requires indexed completion mode");
@@ -138,7 +139,7 @@ fn validate_success_rule(rule: &Map, completions: i64, path: &Path<'_>, errors: 
     if needed.is_none() && indexes.is_none() {
         errors.required(path, "at least one of succeededCount or succeededIndexes must be specified");
     }
-    let mut listed = completions;
+    let mut listed = 0;
     if let Some(indexes) = indexes {
         let path = path.child("succeededIndexes");
         if indexes.len() > SUCCEEDED_INDEXES_BYTES_MAX {
@@ -184,8 +185,8 @@ fn count_indexes(text: &str, completions: i64) -> Result<i64, String> {
             text.parse::<i64>().map_err(|_| format!("cannot convert string to integer for index: {text:?}"))
         };
         let (first, end) = (index(first)?, index(end)?);
-        if first >= completions || end >= completions {
-            return Err(format!("too large index: {:?}", interval.rsplit('-').next().unwrap_or(interval)));
+        if let Some(large) = [first, end].into_iter().find(|index| *index >= completions) {
+            return Err(format!("too large index: \"{large}\""));
         }
         if first <= last || end < first {
             return Err(format!("non-increasing order, previous: {last}, current: {first}"));
@@ -197,10 +198,10 @@ fn count_indexes(text: &str, completions: i64) -> Result<i64, String> {
 }
 
 fn validate_replacement(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    let policy = spec.str("podReplacementPolicy");
+    let Some(policy) = spec.get("podReplacementPolicy").and_then(Node::as_str) else { return };
     let supported: &[&str] =
         if spec.contains("podFailurePolicy") { &["Failed"] } else { &["Failed", "TerminatingOrFailed"] };
-    if !policy.is_empty() && !supported.contains(&policy) {
+    if !supported.contains(&policy) {
         errors.not_supported(&path.child("podReplacementPolicy"), policy, supported);
     }
 }
@@ -210,9 +211,14 @@ fn validate_restart_policy(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors
     let pod = template.child("spec");
     let restart_path = pod.child("restartPolicy");
     match spec.map_at(&["template", "spec"]).map_or("", |pod| pod.str("restartPolicy")) {
+        "OnFailure" if spec.contains("podFailurePolicy") => errors.invalid(
+            &restart_path,
+            "OnFailure",
+            "only \"Never\" is supported when podFailurePolicy is specified",
+        ),
         "OnFailure" | "Never" => {}
         // What a template means that says nothing.
-        "Always" => errors.required(&restart_path, "valid values: \"OnFailure\", \"Never\""),
+        "" | "Always" => errors.required(&restart_path, "valid values: \"OnFailure\", \"Never\""),
         policy => errors.not_supported(&restart_path, policy, &["OnFailure", "Never"]),
     }
 }

@@ -31,24 +31,31 @@ fn validate_completions(spec: &Map, old: &Map, path: &Path<'_>, errors: &mut Fie
     }
 }
 
-/// A suspended Job's pods may still be told where to run and with what resources.
+/// The pods of a Job that is suspended and has none may still be told where to run and with what resources.
 fn validate_template(job: &Map, old: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let template = |object: &Map| object.map_at(&["spec", "template"]).cloned().unwrap_or_default();
     let (mut now, mut before) = (template(job), template(old));
-    if old.at(&["spec", "suspend"]).and_then(Node::as_bool) == Some(true) {
-        forget_scheduling(&mut now);
-        forget_scheduling(&mut before);
+    if old.at(&["spec", "suspend"]).and_then(Node::as_bool) != Some(true) || !has_no_pods(old) {
+        errors.immutable(path, Some(&now.into()), Some(&before.into()));
+        return;
     }
-    if now != before {
-        errors.invalid(path, template(job), "field is immutable");
+    let shown = now.get("spec").cloned().unwrap_or_default();
+    forget_scheduling(&mut now);
+    forget_scheduling(&mut before);
+    if now.get("spec") != before.get("spec") {
+        errors.invalid(&path.child("spec"), shown, "field is immutable");
     }
 }
 
+/// Whether a suspended Job was never started, or has been stopped altogether.
+fn has_no_pods(job: &Map) -> bool {
+    let status = job.map("status");
+    let started = status.is_some_and(|status| status.contains("startTime"));
+    let active = status.and_then(|status| status.int("active")).unwrap_or(0);
+    (!started || super::is_true(job, "Suspended")) && active == 0
+}
+
 fn forget_scheduling(template: &mut Map) {
-    if let Some(metadata) = template.existing_map_mut("metadata") {
-        metadata.remove("labels");
-        metadata.remove("annotations");
-    }
     let Some(pod) = template.existing_map_mut("spec") else { return };
     for field in ["nodeSelector", "tolerations", "schedulingGates"] {
         pod.remove(field);

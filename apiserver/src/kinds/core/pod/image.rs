@@ -15,6 +15,8 @@ pub(super) fn is_latest(reference: &str) -> bool {
     is_repository(repository) && (tag == Some("latest") || (tag.is_none() && digest.is_none()))
 }
 
+const REPOSITORY_BYTES_MAX: usize = 255;
+
 /// A path in lower case below an optional host, which may have upper case and a port.
 fn is_repository(repository: &str) -> bool {
     let path = match repository.split_once('/') {
@@ -26,12 +28,13 @@ fn is_repository(repository: &str) -> bool {
         }
         _ => repository,
     };
-    path.split('/').all(|part| {
-        part.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-')
-        }) && part.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
-            && part.bytes().last().is_some_and(|byte| byte.is_ascii_alphanumeric())
-    })
+    repository.len() <= REPOSITORY_BYTES_MAX
+        && path.split('/').all(|part| {
+            part.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-')
+            }) && part.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
+                && part.bytes().last().is_some_and(|byte| byte.is_ascii_alphanumeric())
+        })
 }
 
 #[cfg(test)]

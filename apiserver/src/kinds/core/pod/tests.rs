@@ -381,3 +381,26 @@ fn grace_is_for_pods_that_run_somewhere() {
     check("{terminationGracePeriodSeconds: 30, nodeName: n1}", "Running", Some(-1), 1);
     check("{terminationGracePeriodSeconds: 30, nodeName: n1}", "Failed", None, 0);
 }
+
+#[test]
+fn what_is_probably_not_meant_is_told_of() {
+    let pod = defaulted(
+        "
+metadata: {name: p, namespace: default}
+spec:
+  affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [
+    {weight: 1, preference: {matchExpressions: [{key: beta.kubernetes.io/os, operator: In, values: [-x]}]}}]}}
+  containers: [{name: c, image: nginx, ports: [{name: http, containerPort: 80, hostIP: 192.0.2.1}]}]
+",
+    );
+    let mut told = Vec::new();
+    warnings::warn(&pod, None, &mut told);
+    let term = "spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0]";
+    assert_eq!(told.len(), 3, "{told:#?}");
+    assert!(told[0].starts_with(&format!("{term}.key: beta.kubernetes.io/os is deprecated since v1.14")));
+    assert!(told[1].starts_with(&format!("{term}.values[0]: -x is invalid, a valid label must")));
+    assert_eq!(
+        told[2],
+        "spec.containers[0].ports[0]: hostIP set without hostPort: {Name:http HostPort:0 ContainerPort:80 Protocol:TCP HostIP:192.0.2.1}"
+    );
+}

@@ -1,11 +1,11 @@
 //! Advice about pods and templates: what is old, ignored, or probably not meant.
 
-use super::containers;
+use super::{containers, virtual_paths};
 use crate::field::Path;
 use crate::kinds::core::{node_labels, rules};
-use crate::names::{address, dns};
+use crate::names::{address, dns, label};
 use crate::quantity::Quantity;
-use crate::tree::Map;
+use crate::tree::{Map, Node};
 
 /// Adds advice about a new pod; updates come from machines.
 pub(super) fn warn(pod: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
@@ -56,13 +56,16 @@ fn warn_of_annotations(annotations: &Map, path: &Path<'_>, warnings: &mut Vec<St
 
 fn warn_of_spec(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
     warn_of_node_labels(spec, path, warnings);
+    warn_of_node_affinity(spec, path, warnings);
     warn_of_selectors(spec, path, warnings);
     warn_of_volumes(spec, path, warnings);
+    virtual_paths::warn(spec, warnings);
     warn_of_duplicates(spec, path, warnings);
     containers::each(spec, path, &mut |container, path| {
         warn_of_fractions(container, path, warnings);
         warn_of_hidden_variables(container, path, warnings);
     });
+    warn_of_host_addresses(spec, path, warnings);
     warn_of_ports(spec, path, warnings);
     warn_of_addresses(spec, path, warnings);
 }
@@ -71,6 +74,46 @@ fn warn_of_node_labels(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) 
     for key in spec.map("nodeSelector").into_iter().flat_map(Map::keys) {
         if let Some(advice) = node_labels::deprecation(key) {
             warnings.push(format!("{}: {advice}", path.child("nodeSelector").key(key)));
+        }
+    }
+}
+
+fn warn_of_node_affinity(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+    let Some(affinity) = spec.map_at(&["affinity", "nodeAffinity"]) else { return };
+    let path = path.child("affinity");
+    let path = path.child("nodeAffinity");
+    let required = "requiredDuringSchedulingIgnoredDuringExecution";
+    if let Some(selector) = affinity.map(required) {
+        let path = path.child(required);
+        for (i, term) in selector.maps("nodeSelectorTerms").enumerate() {
+            warn_of_node_term(term, false, &path.child("nodeSelectorTerms").index(i), warnings);
+        }
+    }
+    let preferred = "preferredDuringSchedulingIgnoredDuringExecution";
+    for (i, weighted) in affinity.maps(preferred).enumerate() {
+        if let Some(term) = weighted.map("preference") {
+            let path = path.child(preferred);
+            warn_of_node_term(term, true, &path.index(i).child("preference"), warnings);
+        }
+    }
+}
+
+/// Values that no label can have are refused in what is required, and only told of in what is preferred.
+fn warn_of_node_term(term: &Map, tells_of_values: bool, path: &Path<'_>, warnings: &mut Vec<String>) {
+    for (i, expression) in term.maps("matchExpressions").enumerate() {
+        let path = path.child("matchExpressions");
+        let path = path.index(i);
+        let key = expression.str("key");
+        if let Some(advice) = node_labels::deprecation(key) {
+            warnings.push(format!("{}: {key} is {advice}", path.child("key")));
+        }
+        let values = expression.list("values").iter().filter_map(Node::as_str).enumerate();
+        for (at, value) in values.filter(|_| tells_of_values) {
+            let path = path.child("values");
+            let faults = label::value(value);
+            warnings.extend(
+                faults.iter().map(|fault| format!("{}: {value} is invalid, {fault}", path.index(at))),
+            );
         }
     }
 }
@@ -183,6 +226,23 @@ fn warn_of_hidden_variables(container: &Map, path: &Path<'_>, warnings: &mut Vec
             ));
         }
     }
+}
+
+fn warn_of_host_addresses(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+    containers::each(spec, path, &mut |container, path| {
+        for (i, port) in container.maps("ports").enumerate() {
+            let address = port.str("hostIP");
+            if !address.is_empty() && port.int("hostPort").unwrap_or(0) == 0 {
+                warnings.push(format!(
+                    "{}: hostIP set without hostPort: {{Name:{} HostPort:0 ContainerPort:{} Protocol:{} HostIP:{address}}}",
+                    path.child("ports").index(i),
+                    port.str("name"),
+                    port.int("containerPort").unwrap_or(0),
+                    port.str("protocol")
+                ));
+            }
+        }
+    });
 }
 
 fn warn_of_ports(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {

@@ -10,7 +10,7 @@ const FAMILIES: &[&str] = &["IPv4", "IPv6"];
 const POLICIES: &[&str] = &["PreferDualStack", "RequireDualStack", "SingleStack"];
 
 /// Reports what is wrong with cluster IPs and families of a service that is no alias.
-pub(super) fn validate(spec: &Map, errors: &mut FieldErrors) {
+pub(crate) fn validate(spec: &Map, errors: &mut FieldErrors) {
     let path = SPEC.child("clusterIPs");
     let value = || spec.get("clusterIPs").cloned().unwrap_or_default();
     let addresses: Vec<&str> = rules::texts(spec, "clusterIPs").collect();

@@ -1,0 +1,124 @@
+//! Files that volumes make out of other objects: paths of a volume of which one is, or lies in, another.
+
+use crate::tree::Map;
+
+/// A path in a volume, and of what it is where a volume has several sources.
+#[derive(PartialEq)]
+struct Origin<'a> {
+    path: &'a str,
+    source: Option<String>,
+}
+
+impl std::fmt::Display for Origin<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.path)?;
+        self.source.as_ref().map_or(Ok(()), |source| write!(f, " ({source})"))
+    }
+}
+
+/// Warns of paths that hide each other, and of projections of nothing.
+pub(super) fn warn(spec: &Map, warnings: &mut Vec<String>) {
+    for volume in spec.maps("volumes") {
+        let name = volume.str("name");
+        if let Some(map) = volume.map("configMap") {
+            warn_of_overlaps(name, &format!("ConfigMap {:?}", map.str("name")), items(map, None), warnings);
+        }
+        if let Some(secret) = volume.map("secret") {
+            let shown = format!("Secret {:?}", secret.str("secretName"));
+            warn_of_overlaps(name, &shown, items(secret, None), warnings);
+        }
+        if let Some(downward) = volume.map("downwardAPI") {
+            warn_of_overlaps(name, "DownwardAPI", items(downward, None), warnings);
+        }
+        if let Some(projected) = volume.map("projected") {
+            let sources = projected.maps("sources").filter(|source| {
+                if source.is_empty() {
+                    warnings.push(format!("volume {name:?} (Projected) has no sources provided"));
+                }
+                !source.is_empty()
+            });
+            let origins = sources.flat_map(of_projection).collect();
+            warn_of_overlaps(name, "Projected", origins, warnings);
+        }
+    }
+}
+
+fn items<'a>(source: &'a Map, shown: Option<&str>) -> Vec<Origin<'a>> {
+    let of = |item: &'a Map| Origin { path: item.str("path"), source: shown.map(str::to_owned) };
+    source.maps("items").map(of).collect()
+}
+
+fn of_projection(source: &Map) -> Vec<Origin<'_>> {
+    for (field, shown) in [("configMap", "ConfigMap"), ("secret", "Secret")] {
+        if let Some(map) = source.map(field) {
+            return items(map, Some(&format!("{shown} {:?}", map.str("name"))));
+        }
+    }
+    if let Some(downward) = source.map("downwardAPI") {
+        return items(downward, Some("DownwardAPI"));
+    }
+    if let Some(token) = source.map("serviceAccountToken") {
+        return vec![Origin { path: token.str("path"), source: Some("ServiceAccountToken".to_owned()) }];
+    }
+    if let Some(bundle) = source.map("clusterTrustBundle") {
+        let name = if bundle.contains("name") { bundle.str("name") } else { bundle.str("signerName") };
+        return vec![Origin {
+            path: bundle.str("path"),
+            source: Some(format!("ClusterTrustBundle {name:?}")),
+        }];
+    }
+    let Some(certificate) = source.map("podCertificate") else { return Vec::new() };
+    [("certificateChainPath", "chain"), ("keyPath", "key"), ("credentialBundlePath", "credential bundle")]
+        .into_iter()
+        .map(|(field, shown)| Origin {
+            path: certificate.str(field),
+            source: Some(format!("PodCertificate {shown}")),
+        })
+        .collect()
+}
+
+fn warn_of_overlaps(volume: &str, shown: &str, mut origins: Vec<Origin<'_>>, warnings: &mut Vec<String>) {
+    origins.iter_mut().for_each(|origin| origin.path = origin.path.trim_end_matches('/'));
+    origins.retain(|origin| !origin.path.is_empty());
+    for (i, origin) in origins.iter().enumerate() {
+        for before in &origins[..i] {
+            if is_within(origin.path, before.path) || is_within(before.path, origin.path) {
+                warnings
+                    .push(format!("volume {volume:?} ({shown}): overlapping paths: {origin} with {before}"));
+            }
+        }
+    }
+}
+
+/// Whether `path` is `other` or below it.
+fn is_within(path: &str, other: &str) -> bool {
+    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::yaml;
+    use crate::tree::Node;
+
+    #[test]
+    fn paths_that_hide_each_other_and_empty_projections_are_told_of() {
+        let text = r#"
+            volumes:
+            - {name: a, configMap: {name: c, items: [{path: x/}, {path: x/y}, {path: xy}]}}
+            - {name: b, projected: {sources: [{serviceAccountToken: {path: t}}, {}, {secret: {name: s, items: [{path: t}]}}]}}
+            - {name: c, downwardAPI: {items: [{path: d}, {path: e}]}}
+        "#;
+        let Node::Map(spec) = yaml::decode(text.as_bytes(), None).unwrap() else { panic!() };
+        let mut warnings = Vec::new();
+        warn(&spec, &mut warnings);
+        assert_eq!(
+            warnings,
+            [
+                r#"volume "a" (ConfigMap "c"): overlapping paths: "x/y" with "x""#,
+                r#"volume "b" (Projected) has no sources provided"#,
+                r#"volume "b" (Projected): overlapping paths: "t" (Secret "s") with "t" (ServiceAccountToken)"#,
+            ]
+        );
+    }
+}
