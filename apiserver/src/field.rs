@@ -266,6 +266,13 @@ impl FieldErrors {
         self.add(Cause::TypeInvalid, path, &value.into(), detail.as_ref());
     }
 
+    /// As [`immutable`](Self::immutable), where upstream declares the rule: it does not print the value.
+    pub fn fixed(&mut self, path: &Path<'_>, new: Option<&Node>, old: Option<&Node>) {
+        if new != old {
+            self.invalid(path, Node::Null, "field is immutable");
+        }
+    }
+
     /// A value that may not change has changed.
     pub fn immutable(&mut self, path: &Path<'_>, new: Option<&Node>, old: Option<&Node>) {
         if new != old {

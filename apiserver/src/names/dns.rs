@@ -7,6 +7,7 @@ const SUBDOMAIN: &str = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 const UNDERSCORED: &str = r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*";
 const WILDCARD: &str = r"\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
 const LABEL_1035: &str = "[a-z]([-a-z0-9]*[a-z0-9])?";
+const CASELESS_SENTENCE: &str = "an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
 const SUBDOMAIN_SENTENCE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
 
 const LABEL_MAX: usize = 63;
@@ -14,9 +15,18 @@ const SUBDOMAIN_MAX: usize = 253;
 
 /// A label after RFC 1123: up to 63 of `a-z`, `0-9`, `-`.
 pub fn label(name: &str) -> Faults {
+    label_within(name, too_many_characters)
+}
+
+/// A label as upstream's declared rules say it (`k8s-short-name`): its limit is told in bytes.
+pub fn short_name(name: &str) -> Faults {
+    label_within(name, too_many_bytes)
+}
+
+fn label_within(name: &str, too_long: fn(usize) -> String) -> Faults {
     let mut faults = Vec::new();
     if name.len() > LABEL_MAX {
-        faults.push(too_many_characters(LABEL_MAX));
+        faults.push(too_long(LABEL_MAX));
     }
     if !is_label(name) {
         faults.push(if is_subdomain(name) {
@@ -37,9 +47,21 @@ pub fn subdomain(name: &str) -> Faults {
     subdomain_within(name, too_many_characters)
 }
 
-/// A subdomain as the prefix of a label key: its limit is told in bytes.
-pub(super) fn key_prefix(name: &str) -> Faults {
+/// A subdomain as upstream's declared rules say it (`k8s-long-name`): its limit is told in bytes.
+pub fn long_name(name: &str) -> Faults {
     subdomain_within(name, too_many_bytes)
+}
+
+/// A subdomain in any case (`k8s-long-name-caseless`).
+pub fn long_name_caseless(name: &str) -> Faults {
+    let mut faults = Vec::new();
+    if name.len() > SUBDOMAIN_MAX {
+        faults.push(too_many_bytes(SUBDOMAIN_MAX));
+    }
+    if !is_subdomain(&name.to_ascii_lowercase()) {
+        faults.push(pattern(CASELESS_SENTENCE, SUBDOMAIN, &["Example.com"]));
+    }
+    faults
 }
 
 fn subdomain_within(name: &str, too_long: fn(usize) -> String) -> Faults {

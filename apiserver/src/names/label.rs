@@ -19,7 +19,7 @@ pub fn key(key: &str) -> Faults {
             if first.is_empty() {
                 faults.push("prefix part must be non-empty".to_owned());
             } else {
-                faults.extend(dns::key_prefix(first).into_iter().map(|fault| format!("prefix part {fault}")));
+                faults.extend(dns::long_name(first).into_iter().map(|fault| format!("prefix part {fault}")));
             }
             name
         }

@@ -34,6 +34,15 @@ fn a_prefix_may_end_in_a_dash() {
 }
 
 #[test]
+fn declared_rules_count_bytes() {
+    check(dns::long_name(&"a".repeat(254)), "must be no more than 253 bytes");
+    check(dns::short_name(&"a".repeat(64)), "must be no more than 63 bytes");
+    check(dns::long_name_caseless("A.b"), "");
+    check(dns::long_name_caseless(&"A".repeat(254)), "must be no more than 253 bytes");
+    assert!(dns::long_name_caseless("a_b")[0].starts_with("an RFC 1123 subdomain must consist of"));
+}
+
+#[test]
 fn label_keys_and_values_are_told_apart() {
     check(label::key("app.kubernetes.io/name"), "");
     check(label::key("/x"), "prefix part must be non-empty");

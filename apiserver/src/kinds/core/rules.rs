@@ -102,6 +102,33 @@ pub(in crate::kinds) fn qualified_name(value: &str, path: &Path<'_>, errors: &mu
     names::report(errors, path, value, names::label::key(value));
 }
 
+/// Reports a text that cannot stand in a URL path.
+pub(in crate::kinds) fn path_segment(value: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    names::report(errors, path, value, names::path_segment(value, false));
+}
+
+/// Reports a text that is absent, empty, or cannot stand in a URL path.
+pub(in crate::kinds) fn require_path_segment(
+    map: &Map,
+    field: &str,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
+    if require_text(map, field, path, errors) {
+        path_segment(map.str(field), &path.child(field), errors);
+    }
+}
+
+/// Reports what is wrong with a reference to an object of a group: `apiGroup`, `kind`, `name`.
+pub(in crate::kinds) fn typed_reference(reference: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    if let Some(group) = reference.get("apiGroup").and_then(Node::as_str) {
+        dns_subdomain(group, &path.child("apiGroup"), errors);
+    }
+    for field in ["kind", "name"] {
+        require_path_segment(reference, field, path, errors);
+    }
+}
+
 /// Reports a number that is no port.
 pub(in crate::kinds) fn port_number(port: i64, path: &Path<'_>, errors: &mut FieldErrors) {
     for fault in names::port_number(port) {

@@ -38,7 +38,7 @@ pub(super) fn validate_pod(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors
 }
 
 /// Reports what is wrong with amounts that have no requests beside them (`overhead`).
-pub(super) fn validate_limits(limits: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+pub(in crate::kinds) fn validate_limits(limits: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let resources = Map::from([("limits", limits.clone())]);
     validate_amounts(&resources, container_name, path, errors);
 }
@@ -261,7 +261,7 @@ pub(in crate::kinds::core) fn is_quota_name(name: &str) -> bool {
 }
 
 /// Reports a name that no resource of a container can have.
-pub(in crate::kinds::core) fn container_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+pub(in crate::kinds) fn container_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     resource_name(name, path, errors);
     if !name.contains('/') {
         if !COMPUTE.contains(&name) && !is_huge_pages(name) {
