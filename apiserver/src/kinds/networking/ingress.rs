@@ -2,6 +2,7 @@
 
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
+use crate::kinds::core::rules;
 use crate::kinds::listing;
 use crate::names::{self, address, dns, text};
 use crate::tree::{Map, Node};
@@ -31,6 +32,8 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     generation: Generation::Spec,
     prepare_for_create: kind::clear_status,
     validate,
+    validate_request: |_, ingress, old, errors| validate_transition(ingress, old, errors),
+    warnings,
     ..Kind::DEFAULT
 };
 
@@ -75,16 +78,6 @@ fn validate(ingress: &Map, errors: &mut FieldErrors) {
     if let Some(backend) = spec.map("defaultBackend") {
         validate_backend(backend, &SPEC.child("defaultBackend"), errors);
     }
-    if let Some(class) = spec.get("ingressClassName").and_then(Node::as_str) {
-        names::report(errors, &SPEC.child("ingressClassName"), class, dns::subdomain(class));
-        if let Some(annotated) = ingress.annotation(CLASS_ANNOTATION).filter(|annotated| *annotated != class)
-        {
-            let metadata = Path::new("metadata");
-            let annotations = metadata.child("annotations");
-            let detail = "must match `ingressClassName` when both are specified";
-            errors.invalid(&annotations.child(CLASS_ANNOTATION), annotated, detail);
-        }
-    }
     let rules = SPEC.child("rules");
     for (i, rule) in spec.maps("rules").enumerate() {
         validate_rule(rule, &rules.index(i), errors);
@@ -97,6 +90,51 @@ fn validate(ingress: &Map, errors: &mut FieldErrors) {
             names::report(errors, &hosts.index(j), host, host_faults(host));
         }
     }
+    if let Some(class) = class_name(ingress) {
+        rules::dns_subdomain(class, &SPEC.child("ingressClassName"), errors);
+    }
+}
+
+fn class_name(ingress: &Map) -> Option<&str> {
+    ingress.at(&["spec", "ingressClassName"]).and_then(Node::as_str)
+}
+
+/// What only new Ingresses have to obey: older ones may have been stored without it.
+fn validate_transition(ingress: &Map, old: Option<&Map>, errors: &mut FieldErrors) {
+    let faults = secret_faults(ingress);
+    if old.is_none_or(|old| secret_faults(old).is_empty()) {
+        let tls = SPEC.child("tls");
+        for (i, secret, faults) in faults {
+            names::report(errors, &tls.index(i).child("secretName"), secret, faults);
+        }
+    }
+    let class = class_name(ingress).filter(|_| old.is_none());
+    let annotated = ingress.annotation(CLASS_ANNOTATION);
+    if let (Some(class), Some(annotated)) = (class, annotated)
+        && class != annotated
+    {
+        let detail = "must match `ingressClassName` when both are specified";
+        errors.invalid(&Path::new("annotations").child(CLASS_ANNOTATION), annotated, detail);
+    }
+}
+
+fn warnings(ingress: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
+    if old.is_none() && ingress.annotation(CLASS_ANNOTATION).is_some() && class_name(ingress).is_none() {
+        warnings.push(format!(
+            "annotation {CLASS_ANNOTATION:?} is deprecated, please use 'spec.ingressClassName' instead"
+        ));
+    }
+}
+
+/// The entries of `tls` whose secret has no name of a Secret, and why.
+fn secret_faults(ingress: &Map) -> Vec<(usize, &str, names::Faults)> {
+    let entries = ingress.map("spec").into_iter().flat_map(|spec| spec.maps("tls"));
+    let secrets = entries.map(|entry| entry.str("secretName")).enumerate();
+    secrets
+        .filter(|(_, secret)| !secret.is_empty())
+        .map(|(i, secret)| (i, secret, dns::subdomain(secret)))
+        .filter(|(_, _, faults)| !faults.is_empty())
+        .collect()
 }
 
 fn host_faults(host: &str) -> names::Faults {
@@ -108,9 +146,8 @@ fn validate_rule(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     if !host.is_empty() {
         if address::parse_lenient(host).is_some() {
             errors.invalid(&path.child("host"), host, "must be a DNS name, not an IP address");
-        } else {
-            names::report(errors, &path.child("host"), host, host_faults(host));
         }
+        names::report(errors, &path.child("host"), host, host_faults(host));
     }
     let Some(http) = rule.map("http") else { return };
     let http_path = path.child("http");
@@ -120,6 +157,10 @@ fn validate_rule(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     }
     for (i, route) in http.maps("paths").enumerate() {
         let path = paths.index(i);
+        if !route.contains("pathType") {
+            errors.required(&path.child("pathType"), "pathType must be specified");
+            continue;
+        }
         validate_path(route, &path, errors);
         let empty = Map::new();
         validate_backend(route.map("backend").unwrap_or(&empty), &path.child("backend"), errors);
@@ -130,7 +171,6 @@ fn validate_path(route: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let value = route.str("path");
     let value_path = path.child("path");
     match route.str("pathType") {
-        "" => errors.required(&path.child("pathType"), "pathType must be specified"),
         "Exact" | "Prefix" => {
             if !value.starts_with('/') {
                 errors.invalid(&value_path, value, "must be an absolute path");
@@ -161,34 +201,22 @@ fn validate_backend(backend: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     match (backend.map("service"), backend.map("resource")) {
         (Some(_), Some(_)) => errors.invalid(path, "", "cannot set both resource and service backends"),
         (None, None) => errors.invalid(path, "", "resource or service backend is required"),
-        (None, Some(resource)) => {
-            let path = path.child("resource");
-            for field in ["kind", "name"] {
-                if resource.str(field).is_empty() {
-                    errors.required(&path.child(field), "");
-                }
-            }
-        }
-        (Some(service), None) => validate_service(service, &path.child("service"), errors),
+        (None, Some(resource)) => rules::typed_reference(resource, &path.child("resource"), errors),
+        (Some(service), None) => validate_service(service, path, errors),
     }
 }
 
+/// The service of the backend at `path`, which is where upstream reports how its port is given.
 fn validate_service(service: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    let name = service.str("name");
-    if name.is_empty() {
-        errors.required(&path.child("name"), "");
-    } else {
-        names::report(errors, &path.child("name"), name, dns::label(name));
+    let service_path = path.child("service");
+    if rules::require_text(service, "name", &service_path, errors) {
+        rules::dns_label(service.str("name"), &service_path.child("name"), errors);
     }
     let (port_name, number) = (service.str_at(&["port", "name"]), service.at(&["port", "number"]));
-    let port_path = path.child("port");
+    let port_path = service_path.child("port");
     match (port_name, number.and_then(Node::as_int).unwrap_or(0)) {
         ("", 0) => errors.required(path, "port name or number is required"),
-        ("", number) => {
-            for fault in names::port_number(number) {
-                errors.invalid(&port_path.child("number"), number, fault);
-            }
-        }
+        ("", number) => rules::port_number(number, &port_path.child("number"), errors),
         (name, 0) => names::report(errors, &port_path.child("name"), name, text::port_name(name)),
         _ => errors.invalid(path, "", "cannot set both port name & port number"),
     }

@@ -2,6 +2,7 @@
 
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Column, Generation, Kind, Names, Scope, Version, column};
+use crate::kinds::core::rules;
 use crate::names::dns;
 use crate::tree::{Map, Node};
 
@@ -24,8 +25,13 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     ],
     generation: Generation::Spec,
     set_defaults,
-    validate,
-    validate_update,
+    validate_request: |_, class, old, errors| {
+        // As upstream: first what has changed, then what is wrong.
+        if let Some(old) = old {
+            validate_update(class, old, errors);
+        }
+        validate(class, errors);
+    },
     ..Kind::DEFAULT
 };
 
@@ -71,21 +77,19 @@ fn validate(class: &Map, errors: &mut FieldErrors) {
     }
     let Some(parameters) = spec.map("parameters") else { return };
     let path = SPEC.child("parameters");
-    for field in ["kind", "name"] {
-        if parameters.str(field).is_empty() {
-            errors.required(&path.child(field), "");
+    rules::typed_reference(parameters, &path, errors);
+    let namespace = parameters.get("namespace").and_then(Node::as_str);
+    let namespace_path = path.child("namespace");
+    match (parameters.str("scope"), namespace) {
+        ("Cluster", Some(_)) => {
+            errors.forbidden(&namespace_path, "`parameters.scope` is set to 'Cluster'");
         }
-    }
-    let namespaced = parameters.contains("namespace");
-    match parameters.str("scope") {
-        "Cluster" if namespaced => {
-            errors.forbidden(&path.child("namespace"), "`parameters.scope` is set to 'Cluster'");
+        ("Namespace", None) => {
+            errors.required(&namespace_path, "`parameters.scope` is set to 'Namespace'");
         }
-        "Namespace" if !namespaced => {
-            errors.required(&path.child("namespace"), "`parameters.scope` is set to 'Namespace'");
-        }
-        "Cluster" | "Namespace" => {}
-        scope => errors.not_supported(&path.child("scope"), scope, &["Cluster", "Namespace"]),
+        ("Namespace", Some(namespace)) => rules::dns_label(namespace, &namespace_path, errors),
+        ("Cluster", None) => {}
+        (scope, _) => errors.not_supported(&path.child("scope"), scope, &["Cluster", "Namespace"]),
     }
 }
 

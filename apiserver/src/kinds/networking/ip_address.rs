@@ -3,6 +3,7 @@
 use crate::age;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Kind, NameRule, Names, Scope, Version, column};
+use crate::kinds::core::rules;
 use crate::names::address;
 use crate::tree::{Map, Node};
 
@@ -48,14 +49,16 @@ fn validate(ip: &Map, errors: &mut FieldErrors) {
         errors.required(&path, "");
         return;
     };
-    for field in ["resource", "name"] {
-        if parent.str(field).is_empty() {
-            errors.required(&path.child(field), "");
-        }
+    if !parent.str("group").is_empty() {
+        rules::dns_subdomain(parent.str("group"), &path.child("group"), errors);
     }
+    for field in ["resource", "name"] {
+        rules::require_path_segment(parent, field, &path, errors);
+    }
+    rules::path_segment(parent.str("namespace"), &path.child("namespace"), errors);
 }
 
 fn validate_update(ip: &Map, old: &Map, errors: &mut FieldErrors) {
     let parent = ["spec", "parentRef"];
-    errors.immutable(&Path::new("spec").child("parentRef"), ip.at(&parent), old.at(&parent));
+    errors.fixed(&Path::new("spec").child("parentRef"), ip.at(&parent), old.at(&parent));
 }

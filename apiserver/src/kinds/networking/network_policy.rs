@@ -2,6 +2,7 @@
 
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
+use crate::kinds::core::rules;
 use crate::kinds::selector;
 use crate::names::{self, address, text};
 use crate::tree::{List, Map, Node};
@@ -25,10 +26,14 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     generation: Generation::Spec,
     set_defaults,
     validate,
+    warnings,
     ..Kind::DEFAULT
 };
 
 const SPEC: Path<'static> = Path::new("spec");
+/// The rules of a direction, and whom they name.
+const DIRECTIONS: [(&str, &str); 2] = [("ingress", "from"), ("egress", "to")];
+const TYPES: [&str; 2] = ["Egress", "Ingress"];
 
 fn set_defaults(policy: &mut Map) {
     let spec = policy.map_mut("spec");
@@ -52,17 +57,21 @@ fn validate(policy: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
     let spec = policy.map("spec").unwrap_or(&empty);
     selector::validate(spec.map("podSelector"), &SPEC.child("podSelector"), errors);
-    for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+    for (direction, peers) in DIRECTIONS {
         let path = SPEC.child(direction);
         for (i, rule) in spec.maps(direction).enumerate() {
             validate_rule(rule, peers, &path.index(i), errors);
         }
     }
-    let types = SPEC.child("policyTypes");
-    for (i, kind) in spec.list("policyTypes").iter().filter_map(Node::as_str).enumerate() {
-        if !matches!(kind, "Ingress" | "Egress") {
-            errors.not_supported(&types.index(i), kind, &["Egress", "Ingress"]);
-        }
+    let types: Vec<&str> = rules::texts(spec, "policyTypes").collect();
+    let path = SPEC.child("policyTypes");
+    if types.len() > TYPES.len() {
+        let detail = "may not specify more than two policyTypes";
+        errors.invalid(&path, types.into_iter().collect::<Node>(), detail);
+        return;
+    }
+    for (i, kind) in types.into_iter().enumerate().filter(|(_, kind)| !TYPES.contains(kind)) {
+        errors.not_supported(&path.index(i), kind, &TYPES);
     }
 }
 
@@ -144,14 +153,39 @@ fn validate_block(block: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
         return;
     }
     names::report(errors, &path.child("cidr"), cidr, address::cidr(cidr));
+    if address::parse_cidr_lenient(cidr).is_none() {
+        return;
+    }
     let except = path.child("except");
     for (i, hole) in block.list("except").iter().filter_map(Node::as_str).enumerate() {
         let path = except.index(i);
         let faults = address::cidr(hole);
         if faults.is_empty() && !is_strictly_within(hole, cidr) {
-            errors.invalid(&path, hole, format!("must be a strict subset of `cidr` {cidr:?}"));
+            errors.invalid(&path, hole, "must be a strict subset of `cidr`");
         }
         names::report(errors, &path, hole, faults);
+    }
+}
+
+fn warnings(policy: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+    let empty = Map::new();
+    let spec = policy.map("spec").unwrap_or(&empty);
+    for (direction, peers) in DIRECTIONS {
+        let path = SPEC.child(direction);
+        for (i, rule) in spec.maps(direction).enumerate() {
+            let path = path.index(i);
+            let path = path.child(peers);
+            for (j, peer) in rule.maps(peers).enumerate() {
+                let Some(block) = peer.map("ipBlock") else { continue };
+                let path = path.index(j);
+                let path = path.child("ipBlock");
+                warnings.extend(address::cidr_warning(&path.child("cidr"), block.str("cidr")));
+                let except = path.child("except");
+                for (k, hole) in rules::texts(block, "except").enumerate() {
+                    warnings.extend(address::cidr_warning(&except.index(k), hole));
+                }
+            }
+        }
     }
 }
 

@@ -19,8 +19,10 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     subresources: &[kind::STATUS],
     columns: &[kind::NAME, column("CIDRs", "string", |it, _| ranges(it).join(",").into()), kind::AGE],
     prepare_for_create: kind::clear_status,
-    validate,
-    validate_update,
+    validate_request: |_, cidr, old, errors| match old {
+        None => validate(cidr, errors),
+        Some(old) => validate_update(cidr, old, errors),
+    },
     ..Kind::DEFAULT
 };
 
@@ -34,20 +36,23 @@ fn validate(cidr: &Map, errors: &mut FieldErrors) {
     let path = spec.child("cidrs");
     let ranges = ranges(cidr);
     let whole = || ranges.iter().copied().collect::<Node>();
-    match ranges[..] {
-        [] => errors.required(&path, "at least one CIDR required"),
-        [_] => {}
-        [first, second] => {
-            let is_v4 = |range: &str| !range.contains(':');
-            if is_v4(first) == is_v4(second) {
-                let detail = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/96";
-                errors.invalid(&path, whole(), detail);
-            }
-        }
-        _ => errors.invalid(&path, whole(), "may only hold up to 2 values"),
+    if ranges.is_empty() {
+        errors.required(&path, "at least one CIDR required");
+    } else if ranges.len() > 2 {
+        errors.invalid(&path, whole(), "may only hold up to 2 values");
+        return;
     }
     for (i, range) in ranges.iter().enumerate() {
         names::report(errors, &path.index(i), range, address::canonical_cidr(range));
+    }
+    let is_v4 = |range: &str| Some(address::parse_cidr_lenient(range)?.0.is_ipv4());
+    if let [first, second] = ranges[..]
+        && is_v4(first).is_some()
+        && is_v4(first) == is_v4(second)
+    {
+        let detail =
+            "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64";
+        errors.invalid(&path, whole(), detail);
     }
 }
 
@@ -55,11 +60,17 @@ fn validate_update(cidr: &Map, old: &Map, errors: &mut FieldErrors) {
     let spec = Path::new("spec");
     let path = spec.child("cidrs");
     let (ranges, before) = (ranges(cidr), ranges(old));
-    if before.len() == 1 && ranges.len() == 2 {
-        if ranges[0] != before[0] {
-            errors.invalid(&path.index(0), ranges[0], "field is immutable");
-        }
-    } else if ranges != before {
+    let gets_twin = before.len() == 1 && ranges.len() == 2;
+    if !gets_twin && ranges.len() != before.len() {
         errors.invalid(&path, ranges.into_iter().collect::<Node>(), "field is immutable");
+        return;
+    }
+    for (i, (range, before)) in ranges.into_iter().zip(before).enumerate() {
+        if range != before {
+            errors.invalid(&path.index(i), range, "field is immutable");
+        }
+    }
+    if gets_twin {
+        validate(cidr, errors);
     }
 }
