@@ -29,6 +29,16 @@ const SOURCES: &[&str] = &[
     "csi",
 ];
 
+/// Sources that are no longer supported, in upstream's order.
+pub(super) const DEPRECATED: &[(&str, &str)] = &[
+    ("cephfs", "deprecated in v1.28, non-functional in v1.31+"),
+    ("photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"),
+    ("scaleIO", "deprecated in v1.16, non-functional in v1.22+"),
+    ("storageos", "deprecated in v1.22, non-functional in v1.25+"),
+    ("glusterfs", "deprecated in v1.25, non-functional in v1.26+"),
+    ("rbd", "deprecated in v1.28, non-functional in v1.31+"),
+];
+
 /// The source of a volume: the part of the spec that never changes.
 pub(super) fn of(spec: &Map) -> Map {
     let mut source = spec.clone();
@@ -56,7 +66,7 @@ pub(super) fn validate(spec: &Map, name: &str, path: &Path<'_>, errors: &mut Fie
             "csi" => validate_csi(source, &source_path, errors),
             _ => volume_source::validate(kind, source, name, path, errors),
         }
-        validate_namespaces(kind, source, &source_path, errors);
+        validate_references(kind, source, &source_path, errors);
     }
     if !found {
         errors.required(path, "must specify a volume type");
@@ -88,12 +98,15 @@ fn validate_csi(source: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// A volume of the cluster says in which namespace its secrets and endpoints are.
-fn validate_namespaces(kind: &str, source: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+/// A volume of the cluster says what its secrets are called, and in which namespace they and its endpoints are.
+fn validate_references(kind: &str, source: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     match kind {
-        "cinder" | "storageos" => {
-            if let Some(secret) = source.map("secretRef") {
-                rules::require_text(secret, "namespace", &path.child("secretRef"), errors);
+        "cinder" | "iscsi" | "storageos" => {
+            let Some(secret) = source.map("secretRef") else { return };
+            let path = path.child("secretRef");
+            rules::require_text(secret, "name", &path, errors);
+            if kind != "iscsi" {
+                rules::require_text(secret, "namespace", &path, errors);
             }
         }
         "azureFile" if source.get("secretNamespace").and_then(Node::as_str) == Some("") => {

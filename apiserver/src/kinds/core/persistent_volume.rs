@@ -1,7 +1,7 @@
 //! PersistentVolume: a piece of storage of the cluster. Keeps: exactly one source, which never changes; every change
 //! of phase is dated.
 
-use super::{claim_spec, difference, persistent_source, pod, rules};
+use super::{claim_spec, difference, node_labels, persistent_source, pod, rules};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Context, Kind, Names, Scope, Version, column, wide};
 use crate::quantity::Quantity;
@@ -39,11 +39,13 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     prepare_for_create,
     validate,
     validate_update,
+    warnings,
     ..Kind::DEFAULT
 };
 
 const SPEC: Path<'static> = Path::new("spec");
-const BETA_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
+/// The annotation that named the storage class before there was an attribute.
+pub(super) const BETA_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 
 /// The amount of storage in a resource list; `0` when absent.
 pub(super) fn capacity(resources: Option<&Map>) -> &str {
@@ -127,15 +129,54 @@ fn prepare_status(volume: &mut Map, old: &Map, context: &Context<'_>) {
 fn validate(volume: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
     let spec = volume.map("spec").unwrap_or(&empty);
-    if spec.list("accessModes").is_empty() {
-        errors.required(&SPEC.child("accessModes"), "");
-    }
-    claim_spec::validate_access_modes(spec, &SPEC, errors);
+    validate_access_modes(spec, &SPEC, errors);
     validate_capacity(spec, errors);
     rules::choice(spec, "persistentVolumeReclaimPolicy", &["Delete", "Recycle", "Retain"], &SPEC, errors);
     validate_affinity(spec, errors);
     persistent_source::validate(spec, volume.name(), &SPEC, errors);
-    validate_classes(spec, errors);
+    let class = spec.str("storageClassName");
+    if !class.is_empty() {
+        rules::dns_subdomain(class, &SPEC.child("storageClassName"), errors);
+    }
+    rules::choice(spec, "volumeMode", &["Block", "Filesystem"], &SPEC, errors);
+    validate_attributes_class(spec, errors);
+}
+
+/// Reports what is wrong with the spec of a volume that is written into an attachment: it is of a driver, and has
+/// nothing that only a volume with a life of its own can have.
+pub(in crate::kinds) fn validate_inline(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    const DETAIL: &str = "may not be specified in the context of inline volumes";
+    for field in ["claimRef", "capacity"] {
+        if spec.map(field).is_some_and(|value| field == "claimRef" || !value.is_empty()) {
+            errors.forbidden(&path.child(field), DETAIL);
+        }
+    }
+    if !spec.contains("csi") {
+        errors.required(&path.child("csi"), "has to be specified in the context of inline volumes");
+    }
+    validate_access_modes(spec, path, errors);
+    if !matches!(spec.str("persistentVolumeReclaimPolicy"), "" | "Retain") {
+        let detail = "may only be Retain in the context of inline volumes";
+        errors.forbidden(&path.child("persistentVolumeReclaimPolicy"), detail);
+    }
+    if spec.contains("nodeAffinity") {
+        errors.forbidden(&path.child("nodeAffinity"), DETAIL);
+    }
+    persistent_source::validate(spec, "", path, errors);
+    if !spec.str("storageClassName").is_empty() {
+        errors.forbidden(&path.child("storageClassName"), DETAIL);
+    }
+    if spec.contains("volumeMode") && spec.str("volumeMode") != "Filesystem" {
+        let detail = "may not specify volumeMode other than Filesystem in the context of inline volumes";
+        errors.forbidden(&path.child("volumeMode"), detail);
+    }
+}
+
+fn validate_access_modes(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    if spec.list("accessModes").is_empty() {
+        errors.required(&path.child("accessModes"), "");
+    }
+    claim_spec::validate_access_modes(spec, path, errors);
 }
 
 fn validate_capacity(spec: &Map, errors: &mut FieldErrors) {
@@ -169,12 +210,7 @@ fn validate_affinity(spec: &Map, errors: &mut FieldErrors) {
     }
 }
 
-fn validate_classes(spec: &Map, errors: &mut FieldErrors) {
-    let class = spec.str("storageClassName");
-    if !class.is_empty() {
-        rules::dns_subdomain(class, &SPEC.child("storageClassName"), errors);
-    }
-    rules::choice(spec, "volumeMode", &["Block", "Filesystem"], &SPEC, errors);
+fn validate_attributes_class(spec: &Map, errors: &mut FieldErrors) {
     let Some(class) = spec.get("volumeAttributesClassName").and_then(Node::as_str) else { return };
     let path = SPEC.child("volumeAttributesClassName");
     if class.is_empty() {
@@ -208,11 +244,72 @@ fn validate_update(volume: &Map, old: &Map, errors: &mut FieldErrors) {
         errors.forbidden(&SPEC.child("persistentvolumesource"), detail);
     }
     errors.immutable(&Path::new("volumeMode"), spec.get("volumeMode"), old_spec.get("volumeMode"));
-    if old_spec.contains("nodeAffinity") {
-        errors.immutable(&Path::new("nodeAffinity"), spec.get("nodeAffinity"), old_spec.get("nodeAffinity"));
+    let affinity = |spec: &Map| spec.map("nodeAffinity").cloned();
+    if let Some(mut before) = affinity(old_spec) {
+        let now = affinity(spec);
+        rename_labels(&mut before, now.as_ref());
+        if now.as_ref() != Some(&before) {
+            let value = now.map_or(Node::Null, Node::from);
+            let detail = "field is immutable, except for updating from beta label to GA";
+            errors.invalid(&Path::new("nodeAffinity"), value, detail);
+        }
     }
     if old_spec.contains("volumeAttributesClassName") && !spec.contains("volumeAttributesClassName") {
         let path = SPEC.child("volumeAttributesClassName");
         errors.forbidden(&path, "update from non-nil value to nil is forbidden");
+    }
+}
+
+/// Gives the requirements of an affinity the keys that they have in its successor, where that is a mere renaming.
+/// As upstream, a key that had no other name may also be taken away.
+fn rename_labels(affinity: &mut Map, successor: Option<&Map>) {
+    const TERMS: [&str; 2] = ["required", "nodeSelectorTerms"];
+    let successors = successor.and_then(|it| it.map(TERMS[0])).into_iter().flat_map(|it| it.maps(TERMS[1]));
+    let Some(required) = affinity.existing_map_mut(TERMS[0]) else { return };
+    for (term, successor) in pod::defaults::maps_mut(required, TERMS[1]).zip(successors) {
+        for list in ["matchExpressions", "matchFields"] {
+            let successors = successor.maps(list);
+            for (requirement, successor) in pod::defaults::maps_mut(term, list).zip(successors) {
+                let (before, now) = (requirement.str("key"), successor.str("key"));
+                if node_labels::successor(before).unwrap_or_default() == now {
+                    match successor.get("key") {
+                        Some(key) => requirement.set("key", key.clone()),
+                        None => drop(requirement.remove("key")),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn warnings(volume: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+    const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
+    warn_of_annotation(volume, BETA_CLASS, r#"deprecated since v1.8; use "storageClassName""#, warnings);
+    warn_of_annotation(volume, MOUNT_OPTIONS, r#"deprecated since v1.31; use "mountOptions""#, warnings);
+    let empty = Map::new();
+    let spec = volume.map("spec").unwrap_or(&empty);
+    if spec.str("persistentVolumeReclaimPolicy") == "Recycle" {
+        warnings.push("spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.".to_owned());
+    }
+    let path = SPEC.child("nodeAffinity");
+    let path = path.child("required");
+    let path = path.child("nodeSelectorTerms");
+    let required = spec.map_at(&["nodeAffinity", "required"]);
+    for (i, term) in required.into_iter().flat_map(|it| it.maps("nodeSelectorTerms")).enumerate() {
+        node_labels::warn_of_expressions(term, &path.index(i), warnings);
+    }
+    for (field, advice) in persistent_source::DEPRECATED {
+        if spec.contains(field) {
+            // Upstream writes this one name in its own way.
+            let shown = if *field == "storageos" { "storageOS" } else { field };
+            warnings.push(format!("{}: {advice}", SPEC.child(shown)));
+        }
+    }
+}
+
+/// Warns of an annotation that an attribute has replaced.
+pub(super) fn warn_of_annotation(object: &Map, key: &str, advice: &str, warnings: &mut Vec<String>) {
+    if object.annotation(key).is_some() {
+        warnings.push(format!("metadata.annotations[{key}]: {advice} attribute instead"));
     }
 }

@@ -1,7 +1,9 @@
 //! PersistentVolumeClaim: a wish for storage. Keeps: the spec changes only in what a bound claim may grow and in the
 //! volume it gets; both ways of naming a data source say the same.
 
-use super::persistent_volume::{access_modes, capacity, or_unset, phase, storage_class};
+use super::persistent_volume::{
+    BETA_CLASS, access_modes, capacity, or_unset, phase, storage_class, warn_of_annotation,
+};
 use super::{claim_spec, difference, pod};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Context, Kind, Names, Scope, Version, column, wide};
@@ -39,6 +41,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     prepare_for_update: |it, old, _| prepare_sources(it, Some(old)),
     validate: |it, errors| claim_spec::validate(it.map("spec").unwrap_or(&Map::new()), &SPEC, errors),
     validate_update,
+    warnings: |it, _, warnings| {
+        warn_of_annotation(it, BETA_CLASS, r#"deprecated since v1.8; use "storageClassName""#, warnings);
+    },
     ..Kind::DEFAULT
 };
 
@@ -113,7 +118,7 @@ fn validate_update(claim: &Map, old: &Map, errors: &mut FieldErrors) {
     let requests = ["resources", "requests"];
     let (size, old_size) = (storage(spec.map_at(&requests)), storage(old_spec.map_at(&requests)));
     let (class, old_class) = (spec.get(CLASS).cloned(), old_spec.get(CLASS).cloned());
-    errors.immutable(&Path::new("volumeMode"), spec.get("volumeMode"), old_spec.get("volumeMode"));
+    let (mode, old_mode) = (spec.get("volumeMode").cloned(), old_spec.get("volumeMode").cloned());
     // A volume is given once.
     if old_spec.str("volumeName").is_empty() {
         spec.remove("volumeName");
@@ -142,6 +147,7 @@ fn validate_update(claim: &Map, old: &Map, errors: &mut FieldErrors) {
         let path = path.child("requests");
         errors.forbidden(&path.child("storage"), "field can not be less than status.capacity");
     }
+    errors.immutable(&Path::new("volumeMode"), mode.as_ref(), old_mode.as_ref());
     let was_applied = old.at(&["status", "currentVolumeAttributesClassName"]).is_some();
     if class != old_class
         && was_applied

@@ -1,8 +1,9 @@
 //! CSIDriver: what a storage driver can do. Keeps: what attaching rests on never changes.
 
-use super::volume_attributes_class::validate_driver;
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
+use crate::kind::{self, Context, Kind, Names, Scope, Version, column};
+use crate::kinds::core::rules;
+use crate::kinds::count;
 use crate::tree::{Map, Node};
 
 /// The kind.
@@ -26,16 +27,22 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         column("Modes", "string", modes),
         kind::AGE,
     ],
-    generation: Generation::Spec,
     unconditional_update: false,
     delete_returns_object: true,
     set_defaults,
+    prepare_for_update: count_generation,
     validate,
     validate_update,
+    warnings,
     ..Kind::DEFAULT
 };
 
 const SPEC: Path<'static> = Path::new("spec");
+const MODES: &[&str] = &["Persistent", "Ephemeral"];
+const TOKEN_IN_SECRETS: &str = "serviceAccountTokenInSecrets";
+const UPDATE_PERIOD_SECONDS_MIN: i64 = 10;
+const EXPIRATION_SECONDS_MIN: i64 = 600;
+const EXPIRATION_SECONDS_MAX: i64 = 1 << 32;
 
 fn flag(driver: &Map, field: &str, absent: bool) -> Node {
     driver.at(&["spec", field]).and_then(Node::as_bool).unwrap_or(absent).into()
@@ -59,7 +66,13 @@ fn modes(driver: &Map, _: i64) -> Node {
 fn set_defaults(driver: &mut Map) {
     let spec = driver.map_mut("spec");
     spec.set_default("attachRequired", true);
-    for field in ["podInfoOnMount", "storageCapacity", "requiresRepublish", "seLinuxMount"] {
+    for field in [
+        "podInfoOnMount",
+        "storageCapacity",
+        "requiresRepublish",
+        "seLinuxMount",
+        "preventPodSchedulingIfMissing",
+    ] {
         spec.set_default(field, false);
     }
     spec.set_default("fsGroupPolicy", "ReadWriteOnceWithFSType");
@@ -68,27 +81,38 @@ fn set_defaults(driver: &mut Map) {
     }
 }
 
+/// A driver is born without a generation: its changes are counted from there.
+fn count_generation(driver: &mut Map, old: &Map, _: &Context<'_>) {
+    if driver.get("spec") != old.get("spec") {
+        let generation = old.metadata().and_then(|metadata| metadata.int("generation")).unwrap_or(0);
+        driver.metadata_mut().set("generation", generation + 1);
+    }
+}
+
 fn validate(driver: &Map, errors: &mut FieldErrors) {
-    let metadata = Path::new("metadata");
-    validate_driver(driver.name(), &metadata.child("name"), errors);
     let empty = Map::new();
     let spec = driver.map("spec").unwrap_or(&empty);
-    let path = SPEC.child("volumeLifecycleModes");
-    for (i, mode) in spec.list("volumeLifecycleModes").iter().filter_map(Node::as_str).enumerate() {
-        if !matches!(mode, "Persistent" | "Ephemeral") {
-            errors.not_supported(&path.index(i), mode, &["Ephemeral", "Persistent"]);
-        }
-    }
-    let policy = spec.str("fsGroupPolicy");
-    if !matches!(policy, "" | "ReadWriteOnceWithFSType" | "File" | "None") {
-        let supported = &["File", "None", "ReadWriteOnceWithFSType"];
-        errors.not_supported(&SPEC.child("fsGroupPolicy"), policy, supported);
-    }
+    rules::choice(spec, "fsGroupPolicy", &["File", "None", "ReadWriteOnceWithFSType"], &SPEC, errors);
     validate_token_requests(spec, errors);
+    let path = SPEC.child("volumeLifecycleModes");
+    for mode in rules::texts(spec, "volumeLifecycleModes").filter(|mode| !MODES.contains(mode)) {
+        errors.not_supported_in_order(&path, mode, MODES);
+    }
+    count::at_least(
+        spec,
+        "nodeAllocatableUpdatePeriodSeconds",
+        UPDATE_PERIOD_SECONDS_MIN,
+        "must be greater than or equal to 10 seconds",
+        &SPEC,
+        errors,
+    );
+    if let Some(value) = spec.get(TOKEN_IN_SECRETS).filter(|_| spec.list("tokenRequests").is_empty()) {
+        let detail = format!("{TOKEN_IN_SECRETS} is set but no tokenRequests are specified");
+        errors.invalid(&SPEC.child(TOKEN_IN_SECRETS), value.clone(), detail);
+    }
 }
 
 fn validate_token_requests(spec: &Map, errors: &mut FieldErrors) {
-    const EXPIRATION_SECONDS_MIN: i64 = 600;
     let path = SPEC.child("tokenRequests");
     let mut audiences = Vec::new();
     for (i, request) in spec.maps("tokenRequests").enumerate() {
@@ -96,14 +120,18 @@ fn validate_token_requests(spec: &Map, errors: &mut FieldErrors) {
         let audience = request.str("audience");
         if audiences.contains(&audience) {
             errors.duplicate(&path.child("audience"), audience);
+            continue;
         }
         audiences.push(audience);
-        if let Some(seconds) = request.int("expirationSeconds").filter(|it| *it < EXPIRATION_SECONDS_MIN) {
-            errors.invalid(
-                &path.child("expirationSeconds"),
-                seconds,
-                "may not specify a duration less than 10 minutes",
-            );
+        let path = path.child("expirationSeconds");
+        match request.int("expirationSeconds") {
+            Some(seconds) if seconds < EXPIRATION_SECONDS_MIN => {
+                errors.invalid(&path, seconds, "may not specify a duration less than 10 minutes");
+            }
+            Some(seconds) if seconds > EXPIRATION_SECONDS_MAX => {
+                errors.invalid(&path, seconds, "may not specify a duration larger than 2^32 seconds");
+            }
+            _ => {}
         }
     }
 }
@@ -113,5 +141,17 @@ fn validate_update(driver: &Map, old: &Map, errors: &mut FieldErrors) {
         [("attachRequired", "attachedRequired"), ("volumeLifecycleModes", "volumeLifecycleModes")]
     {
         errors.immutable(&SPEC.child(name), driver.at(&["spec", field]), old.at(&["spec", field]));
+    }
+}
+
+fn warnings(driver: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
+    let empty = Map::new();
+    let spec = driver.map("spec").unwrap_or(&empty);
+    let requests = spec.list("tokenRequests");
+    let same = old.and_then(|old| old.map("spec")).is_some_and(|old| old.list("tokenRequests") == requests);
+    if !requests.is_empty() && !same && !spec.contains(TOKEN_IN_SECRETS) {
+        warnings.push(format!(
+            "spec.{TOKEN_IN_SECRETS} is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes"
+        ));
     }
 }

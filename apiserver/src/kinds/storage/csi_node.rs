@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::volume_attributes_class::validate_driver;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Kind, Names, Scope, Version, column};
-use crate::names::{self, label};
+use crate::kinds::core::{rules, volume_source};
 use crate::tree::{Map, Node};
 
 /// The kind.
@@ -43,10 +42,7 @@ fn validate(node: &Map, errors: &mut FieldErrors) {
     let mut seen = HashSet::new();
     for (i, driver) in drivers(node).enumerate() {
         let path = path.index(i);
-        validate_driver(driver.str("name"), &path.child("name"), errors);
-        if !seen.insert(driver.str("name")) {
-            errors.duplicate(&path.child("name"), driver.str("name"));
-        }
+        volume_source::validate_driver_name(driver.str("name"), &path.child("name"), errors);
         let id = driver.str("nodeID");
         if id.is_empty() {
             errors.required(&path.child("nodeID"), "");
@@ -57,19 +53,27 @@ fn validate(node: &Map, errors: &mut FieldErrors) {
                 format!("must be {NODE_ID_BYTES_MAX} characters or less"),
             );
         }
-        let keys_path = path.child("topologyKeys");
-        let mut keys = HashSet::new();
-        for key in driver.list("topologyKeys").iter().filter_map(Node::as_str) {
-            if !keys.insert(key) {
-                errors.duplicate(&keys_path, key);
-            }
-            names::report(errors, &keys_path, key, label::key(key));
+        if let Some(allocatable) = driver.map("allocatable") {
+            rules::non_negative(allocatable, &["count"], &path.child("allocatable"), errors);
         }
-        if let Some(count) = driver.at(&["allocatable", "count"]).and_then(Node::as_int).filter(|it| *it < 0)
-        {
-            let allocatable = path.child("allocatable");
-            errors.invalid(&allocatable.child("count"), count, "must be greater than or equal to 0");
+        if !seen.insert(driver.str("name")) {
+            errors.duplicate(&path.child("name"), driver.str("name"));
         }
+        validate_topology_keys(driver, &path, errors);
+    }
+}
+
+/// Upstream reports the keys at the driver itself.
+fn validate_topology_keys(driver: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    let mut keys = HashSet::new();
+    for key in rules::texts(driver, "topologyKeys") {
+        if key.is_empty() {
+            errors.required(path, "");
+        }
+        if !keys.insert(key) {
+            errors.duplicate(path, key);
+        }
+        rules::qualified_name(key, path, errors);
     }
 }
 
@@ -82,10 +86,10 @@ fn validate_update(node: &Map, old: &Map, errors: &mut FieldErrors) {
     };
     let spec = Path::new("spec");
     let path = spec.child("drivers");
-    for (i, driver) in drivers(node).enumerate() {
+    for driver in drivers(node) {
         let before = drivers(old).find(|before| before.str("name") == driver.str("name"));
         if before.is_some_and(|before| identity(before) != identity(driver)) {
-            errors.invalid(&path.index(i), driver.clone(), "field is immutable");
+            errors.invalid(&path, driver.clone(), "field is immutable");
         }
     }
 }

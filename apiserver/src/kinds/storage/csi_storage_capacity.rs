@@ -2,6 +2,7 @@
 
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Kind, Names, Scope, Version, column};
+use crate::kinds::core::node_labels;
 use crate::kinds::selector;
 use crate::names::{self, dns};
 use crate::quantity::Quantity;
@@ -26,6 +27,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     unconditional_update: false,
     validate,
     validate_update,
+    warnings,
     ..Kind::DEFAULT
 };
 
@@ -33,16 +35,24 @@ fn validate(capacity: &Map, errors: &mut FieldErrors) {
     selector::validate(capacity.map("nodeTopology"), &Path::new("nodeTopology"), errors);
     let class = capacity.str("storageClassName");
     names::report(errors, &Path::new("storageClassName"), class, dns::subdomain(class));
-    for field in ["capacity", "maximumVolumeSize"] {
-        let amount = capacity.str(field);
-        if Quantity::parse(amount).is_ok_and(|amount| amount.sign() < 0) {
-            errors.invalid(&Path::new(field), amount, "must be greater than or equal to 0");
-        }
+    let amount = capacity.str("capacity");
+    if Quantity::parse(amount).is_ok_and(|amount| amount.sign() < 0) {
+        errors.invalid(&Path::new("capacity"), amount, "must be greater than or equal to 0");
     }
 }
 
 fn validate_update(capacity: &Map, old: &Map, errors: &mut FieldErrors) {
     for field in ["nodeTopology", "storageClassName"] {
         errors.immutable(&Path::new(field), capacity.get(field), old.get(field));
+    }
+}
+
+fn warnings(capacity: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+    let Some(topology) = capacity.map("nodeTopology") else { return };
+    let path = Path::new("nodeTopology");
+    node_labels::warn_of_expressions(topology, &path, warnings);
+    let path = path.child("matchLabels");
+    for key in topology.map("matchLabels").into_iter().flat_map(Map::keys) {
+        node_labels::warn(key, &path.child(key), warnings);
     }
 }

@@ -1,8 +1,10 @@
 //! StorageClass: how volumes are made. Keeps: what made a volume never changes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Column, Kind, Names, Scope, Version, column};
-use crate::names::{self, label};
+use crate::kinds::core::{node_labels, rules};
 use crate::tree::{Map, Node};
 
 /// The kind.
@@ -33,6 +35,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     },
     validate,
     validate_update,
+    warnings,
     ..Kind::DEFAULT
 };
 
@@ -54,29 +57,71 @@ fn or(class: &Map, field: &str, absent: &str) -> Node {
 }
 
 fn validate(class: &Map, errors: &mut FieldErrors) {
-    let provisioner = class.str("provisioner");
-    let path = Path::new("provisioner");
-    if provisioner.is_empty() {
-        errors.required(&path, "");
-    } else {
-        names::report(errors, &path, provisioner, label::key(&provisioner.to_lowercase()));
-    }
+    validate_provisioner(class.str("provisioner"), &Path::new("provisioner"), errors);
     validate_parameters(class.map("parameters"), errors);
     let policy = class.str("reclaimPolicy");
     if !matches!(policy, "" | "Delete" | "Retain") {
         errors.not_supported(&Path::new("reclaimPolicy"), policy, &["Delete", "Retain"]);
     }
-    match class.str("volumeBindingMode") {
-        "Immediate" | "WaitForFirstConsumer" => {}
-        "" => errors.required(&Path::new("volumeBindingMode"), ""),
-        mode => {
-            errors.not_supported(
-                &Path::new("volumeBindingMode"),
-                mode,
-                &["Immediate", "WaitForFirstConsumer"],
-            );
+    let mode = class.str("volumeBindingMode");
+    if !matches!(mode, "Immediate" | "WaitForFirstConsumer") {
+        let supported = &["Immediate", "WaitForFirstConsumer"];
+        errors.not_supported(&Path::new("volumeBindingMode"), mode, supported);
+    }
+    validate_topologies(class, errors);
+}
+
+/// The name of what makes or changes volumes: a qualified name in any case.
+pub(super) fn validate_provisioner(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    if name.is_empty() {
+        errors.required(path, "");
+    } else {
+        rules::qualified_name(&name.to_lowercase(), path, errors);
+    }
+}
+
+/// Reports terms that say nothing, the same twice, or what another term says.
+fn validate_topologies(class: &Map, errors: &mut FieldErrors) {
+    let path = Path::new("allowedTopologies");
+    // Upstream compares each term with as many empty ones as there are terms, too.
+    let mut seen = vec![BTreeMap::new()];
+    for (i, term) in class.maps("allowedTopologies").enumerate() {
+        let path = path.index(i);
+        let path = path.child("matchLabelExpressions");
+        let topology = validate_topology(term, &path, errors);
+        if seen.contains(&topology) {
+            errors.duplicate(&path, "");
+        }
+        seen.push(topology);
+    }
+}
+
+/// Answers the values of each key of a term.
+fn validate_topology<'a>(
+    term: &'a Map,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+    let mut topology = BTreeMap::new();
+    for (i, expression) in term.maps("matchLabelExpressions").enumerate() {
+        let path = path.index(i);
+        let values_path = path.child("values");
+        if expression.list("values").is_empty() {
+            errors.required(&values_path, "");
+        }
+        let mut values = BTreeSet::new();
+        for (j, value) in rules::texts(expression, "values").enumerate() {
+            if !values.insert(value) {
+                errors.duplicate(&values_path.index(j), value);
+            }
+        }
+        let key = expression.str("key");
+        rules::qualified_name(key, &path.child("key"), errors);
+        if topology.insert(key, values).is_some() {
+            errors.duplicate(&path.child("key"), key);
         }
     }
+    topology
 }
 
 /// Parameters of a class: a limited number of keys, of limited size together.
@@ -100,7 +145,18 @@ pub(super) fn validate_parameters(parameters: Option<&Map>, errors: &mut FieldEr
 }
 
 fn validate_update(class: &Map, old: &Map, errors: &mut FieldErrors) {
-    for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
-        errors.immutable(&Path::new(field), class.get(field), old.get(field));
+    for field in ["provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"] {
+        errors.fixed(&Path::new(field), class.get(field), old.get(field));
+    }
+}
+
+fn warnings(class: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+    let path = Path::new("allowedTopologies");
+    for (i, term) in class.maps("allowedTopologies").enumerate() {
+        let path = path.index(i);
+        let path = path.child("matchLabelExpressions");
+        for (j, expression) in term.maps("matchLabelExpressions").enumerate() {
+            node_labels::warn(expression.str("key"), &path.index(j).child("key"), warnings);
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! VolumeAttachment: the wish to attach a volume to a node. Keeps: the spec never changes.
 
-use super::volume_attributes_class::validate_driver;
-use crate::field::{FieldErrors, Path};
+use crate::field::{Cause, FieldErrors, Path};
 use crate::kind::{self, Kind, Names, Scope, Version, column};
+use crate::kinds::core::{persistent_volume, rules};
 use crate::names::{self, dns};
 use crate::tree::{Map, Node};
 
@@ -37,29 +37,47 @@ pub(in crate::kinds) static KIND: Kind = Kind {
 };
 
 const SPEC: Path<'static> = Path::new("spec");
+const VOLUME: &str = "persistentVolumeName";
+const INLINE: &str = "inlineVolumeSpec";
 
 fn validate(attachment: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
     let spec = attachment.map("spec").unwrap_or(&empty);
-    validate_driver(spec.str("attacher"), &SPEC.child("attacher"), errors);
-    let node = spec.str("nodeName");
-    names::report(errors, &SPEC.child("nodeName"), node, dns::subdomain(node));
-    let source = spec.map("source").unwrap_or(&empty);
+    validate_source(spec.map("source").unwrap_or(&empty), errors);
+    rules::dns_subdomain(spec.str("nodeName"), &SPEC.child("nodeName"), errors);
+    if let Some(volume) = spec.at(&["source", VOLUME]).and_then(Node::as_str) {
+        rules::dns_subdomain(volume, &SPEC.child("source").child(VOLUME), errors);
+    }
+    validate_attacher(spec.str("attacher"), &SPEC.child("attacher"), errors);
+}
+
+fn validate_attacher(attacher: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    const ATTACHER_BYTES_MAX: usize = 63;
+    if attacher.is_empty() {
+        errors.required(path, "");
+        return;
+    }
+    names::report(errors, path, attacher, dns::long_name_caseless(attacher));
+    if attacher.len() > ATTACHER_BYTES_MAX {
+        let detail = format!("may not be more than {ATTACHER_BYTES_MAX} characters");
+        errors.add_without_value(Cause::TooLong, path, &detail);
+    }
+}
+
+fn validate_source(source: &Map, errors: &mut FieldErrors) {
     let path = SPEC.child("source");
-    let volume = source.get("persistentVolumeName").and_then(Node::as_str);
-    match (source.contains("inlineVolumeSpec"), volume) {
-        (false, None) => {
-            errors.required(&path, "must specify exactly one of inlineVolumeSpec and persistentVolumeName")
+    let detail = "must specify exactly one of inlineVolumeSpec and persistentVolumeName";
+    match (source.map(INLINE), source.get(VOLUME).and_then(Node::as_str)) {
+        (None, None) => errors.required(&path, detail),
+        (Some(_), Some(_)) => errors.forbidden(&path, detail),
+        (None, Some("")) => {
+            errors.required(&path.child(VOLUME), "must specify non empty persistentVolumeName");
         }
-        (true, Some(_)) => {
-            errors.forbidden(&path, "must specify exactly one of inlineVolumeSpec and persistentVolumeName")
-        }
-        (false, Some("")) => errors
-            .required(&path.child("persistentVolumeName"), "must specify non empty persistentVolumeName"),
-        _ => {}
+        (None, Some(_)) => {}
+        (Some(inline), None) => persistent_volume::validate_inline(inline, &path.child(INLINE), errors),
     }
 }
 
 fn validate_update(attachment: &Map, old: &Map, errors: &mut FieldErrors) {
-    errors.immutable(&SPEC, attachment.get("spec"), old.get("spec"));
+    errors.fixed(&SPEC, attachment.get("spec"), old.get("spec"));
 }

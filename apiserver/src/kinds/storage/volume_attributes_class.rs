@@ -1,9 +1,8 @@
 //! VolumeAttributesClass: attributes of a volume that can change. Keeps: driver and parameters never change.
 
-use super::storage_class::validate_parameters;
+use super::storage_class::{validate_parameters, validate_provisioner};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Column, Kind, Names, Scope, Version, column};
-use crate::names::{self, dns};
 use crate::tree::{Map, Node};
 
 /// The kind.
@@ -23,8 +22,13 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         kind::AGE,
     ],
     delete_returns_object: true,
-    validate,
-    validate_update,
+    validate_request: |_, class, old, errors| {
+        // As upstream: first what has changed, then what is wrong.
+        if let Some(old) = old {
+            validate_update(class, old, errors);
+        }
+        validate(class, errors);
+    },
     ..Kind::DEFAULT
 };
 
@@ -39,28 +43,17 @@ fn name(class: &Map, _: i64) -> Node {
 }
 
 fn validate(class: &Map, errors: &mut FieldErrors) {
-    validate_driver(class.str("driverName"), &Path::new("driverName"), errors);
+    validate_provisioner(class.str("driverName"), &Path::new("driverName"), errors);
+    validate_parameters(class.map("parameters"), errors);
     if class.map("parameters").is_none_or(Map::is_empty) {
         errors.required(&Path::new("parameters"), "must contain at least one key/value pair");
     }
-    validate_parameters(class.map("parameters"), errors);
-}
-
-/// The name of a storage driver: a DNS subdomain in any case, up to 63 characters.
-pub(super) fn validate_driver(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
-    const NAME_BYTES_MAX: usize = 63;
-    if name.is_empty() {
-        errors.required(path, "");
-        return;
-    }
-    if name.len() > NAME_BYTES_MAX {
-        errors.too_long(path, NAME_BYTES_MAX);
-    }
-    names::report(errors, path, name, dns::subdomain(&name.to_lowercase()));
 }
 
 fn validate_update(class: &Map, old: &Map, errors: &mut FieldErrors) {
     for field in ["driverName", "parameters"] {
-        errors.immutable(&Path::new(field), class.get(field), old.get(field));
+        if class.get(field) != old.get(field) {
+            errors.forbidden(&Path::new(field), format!("updates to {field} are forbidden."));
+        }
     }
 }
