@@ -2,11 +2,13 @@
 //! v1 has no field for), and those annotations never reach the store.
 
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Context, Conversion, Kind, Names, Scope, Version, column};
+use crate::kind::{self, Context, Conversion, Generation, Kind, Names, Scope, Version, column};
+use crate::kinds::core::rules;
 use crate::kinds::{count, workload};
 use crate::tree::{Map, Node};
 
 mod metrics;
+mod reference;
 mod targets;
 mod v1;
 
@@ -41,10 +43,11 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         column("Replicas", "string", |it, _| workload::number_cell(it, &["status", "currentReplicas"])),
         kind::AGE,
     ],
+    generation: Generation::Spec,
     set_defaults,
     prepare_for_create,
     prepare_for_update: |it, _, _| v1::drop_annotations(it),
-    validate,
+    validate_request: |_, autoscaler, old, errors| validate(autoscaler, old, errors),
     ..Kind::DEFAULT
 };
 
@@ -81,7 +84,7 @@ fn set_defaults(autoscaler: &mut Map) {
 
 fn set_rule_defaults(rules: &mut Map, policies: &[(&str, i64, i64)]) {
     rules.set_default("selectPolicy", "Max");
-    if rules.list("policies").is_empty() {
+    if !rules.contains("policies") {
         let policy = |(kind, value, seconds): &(&str, i64, i64)| {
             Map::from([
                 ("type", Node::from(*kind)),
@@ -103,26 +106,36 @@ fn prepare_status(autoscaler: &mut Map, old: &Map, context: &Context<'_>) {
     v1::drop_annotations(autoscaler);
 }
 
-fn validate(autoscaler: &Map, errors: &mut FieldErrors) {
+fn validate(autoscaler: &Map, old: Option<&Map>, errors: &mut FieldErrors) {
     let empty = Map::new();
     let spec = autoscaler.map("spec").unwrap_or(&empty);
+    let old_spec = old.and_then(|old| old.map("spec"));
     let (min, max) = (spec.int("minReplicas"), spec.int("maxReplicas").unwrap_or(0));
-    count::at_least(spec, "minReplicas", 1, "must be greater than or equal to 1", &SPEC, errors);
-    if max < 1 {
-        errors.invalid(&SPEC.child("maxReplicas"), max, "must be greater than 0");
-    }
     if min.is_some_and(|min| max < min) {
         errors.invalid(&SPEC.child("maxReplicas"), max, "must be greater than or equal to `minReplicas`");
     }
-    metrics::validate_reference(
-        spec.map("scaleTargetRef").unwrap_or(&empty),
-        &SPEC.child("scaleTargetRef"),
-        errors,
-    );
+    reference::validate_target(spec, old_spec, &SPEC.child("scaleTargetRef"), errors);
     let path = SPEC.child("metrics");
+    let version_matters = !old_spec.is_some_and(metrics::has_broken_version);
     for (i, metric) in spec.maps("metrics").enumerate() {
-        metrics::validate(metric, &path.index(i), errors);
+        metrics::validate(metric, version_matters, &path.index(i), errors);
     }
+    let is_outside = |metric: &Map| matches!(metric.str("type"), "Object" | "External");
+    if min == Some(0) && !spec.maps("metrics").any(is_outside) {
+        let detail =
+            "must specify at least one Object or External metric to support scaling to zero replicas";
+        errors.forbidden(&path, detail);
+    }
+    validate_behavior(spec, errors);
+    rules::non_negative(spec, &["minReplicas"], &SPEC, errors);
+    match max {
+        0 => errors.required(&SPEC.child("maxReplicas"), ""),
+        ..0 => errors.invalid(&SPEC.child("maxReplicas"), max, "must be greater than or equal to 1"),
+        _ => {}
+    }
+}
+
+fn validate_behavior(spec: &Map, errors: &mut FieldErrors) {
     if let Some(behavior) = spec.map("behavior") {
         let path = SPEC.child("behavior");
         for direction in ["scaleUp", "scaleDown"] {

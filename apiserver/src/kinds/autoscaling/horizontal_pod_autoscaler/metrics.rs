@@ -1,7 +1,9 @@
 //! What an autoscaler looks at. Keeps: a metric is of one type, and has a target of that type.
 
+use super::reference;
 use crate::field::{FieldErrors, Path};
-use crate::names::{self, dns};
+use crate::kinds::core::pod::resources;
+use crate::kinds::core::rules;
 use crate::quantity::Quantity;
 use crate::tree::{Map, Node};
 
@@ -21,23 +23,15 @@ pub(super) fn cpu_utilization(percent: i64) -> Map {
     Map::from([("type", Node::from("Resource")), ("resource", resource.into())])
 }
 
-/// Reports a reference without kind or name, or with one that cannot be in a path.
-pub(super) fn validate_reference(reference: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    for field in ["kind", "name"] {
-        validate_segment(reference.str(field), "", &path.child(field), errors);
-    }
+/// Whether a metric of a spec is about an object of no readable version, which then is nobody's new mistake.
+pub(super) fn has_broken_version(spec: &Map) -> bool {
+    let objects = spec.maps("metrics").filter(|metric| metric.str("type") == "Object");
+    let mut described = objects.filter_map(|metric| metric.map_at(&["object", "describedObject"]));
+    described.any(|object| reference::group(object.str("apiVersion")).is_err())
 }
 
-fn validate_segment(text: &str, required: &str, path: &Path<'_>, errors: &mut FieldErrors) {
-    if text.is_empty() {
-        errors.required(path, required);
-    } else {
-        names::report(errors, path, text, names::path_segment(text, false));
-    }
-}
-
-/// Reports what is wrong with a metric.
-pub(super) fn validate(metric: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+/// Reports what is wrong with a metric; `version_matters` says whether with the version of the object it is about, too.
+pub(super) fn validate(metric: &Map, version_matters: bool, path: &Path<'_>, errors: &mut FieldErrors) {
     let kind = metric.str("type");
     let supported = SOURCES.map(|(name, _)| name);
     let expected = SOURCES.iter().find(|(name, _)| *name == kind).map(|(_, field)| *field);
@@ -50,7 +44,7 @@ pub(super) fn validate(metric: &Map, path: &Path<'_>, errors: &mut FieldErrors) 
     let present: Vec<(&str, &Map)> =
         SOURCES.iter().filter_map(|(_, field)| Some((*field, metric.map(field)?))).collect();
     if let Some((field, source)) = present.first() {
-        validate_source(field, source, &path.child(field), errors);
+        validate_source(field, source, version_matters, &path.child(field), errors);
     }
     if let Some(expected) = expected.filter(|expected| !metric.contains(expected)) {
         errors.required(&path.child(expected), "must populate information for the given metric source");
@@ -62,23 +56,37 @@ pub(super) fn validate(metric: &Map, path: &Path<'_>, errors: &mut FieldErrors) 
     }
 }
 
-fn validate_source(field: &str, source: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+fn validate_source(
+    field: &str,
+    source: &Map,
+    version_matters: bool,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     let empty = Map::new();
     let target = source.map("target").unwrap_or(&empty);
     match field {
         "object" => {
             let described = source.map("describedObject").unwrap_or(&empty);
-            validate_reference(described, &path.child("describedObject"), errors);
+            let path_of_described = path.child("describedObject");
+            reference::validate(described, &path_of_described, errors);
+            if version_matters {
+                reference::validate_version(described, true, &path_of_described, errors);
+            }
             validate_identifier(source, path, errors);
         }
         "external" | "pods" => validate_identifier(source, path, errors),
         "containerResource" => {
             validate_resource_name(source, path, errors);
+            let name = source.str("name");
+            if !name.is_empty() {
+                resources::container_name(name, &path.child("name"), errors);
+            }
             let container = source.str("container");
             if container.is_empty() {
                 errors.required(&path.child("container"), "must specify a container");
             } else {
-                names::report(errors, &path.child("container"), container, dns::label(container));
+                rules::dns_label(container, &path.child("container"), errors);
             }
         }
         _ => validate_resource_name(source, path, errors),
@@ -95,13 +103,12 @@ fn validate_resource_name(source: &Map, path: &Path<'_>, errors: &mut FieldError
 }
 
 fn validate_identifier(source: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    let metric = path.child("metric");
-    validate_segment(
-        source.str_at(&["metric", "name"]),
-        "must specify a metric name",
-        &metric.child("name"),
-        errors,
-    );
+    let path = path.child("metric");
+    let path = path.child("name");
+    match source.str_at(&["metric", "name"]) {
+        "" => errors.required(&path, "must specify a metric name"),
+        name => rules::path_segment(name, &path, errors),
+    }
 }
 
 fn validate_target(target: &Map, path: &Path<'_>, errors: &mut FieldErrors) {

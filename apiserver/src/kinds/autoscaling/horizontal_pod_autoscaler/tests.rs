@@ -110,7 +110,7 @@ fn metrics_are_of_one_type_with_a_target() {
     let check = |metric: &str, expected: &[&str]| {
         let mut errors = FieldErrors::new();
         let path = SPEC.child("metrics");
-        metrics::validate(&tree(metric), &path.index(0), &mut errors);
+        metrics::validate(&tree(metric), true, &path.index(0), &mut errors);
         let found: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(found, expected);
     };
