@@ -24,6 +24,11 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     ],
     validate,
     validate_update,
+    validate_request: |_, revision, old, errors| {
+        if old.is_none() {
+            validate_data(revision, errors);
+        }
+    },
     ..Kind::DEFAULT
 };
 
@@ -40,11 +45,19 @@ fn controller(revision: &Map, _: i64) -> Node {
 }
 
 fn validate(revision: &Map, errors: &mut FieldErrors) {
-    if !revision.contains("data") {
-        errors.required(&Path::new("data"), "data is mandatory");
-    }
     if let Some(number) = revision.int("revision").filter(|number| *number < 0) {
         errors.invalid(&Path::new("revision"), number, "must be greater than or equal to 0");
+    }
+}
+
+/// What a controller records is an object.
+fn validate_data(revision: &Map, errors: &mut FieldErrors) {
+    match revision.get("data") {
+        Some(Node::Raw(text)) if text.starts_with('{') => {}
+        Some(Node::Raw(text)) if text != "null" => {
+            errors.required(&Path::new("data"), "data must be a valid JSON object");
+        }
+        _ => errors.required(&Path::new("data"), "data is mandatory"),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::pod::defaults::{maps_mut, round_resources};
 use super::pod::resources::{self, amount};
 use crate::field::{FieldErrors, Path};
-use crate::kind::{Kind, Names, Scope, Version};
+use crate::kind::{Context, Kind, Names, Scope, Version};
 use crate::names;
 use crate::quantity::Quantity;
 use crate::tree::Map;
@@ -22,6 +22,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     versions: &[Version::storage("", "v1", "io.k8s.api.core.v1.LimitRange")],
     creates_on_update: true,
     set_defaults,
+    prepare_for_create,
     validate,
     ..Kind::DEFAULT
 };
@@ -36,6 +37,14 @@ fn set_defaults(range: &mut Map) {
         for list in ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] {
             round_resources(item.existing_map_mut(list));
         }
+    }
+}
+
+/// A range without a name is called by its uid.
+fn prepare_for_create(range: &mut Map, _: &Context<'_>) {
+    if range.name().is_empty() {
+        let uid = range.str_at(&["metadata", "uid"]).to_owned();
+        range.metadata_mut().set("name", uid);
     }
 }
 
@@ -190,6 +199,17 @@ mod tests {
             range("Container", &[("max", "2")]).to_string(),
             r#"{"spec":{"limits":[{"type":"Container","max":{"cpu":"2"},"default":{"cpu":"2"},"defaultRequest":{"cpu":"2"}}]}}"#
         );
+    }
+
+    #[test]
+    fn a_range_without_a_name_is_called_by_its_uid() {
+        let user = crate::user::User::default();
+        let context = Context { now: "", user: &user };
+        for (name, expected) in [("", "u"), ("n", "n")] {
+            let mut range = Map::from([("metadata", Map::from([("name", name), ("uid", "u")]))]);
+            prepare_for_create(&mut range, &context);
+            assert_eq!(range.name(), expected);
+        }
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use super::pod::template;
 use super::rules;
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Dependents, Generation, Kind, Names, Scope, Selectable, Version, column, wide};
+use crate::kind::{
+    self, Dependents, Generation, Kind, NameRule, Names, Scope, Selectable, Version, column, wide,
+};
 use crate::kinds::{selector, workload};
-use crate::names::dns;
+use crate::names::{self, dns};
 use crate::tree::{Map, Node};
 
 /// The kind.
@@ -38,6 +40,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         },
         indexed: false,
     }],
+    name_rule: NameRule::Custom(|name, is_prefix| dns::long_name(&names::masked(name, is_prefix))),
     generation: Generation::Spec,
     dependents: Dependents::Orphaned(""),
     set_defaults,

@@ -81,15 +81,24 @@ fn validate(quota: &Map, errors: &mut FieldErrors) {
     let spec = quota.map("spec").unwrap_or(&empty);
     validate_amounts(spec, &["hard"], &SPEC, errors);
     let scopes: Vec<&str> = rules::texts(spec, "scopes").collect();
-    validate_scopes(spec, &scopes, &SPEC.child("scopes"), errors);
+    let path = SPEC.child("scopes");
+    let value: Node = scopes.iter().copied().collect();
+    for scope in &scopes {
+        validate_scope(spec, scope, (&path, &value), (&path, &value), errors);
+    }
+    validate_conflicts(&scopes, (&path, &value), errors);
     if let Some(selector) = spec.map("scopeSelector") {
         let path = SPEC.child("scopeSelector");
         let path = path.child("matchExpressions");
         let scopes: Vec<&str> = selector.maps("matchExpressions").map(|term| term.str("scopeName")).collect();
+        let value = Node::from(selector.clone());
         for term in selector.maps("matchExpressions") {
+            let scope = term.str("scopeName");
+            let name = Node::from(scope);
+            validate_scope(spec, scope, (&path.child("scopeName"), &name), (&path, &value), errors);
             validate_term(term, &path, errors);
         }
-        validate_scopes(spec, &scopes, &path, errors);
+        validate_conflicts(&scopes, (&path, &value), errors);
     }
     validate_status(quota, errors);
 }
@@ -104,21 +113,25 @@ const SCOPES: &[&str] = &[
     "CrossNamespacePodAffinity",
 ];
 
-fn validate_scopes(spec: &Map, scopes: &[&str], path: &Path<'_>, errors: &mut FieldErrors) {
-    let value = || scopes.iter().copied().collect::<Node>();
-    for scope in scopes {
-        if !SCOPES.contains(scope) {
-            errors.invalid(path, value(), "unsupported scope");
-        }
-        for name in spec.map("hard").into_iter().flat_map(Map::keys) {
-            if resources::is_quota_name(name) && !fits(scope, name) {
-                errors.invalid(path, value(), "unsupported scope applied to resource");
-            }
+/// A field and its value, as an error shows them.
+type Shown<'a> = (&'a Path<'a>, &'a Node);
+
+/// Reports a scope that does not exist, at `named`, or that does not fit what is limited, at `listed`.
+fn validate_scope(spec: &Map, scope: &str, named: Shown<'_>, listed: Shown<'_>, errors: &mut FieldErrors) {
+    if !SCOPES.contains(&scope) {
+        errors.invalid(named.0, named.1.clone(), "unsupported scope");
+    }
+    for name in spec.map("hard").into_iter().flat_map(Map::keys) {
+        if resources::is_quota_name(name) && !fits(scope, name) {
+            errors.invalid(listed.0, listed.1.clone(), "unsupported scope applied to resource");
         }
     }
+}
+
+fn validate_conflicts(scopes: &[&str], (path, value): Shown<'_>, errors: &mut FieldErrors) {
     for pair in [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]] {
         if pair.iter().all(|scope| scopes.contains(scope)) {
-            errors.invalid(path, value(), "conflicting scopes");
+            errors.invalid(path, value.clone(), "conflicting scopes");
         }
     }
 }

@@ -1,7 +1,12 @@
 //! RuntimeClass: a container runtime's handler. Keeps: the handler never changes.
 
+use std::collections::HashSet;
+
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Kind, Names, Scope, Version, column};
+use crate::kinds::core::node_labels;
+use crate::kinds::core::pod::{resources, tolerations};
+use crate::metadata;
 use crate::names::{self, dns};
 use crate::tree::Map;
 
@@ -21,6 +26,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     unconditional_update: false,
     validate,
     validate_update,
+    warnings,
     ..Kind::DEFAULT
 };
 
@@ -29,10 +35,39 @@ fn validate(class: &Map, errors: &mut FieldErrors) {
     if handler.is_empty() {
         errors.required(&Path::new("handler"), "");
     } else {
-        names::report(errors, &Path::new("handler"), handler, dns::label(handler));
+        names::report(errors, &Path::new("handler"), handler, dns::short_name(handler));
+    }
+    if let Some(amounts) = class.map_at(&["overhead", "podFixed"]) {
+        resources::validate_limits(amounts, &Path::new("overhead"), errors);
+    }
+    if let Some(scheduling) = class.map("scheduling") {
+        validate_scheduling(scheduling, errors);
+    }
+}
+
+fn validate_scheduling(scheduling: &Map, errors: &mut FieldErrors) {
+    let path = Path::new("scheduling");
+    metadata::validate_labels(scheduling.map("nodeSelector"), &path.child("nodeSelector"), errors);
+    let path = path.child("tolerations");
+    tolerations::validate(scheduling, &path, errors);
+    let listed =
+        |toleration: &Map| ["key", "operator", "value", "effect"].map(|it| toleration.str(it).to_owned());
+    let mut seen = HashSet::new();
+    for (i, toleration) in scheduling.maps("tolerations").enumerate() {
+        if !seen.insert(listed(toleration)) {
+            errors.duplicate(&path.index(i), toleration.clone());
+        }
     }
 }
 
 fn validate_update(class: &Map, old: &Map, errors: &mut FieldErrors) {
-    errors.immutable(&Path::new("handler"), class.get("handler"), old.get("handler"));
+    errors.fixed(&Path::new("handler"), class.get("handler"), old.get("handler"));
+}
+
+fn warnings(class: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+    let path = Path::new("scheduling");
+    let path = path.child("nodeSelector");
+    for key in class.map_at(&["scheduling", "nodeSelector"]).into_iter().flat_map(Map::keys) {
+        node_labels::warn(key, &path, warnings);
+    }
 }

@@ -1,7 +1,7 @@
 //! PodDisruptionBudget: how many pods may be away at once. Keeps: only one of its two limits is set.
 
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
+use crate::kind::{self, Generation, Kind, NameRule, Names, Scope, Version, column};
 use crate::kinds::{count, selector, workload};
 use crate::tree::{Map, Node};
 
@@ -26,6 +26,8 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         }),
         kind::AGE,
     ],
+    // Upstream forgets to judge the name.
+    name_rule: NameRule::PathSegment,
     generation: Generation::Spec,
     unconditional_update: false,
     prepare_for_create: kind::clear_status,
