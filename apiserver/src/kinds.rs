@@ -106,6 +106,9 @@ pub static ALL: &[&Kind] = &[
 ];
 
 #[cfg(test)]
+mod verdicts;
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
