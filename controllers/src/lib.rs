@@ -65,6 +65,7 @@ mod persistent_volume_claim_protection;
 mod persistent_volume_protection;
 mod pod_garbage_collector;
 mod protection;
+mod volume_attributes_class_protection;
 
 #[cfg(test)]
 mod endpoint_fixture;
@@ -92,6 +93,7 @@ pub const ALL: &[&Controller] = &[
     &pod_garbage_collector::CONTROLLER,
     &persistent_volume_claim_protection::CONTROLLER,
     &persistent_volume_protection::CONTROLLER,
+    &volume_attributes_class_protection::CONTROLLER,
     &endpoints::CONTROLLER,
     &endpoint_slices::CONTROLLER,
     &endpoint_slice_mirroring::CONTROLLER,

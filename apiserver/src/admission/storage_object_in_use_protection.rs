@@ -1,4 +1,4 @@
-//! StorageObjectInUseProtection: claims and volumes are born with a finalizer that their protection controllers take away
+//! StorageObjectInUseProtection: claims, volumes and classes of their attributes are born with a finalizer that their protection controllers take away
 //! once nobody uses them any more.
 
 use super::{Attributes, Plugin};
@@ -7,9 +7,10 @@ use crate::tree::{Map, Node};
 
 pub(super) struct StorageObjectInUseProtection;
 
-const FINALIZERS: [(&str, &str); 2] = [
+const FINALIZERS: [(&str, &str); 3] = [
     ("persistentvolumeclaims", "kubernetes.io/pvc-protection"),
     ("persistentvolumes", "kubernetes.io/pv-protection"),
+    ("volumeattributesclasses.storage.k8s.io", "kubernetes.io/vac-protection"),
 ];
 
 impl Plugin for StorageObjectInUseProtection {
