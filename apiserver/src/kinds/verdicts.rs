@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::field::FieldErrors;
 use crate::fixture;
+use crate::kind::Action;
 use crate::schema;
 use crate::tree::Map;
 
@@ -238,6 +239,44 @@ fn attachments_are_of_one_volume() {
 }
 
 #[test]
+fn what_load_balancers_and_attachers_report_can_be() {
+    let check = |resource: &str, status: Value, expected: &[&str]| {
+        let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
+        let resource = fixture::resource(group, plural);
+        let object = fixture::object(resource, &json!({ "status": status }));
+        let Some(Action::View(view)) = resource.kind.subresource("status").map(|it| it.action) else {
+            panic!("{plural} have a status");
+        };
+        let mut errors = FieldErrors::new();
+        (view.validate)(&object, &Map::new(), &mut errors);
+        let found: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(found, expected);
+    };
+    let points = json!([{ "ip": "1.2.3.4", "hostname": "a.b" }, { "ip": "x", "hostname": "1.2.3.4" }]);
+    check(
+        "ingresses.networking.k8s.io",
+        json!({ "loadBalancer": { "ingress": points } }),
+        &["status.loadBalancer.ingress[1].ip", "status.loadBalancer.ingress[1].hostname"],
+    );
+    check(
+        "volumeattachments.storage.k8s.io",
+        json!({ "attached": false, "attachError": { "message": "x".repeat(1025), "errorCode": -1 } }),
+        &[
+            "status.attachError.message",
+            "status.attachError.errorCode",
+            "spec.source",
+            "spec.nodeName",
+            "spec.attacher",
+        ],
+    );
+    check(
+        "horizontalpodautoscalers.autoscaling",
+        json!({ "conditions": [{ "type": "A", "status": "True", "observedGeneration": -1 }] }),
+        &["status.conditions[0].observedGeneration"],
+    );
+}
+
+#[test]
 fn classes_of_attributes_never_change() {
     let class = |driver: &str, value: &str| json!({ "metadata": { "name": "c" }, "driverName": driver, "parameters": { "a": value } });
     let resource = "volumeattributesclasses.storage.k8s.io";
@@ -309,18 +348,6 @@ fn what_is_scaled_is_named_with_its_group() {
         autoscaler("D", "a/v1", 1, container),
         &["spec.metrics[0].containerResource.name: Invalid"],
     );
-}
-
-#[test]
-fn only_absent_policies_of_scaling_are_filled_in() {
-    let autoscaler = |rules: Value| {
-        json!({ "metadata": { "name": "a" }, "spec": { "maxReplicas": 3, "behavior": { "scaleUp": rules },
-            "scaleTargetRef": { "kind": "Deployment", "name": "n", "apiVersion": "apps/v1" } } })
-    };
-    let resource = "horizontalpodautoscalers.autoscaling";
-    check(resource, None, autoscaler(json!({})), &[]);
-    let none = autoscaler(json!({ "policies": [] }));
-    check(resource, None, none, &["spec.behavior.scaleUp.policies: Required"]);
 }
 
 #[test]

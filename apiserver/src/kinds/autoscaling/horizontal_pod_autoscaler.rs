@@ -3,7 +3,6 @@
 
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Context, Conversion, Generation, Kind, Names, Scope, Version, column};
-use crate::kinds::core::rules;
 use crate::kinds::{count, workload};
 use crate::tree::{Map, Node};
 
@@ -84,7 +83,7 @@ fn set_defaults(autoscaler: &mut Map) {
 
 fn set_rule_defaults(rules: &mut Map, policies: &[(&str, i64, i64)]) {
     rules.set_default("selectPolicy", "Max");
-    if !rules.contains("policies") {
+    if rules.list("policies").is_empty() {
         let policy = |(kind, value, seconds): &(&str, i64, i64)| {
             Map::from([
                 ("type", Node::from(*kind)),
@@ -127,7 +126,7 @@ fn validate(autoscaler: &Map, old: Option<&Map>, errors: &mut FieldErrors) {
         errors.forbidden(&path, detail);
     }
     validate_behavior(spec, errors);
-    rules::non_negative(spec, &["minReplicas"], &SPEC, errors);
+    count::non_negative(spec, &["minReplicas"], &SPEC, errors);
     match max {
         0 => errors.required(&SPEC.child("maxReplicas"), ""),
         ..0 => errors.invalid(&SPEC.child("maxReplicas"), max, "must be greater than or equal to 1"),
@@ -190,6 +189,11 @@ fn validate_rules(rules: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
 
 fn validate_status(autoscaler: &Map, _: &Map, errors: &mut FieldErrors) {
     if let Some(status) = autoscaler.map("status") {
+        let path = Path::new("status");
+        let path = path.child("conditions");
+        for (i, condition) in status.maps("conditions").enumerate() {
+            count::non_negative(condition, &["observedGeneration"], &path.index(i), errors);
+        }
         count::non_negative(status, &["currentReplicas", "desiredReplicas"], &Path::new("status"), errors);
     }
 }

@@ -18,7 +18,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         scope: Scope::Namespaced,
     },
     versions: &[Version::storage("networking.k8s.io", "v1", "io.k8s.api.networking.v1.Ingress")],
-    subresources: &[kind::STATUS],
+    subresources: &[kind::status(kind::keep_all_but_status, validate_status)],
     columns: &[
         kind::NAME,
         column("Class", "string", |it, _| {
@@ -52,9 +52,13 @@ fn hosts(ingress: &Map, _: i64) -> Node {
     }
 }
 
+/// Where its load balancer may be reached.
+fn points(ingress: &Map) -> impl Iterator<Item = &Map> {
+    ingress.map_at(&["status", "loadBalancer"]).into_iter().flat_map(|it| it.maps("ingress"))
+}
+
 fn address_cell(ingress: &Map, _: i64) -> Node {
-    let points = ingress.map_at(&["status", "loadBalancer"]).into_iter().flat_map(|it| it.maps("ingress"));
-    let mut addresses: Vec<&str> = points
+    let mut addresses: Vec<&str> = points(ingress)
         .map(|point| if point.str("ip").is_empty() { point.str("hostname") } else { point.str("ip") })
         .filter(|address| !address.is_empty())
         .collect();
@@ -118,6 +122,33 @@ fn validate_transition(ingress: &Map, old: Option<&Map>, errors: &mut FieldError
     }
 }
 
+/// Where a load balancer may be reached: addresses that were not there before are written well, and names are no
+/// addresses.
+fn validate_status(ingress: &Map, old: &Map, errors: &mut FieldErrors) {
+    let old_points: Vec<&Map> = points(old).collect();
+    let status = Path::new("status");
+    let path = status.child("loadBalancer");
+    let path = path.child("ingress");
+    for (i, point) in points(ingress).enumerate() {
+        let path = path.index(i);
+        let (ip, name) = (point.str("ip"), point.str("hostname"));
+        if !ip.is_empty() && !old_points.iter().any(|old| old.str("ip") == ip) {
+            names::report(errors, &path.child("ip"), ip, address::ip(ip));
+        }
+        if !name.is_empty() {
+            validate_name(name, &path.child("hostname"), dns::subdomain, errors);
+        }
+    }
+}
+
+/// Reports what is no name of the DNS under a rule, or is an address.
+fn validate_name(name: &str, path: &Path<'_>, rule: fn(&str) -> names::Faults, errors: &mut FieldErrors) {
+    names::report(errors, path, name, rule(name));
+    if address::parse_lenient(name).is_some() {
+        errors.invalid(path, name, "must be a DNS name, not an IP address");
+    }
+}
+
 fn warnings(ingress: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
     if old.is_none() && ingress.annotation(CLASS_ANNOTATION).is_some() && class_name(ingress).is_none() {
         warnings.push(format!(
@@ -144,10 +175,7 @@ fn host_faults(host: &str) -> names::Faults {
 fn validate_rule(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let host = rule.str("host");
     if !host.is_empty() {
-        if address::parse_lenient(host).is_some() {
-            errors.invalid(&path.child("host"), host, "must be a DNS name, not an IP address");
-        }
-        names::report(errors, &path.child("host"), host, host_faults(host));
+        validate_name(host, &path.child("host"), host_faults, errors);
     }
     let Some(http) = rule.map("http") else { return };
     let http_path = path.child("http");

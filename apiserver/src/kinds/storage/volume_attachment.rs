@@ -17,7 +17,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         scope: Scope::Cluster,
     },
     versions: &[Version::storage("storage.k8s.io", "v1", "io.k8s.api.storage.v1.VolumeAttachment")],
-    subresources: &[kind::status(kind::keep_metadata_and_all_but_status, |_, _, _| {})],
+    subresources: &[kind::status(kind::keep_metadata_and_all_but_status, |it, _, errors| {
+        validate(it, errors)
+    })],
     columns: &[
         kind::NAME,
         column("Attacher", "string", |it, _| it.str_at(&["spec", "attacher"]).into()),
@@ -43,12 +45,33 @@ const INLINE: &str = "inlineVolumeSpec";
 fn validate(attachment: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
     let spec = attachment.map("spec").unwrap_or(&empty);
+    validate_status(attachment, errors);
     validate_source(spec.map("source").unwrap_or(&empty), errors);
     rules::dns_subdomain(spec.str("nodeName"), &SPEC.child("nodeName"), errors);
     if let Some(volume) = spec.at(&["source", VOLUME]).and_then(Node::as_str) {
         rules::dns_subdomain(volume, &SPEC.child("source").child(VOLUME), errors);
     }
     validate_attacher(spec.str("attacher"), &SPEC.child("attacher"), errors);
+}
+
+fn validate_status(attachment: &Map, errors: &mut FieldErrors) {
+    const METADATA_BYTES_MAX: usize = 256 * 1024;
+    const MESSAGE_BYTES_MAX: usize = 1024;
+    let Some(status) = attachment.map("status") else { return };
+    let path = Path::new("status");
+    let metadata = status.map("attachmentMetadata").into_iter().flat_map(Map::iter);
+    let bytes: usize = metadata.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
+    if bytes > METADATA_BYTES_MAX {
+        errors.too_long(&path.child("attachmentMetadata"), METADATA_BYTES_MAX);
+    }
+    for field in ["attachError", "detachError"] {
+        let Some(error) = status.map(field) else { continue };
+        let path = path.child(field);
+        if error.str("message").len() > MESSAGE_BYTES_MAX {
+            errors.too_long(&path.child("message"), MESSAGE_BYTES_MAX);
+        }
+        rules::within(error, "errorCode", (0, i64::from(i32::MAX)), &path, errors);
+    }
 }
 
 fn validate_attacher(attacher: &str, path: &Path<'_>, errors: &mut FieldErrors) {
