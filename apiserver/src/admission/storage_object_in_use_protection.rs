@@ -1,5 +1,5 @@
-//! StorageObjectInUseProtection: claims, volumes and classes of their attributes are born with a finalizer that their protection controllers take away
-//! once nobody uses them any more.
+//! StorageObjectInUseProtection: claims, volumes and classes of their attributes are born with a finalizer that their
+//! protection controllers take away once nobody uses them any more.
 
 use super::{Attributes, Plugin};
 use crate::status::Error;

@@ -20,6 +20,7 @@ const MAY_BE_EMPTY: &[(&str, &str)] = &[
     ("io.k8s.api.core.v1.HTTPHeader", "value"),
     ("io.k8s.api.core.v1.Sysctl", "value"),
     ("io.k8s.api.discovery.v1.ForZone", "name"),
+    ("io.k8s.api.storage.v1.TokenRequest", "audience"),
 ];
 
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
