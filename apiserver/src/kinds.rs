@@ -27,6 +27,7 @@ mod storagemigration;
 mod count;
 mod listing;
 mod selector;
+mod webhook_client;
 mod workload;
 
 pub(crate) use core::service::validate_cluster_ips;

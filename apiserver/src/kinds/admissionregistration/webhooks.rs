@@ -3,7 +3,7 @@
 
 use crate::field::{FieldErrors, Path};
 use crate::kind::{Column, column};
-use crate::kinds::selector;
+use crate::kinds::{selector, webhook_client};
 use crate::names::{self, dns};
 use crate::tree::{Map, Node};
 
@@ -27,9 +27,7 @@ pub(super) fn set_defaults(configuration: &mut Map) {
         webhook.set_default("namespaceSelector", Map::new());
         webhook.set_default("objectSelector", Map::new());
         webhook.set_default("timeoutSeconds", TIMEOUT_SECONDS);
-        if let Some(service) = webhook.map_mut("clientConfig").existing_map_mut("service") {
-            service.set_default("port", 443i64);
-        }
+        webhook_client::set_defaults(webhook.map_mut("clientConfig"));
         rules::set_defaults(webhook, "rules");
     }
 }
@@ -84,9 +82,16 @@ fn validate_webhook(webhook: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     for field in ["namespaceSelector", "objectSelector"] {
         selector::validate(webhook.map(field), &path.child(field), errors);
     }
-    validate_review_versions(webhook, &path.child("admissionReviewVersions"), errors);
-    validate_client(webhook, &path.child("clientConfig"), errors);
+    let empty = Map::new();
+    let client = webhook.map("clientConfig").unwrap_or(&empty);
+    webhook_client::validate(client, &path.child("clientConfig"), errors);
     validate_match_conditions(webhook, &path.child("matchConditions"), errors);
+    webhook_client::validate_review_versions(
+        webhook.list("admissionReviewVersions"),
+        "must specify one of v1, v1beta1",
+        &path.child("admissionReviewVersions"),
+        errors,
+    );
 }
 
 fn validate_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
@@ -94,86 +99,11 @@ fn validate_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
         errors.required(path, "");
         return;
     }
-    names::report(errors, path, name, dns::subdomain(name));
-    if dns::is_subdomain(name) && name.split('.').count() < 3 {
+    let faults = dns::subdomain(name);
+    if !faults.is_empty() {
+        errors.invalid(path, name, faults.join(","));
+    } else if name.split('.').count() < 3 {
         errors.invalid(path, name, "should be a domain with at least three segments separated by dots");
-    }
-}
-
-fn validate_review_versions(webhook: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    let versions: Vec<&str> =
-        webhook.list("admissionReviewVersions").iter().filter_map(Node::as_str).collect();
-    if versions.is_empty() {
-        errors.required(path, "must specify one of v1, v1beta1");
-        return;
-    }
-    for (i, version) in versions.iter().enumerate() {
-        if versions[..i].contains(version) {
-            errors.invalid(&path.index(i), *version, "duplicate version");
-        } else {
-            names::report(errors, &path.index(i), version, dns::label_1035(version));
-        }
-    }
-    if !versions.iter().any(|version| matches!(*version, "v1" | "v1beta1")) {
-        errors.invalid(
-            path,
-            versions.into_iter().collect::<Node>(),
-            "must include at least one of v1, v1beta1",
-        );
-    }
-}
-
-fn validate_client(webhook: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    let empty = Map::new();
-    let client = webhook.map("clientConfig").unwrap_or(&empty);
-    match (client.get("url").and_then(Node::as_str), client.map("service")) {
-        (None, None) | (Some(_), Some(_)) => {
-            errors.required(path, "exactly one of url or service is required")
-        }
-        (Some(url), None) => validate_url(url, &path.child("url"), errors),
-        (None, Some(service)) => {
-            let path = path.child("service");
-            let required =
-                [("name", "service name is required"), ("namespace", "service namespace is required")];
-            for (field, detail) in required {
-                if service.str(field).is_empty() {
-                    errors.required(&path.child(field), detail);
-                }
-            }
-            let port = service.int("port").unwrap_or(0);
-            let faults = names::port_number(port);
-            if !faults.is_empty() {
-                errors.invalid(
-                    &path.child("port"),
-                    port,
-                    format!("port is not valid: {}", faults.join(", ")),
-                );
-            }
-        }
-    }
-}
-
-fn validate_url(url: &str, path: &Path<'_>, errors: &mut FieldErrors) {
-    const FORM: &str = "; desired format: https://host[/path]";
-    let Some((scheme, rest)) = url.split_once("://") else {
-        errors.required(path, format!("url must be a valid URL{FORM}"));
-        return;
-    };
-    if scheme != "https" {
-        errors.invalid(path, scheme, format!("'https' is the only allowed URL scheme{FORM}"));
-    }
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
-    if authority.is_empty() {
-        errors.invalid(path, authority, format!("host must be specified{FORM}"));
-    }
-    if authority.contains('@') {
-        errors.invalid(path, authority, "user information is not permitted in the URL");
-    }
-    if rest.contains('#') {
-        errors.invalid(path, rest, "fragments are not permitted in the URL");
-    }
-    if rest.contains('?') {
-        errors.invalid(path, rest, "query parameters are not permitted in the URL");
     }
 }
 
