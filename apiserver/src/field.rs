@@ -180,6 +180,24 @@ impl FieldErrors {
         self.errors.iter()
     }
 
+    /// Sorts the errors by their text, where upstream does.
+    pub fn sort(&mut self) {
+        self.errors.sort_by_cached_key(ToString::to_string);
+    }
+
+    /// Adds the errors found elsewhere.
+    pub fn append(&mut self, found: FieldErrors) {
+        for error in found.errors {
+            self.push(error);
+        }
+    }
+
+    fn push(&mut self, error: FieldError) {
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
+        }
+    }
+
     /// Adds an error with every part given.
     pub fn add(&mut self, cause: Cause, path: &Path<'_>, value: &Node, detail: &str) {
         let mut message = String::from(cause.prefix());
@@ -191,19 +209,13 @@ impl FieldErrors {
             message.push_str(": ");
             message.push_str(detail);
         }
-        let error = FieldError { cause, field: path.to_string(), message };
-        if !self.errors.contains(&error) {
-            self.errors.push(error);
-        }
+        self.push(FieldError { cause, field: path.to_string(), message });
     }
 
     /// Adds an error whose value is not printed.
     pub fn add_without_value(&mut self, cause: Cause, path: &Path<'_>, detail: &str) {
-        let error =
-            FieldError { cause, field: path.to_string(), message: format!("{}: {detail}", cause.prefix()) };
-        if !self.errors.contains(&error) {
-            self.errors.push(error);
-        }
+        let message = format!("{}: {detail}", cause.prefix());
+        self.push(FieldError { cause, field: path.to_string(), message });
     }
 
     /// The value breaks a rule.
