@@ -3,6 +3,7 @@
 use super::policies;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
+use crate::kinds::core::rules::require_choice;
 use crate::tree::{Map, Node};
 
 /// The kind.
@@ -42,6 +43,7 @@ fn validate(policy: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
     let spec = policy.map("spec").unwrap_or(&empty);
     policies::validate_policy(spec, errors);
+    policies::validate_mutating_operations(spec, "matchConstraints", errors);
     let path = SPEC.child("mutations");
     if spec.list("mutations").is_empty() {
         errors.required(&path, "mutations must contain at least one item");
@@ -49,11 +51,7 @@ fn validate(policy: &Map, errors: &mut FieldErrors) {
     for (i, mutation) in spec.maps("mutations").enumerate() {
         validate_mutation(mutation, &path.index(i), errors);
     }
-    match spec.str("reinvocationPolicy") {
-        "Never" | "IfNeeded" => {}
-        "" => errors.required(&SPEC.child("reinvocationPolicy"), ""),
-        policy => errors.not_supported(&SPEC.child("reinvocationPolicy"), policy, &["IfNeeded", "Never"]),
-    }
+    require_choice(spec, "reinvocationPolicy", &["IfNeeded", "Never"], &SPEC, errors);
 }
 
 fn validate_mutation(mutation: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
@@ -71,7 +69,7 @@ fn validate_mutation(mutation: &Map, path: &Path<'_>, errors: &mut FieldErrors) 
     };
     match mutation.map(field) {
         Some(patch) if patch.str("expression").trim().is_empty() => {
-            errors.required(&path.child(field).child("expression"), "expression is not specified");
+            errors.required(&path.child(field).child("expression"), "");
         }
         Some(_) => {}
         None => errors.required(
@@ -82,7 +80,7 @@ fn validate_mutation(mutation: &Map, path: &Path<'_>, errors: &mut FieldErrors) 
     if mutation.contains(other) {
         errors.invalid(
             &path.child(other),
-            mutation.get(other).cloned().unwrap_or(Node::Null),
+            format!("{{{other}}}"),
             format!("must not be specified when patchType is {}", mutation.str("patchType")),
         );
     }

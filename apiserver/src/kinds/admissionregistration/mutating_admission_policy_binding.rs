@@ -2,6 +2,7 @@
 
 use super::policies;
 use crate::kind::{self, Generation, Kind, Names, Scope, Version};
+use crate::tree::Map;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -23,6 +24,13 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     generation: Generation::Spec,
     unconditional_update: false,
     set_defaults: policies::set_binding_defaults,
-    validate: policies::validate_binding,
+    validate: |binding, errors| {
+        policies::validate_binding(binding, errors);
+        policies::validate_mutating_operations(
+            binding.map("spec").unwrap_or(&Map::new()),
+            "matchResources",
+            errors,
+        );
+    },
     ..Kind::DEFAULT
 };

@@ -3,6 +3,7 @@
 use super::policies;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
+use crate::kinds::core::rules::{choice, qualified_name};
 use crate::tree::{Map, Node};
 
 /// The kind.
@@ -39,7 +40,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
 };
 
 const SPEC: Path<'static> = Path::new("spec");
-const REASONS: [&str; 4] = ["Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"];
+const REASONS: [&str; 3] = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
+const AUDIT_ANNOTATIONS_MAX: usize = 20;
+const VALUE_EXPRESSION_BYTES_MAX: usize = 5 * 1024;
 
 fn validate(policy: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
@@ -52,33 +55,52 @@ fn validate(policy: &Map, errors: &mut FieldErrors) {
         errors.required(&SPEC.child("auditAnnotations"), detail);
     }
     for (i, validation) in spec.maps("validations").enumerate() {
-        let path = path.index(i);
-        if validation.str("expression").trim().is_empty() {
-            errors.required(&path.child("expression"), "expression is not specified");
-        }
-        let message = validation.str("message");
-        if validation.str("expression").contains('\n') && message.is_empty() {
-            errors.required(
-                &path.child("message"),
-                "message must be specified if expression contains line breaks",
-            );
-        }
-        if message.contains('\n') {
-            errors.invalid(&path.child("message"), message, "message must not contain line breaks");
-        }
-        let reason = validation.str("reason");
-        if validation.contains("reason") && !REASONS.contains(&reason) {
-            errors.not_supported(&path.child("reason"), reason, &REASONS);
-        }
+        validate_validation(validation, &path.index(i), errors);
     }
     let path = SPEC.child("auditAnnotations");
+    let annotations = spec.list("auditAnnotations");
+    if annotations.len() > AUDIT_ANNOTATIONS_MAX {
+        let detail = format!("must not have more than {AUDIT_ANNOTATIONS_MAX} auditAnnotations");
+        errors.invalid(&path, annotations.iter().cloned().collect::<Node>(), detail);
+    }
     for (i, annotation) in spec.maps("auditAnnotations").enumerate() {
-        for (field, detail) in
-            [("key", "key is required"), ("valueExpression", "valueExpression is required")]
-        {
-            if annotation.str(field).is_empty() {
-                errors.required(&path.index(i).child(field), detail);
-            }
+        let path = path.index(i);
+        validate_audit_annotation(annotation, policy.name(), &path, errors);
+        let key = annotation.str("key");
+        if spec.maps("auditAnnotations").take(i).any(|before| before.str("key") == key) {
+            errors.duplicate(&path.child("key"), key);
         }
+    }
+}
+
+fn validate_validation(validation: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    const MAY_NOT_BE_EMPTY: &str = "must be non-empty if specified";
+    if validation.str("expression").trim().is_empty() {
+        errors.required(&path.child("expression"), "expression is not specified");
+    }
+    for field in ["messageExpression", "message"] {
+        let text = validation.str(field);
+        if !text.is_empty() && text.trim().is_empty() {
+            errors.invalid(&path.child(field), text, MAY_NOT_BE_EMPTY);
+        } else if field == "message" && text.trim().contains(['\n', '\r']) {
+            errors.invalid(&path.child(field), text, "must not contain line breaks");
+        }
+    }
+    choice(validation, "reason", &REASONS, path, errors);
+}
+
+/// An audit annotation's key follows the policy's name.
+fn validate_audit_annotation(annotation: &Map, policy: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    let (key, expression) = (annotation.str("key"), annotation.str("valueExpression").trim());
+    if policy.is_empty() {
+        errors.invalid(&path.child("key"), key, "requires metadata.name be non-empty");
+    } else {
+        qualified_name(&format!("{policy}/{key}"), &path.child("key"), errors);
+    }
+    let path = path.child("valueExpression");
+    if expression.is_empty() {
+        errors.required(&path, "valueExpression is not specified");
+    } else if expression.len() > VALUE_EXPRESSION_BYTES_MAX {
+        errors.required(&path, format!("must not exceed {VALUE_EXPRESSION_BYTES_MAX} bytes in length"));
     }
 }
