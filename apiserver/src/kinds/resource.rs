@@ -6,5 +6,8 @@ pub(super) mod resource_claim;
 pub(super) mod resource_claim_template;
 pub(super) mod resource_slice;
 
+mod device_claim;
+mod devices;
+mod identifiers;
 mod requests;
 mod taints;

@@ -1,8 +1,9 @@
-//! DeviceClass: a sort of device. Keeps: its selectors have expressions.
+//! DeviceClass: a sort of device. Keeps: its selectors have expressions; its settings are for a driver.
 
+use super::device_claim;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, Names, Scope, Version};
-use crate::tree::Map;
+use crate::tree::{Map, Node};
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -22,19 +23,16 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     ..Kind::DEFAULT
 };
 
-const SELECTORS_MAX: usize = 32;
-
 fn validate(class: &Map, errors: &mut FieldErrors) {
     let Some(spec) = class.map("spec") else { return };
     let spec_path = Path::new("spec");
-    let path = spec_path.child("selectors");
-    let count = spec.list("selectors").len();
-    if count > SELECTORS_MAX {
-        errors.too_many(&path, count, SELECTORS_MAX);
+    if let Some("") = spec.get("extendedResourceName").and_then(Node::as_str) {
+        let detail = "a name must be a domain-prefixed path, such as 'example.com/my-prop'";
+        errors.invalid(&spec_path.child("extendedResourceName"), "", detail);
     }
-    for (i, chosen) in spec.maps("selectors").enumerate() {
-        if chosen.str_at(&["cel", "expression"]).is_empty() {
-            errors.required(&path.index(i).child("cel").child("expression"), "");
-        }
+    device_claim::validate_selectors(spec, &spec_path, errors);
+    let path = spec_path.child("config");
+    for (i, configuration) in spec.maps("config").enumerate() {
+        device_claim::validate_configuration(configuration, &path.index(i), errors);
     }
 }

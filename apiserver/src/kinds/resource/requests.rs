@@ -1,8 +1,10 @@
 //! Requests for devices, in claims and claim templates alike. Keeps: a request is either exact or a list of choices;
 //! how many devices it means is written out.
 
+use super::device_claim;
 use crate::field::{FieldErrors, Path};
-use crate::names::{self, dns};
+use crate::kinds::core::rules::{dns_label, dns_subdomain, require_text};
+use crate::names::{self, label};
 use crate::tree::{Map, Node};
 
 /// Fills in what absent fields of the requests in a claim's spec mean.
@@ -29,37 +31,32 @@ fn set_request_defaults(request: &mut Map) {
     }
 }
 
-/// Reports what is wrong with the requests in a claim's spec.
-pub(super) fn validate(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    let Some(devices) = spec.map("devices") else { return };
-    let devices_path = path.child("devices");
-    let path = devices_path.child("requests");
-    let mut seen = Vec::new();
+/// Reports what is wrong with the requests of a claim's `devices`.
+pub(super) fn validate(devices: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    const ONE: &str = "exactly one of `exactly` or `firstAvailable` is required";
+    let path = path.child("requests");
     for (i, request) in devices.maps("requests").enumerate() {
         let path = path.index(i);
-        let name = request.str("name");
-        if name.is_empty() {
-            errors.required(&path.child("name"), "");
-        } else {
-            names::report(errors, &path.child("name"), name, dns::label(name));
-        }
-        if seen.contains(&name) {
-            errors.duplicate(&path.child("name"), name);
-        }
-        seen.push(name);
-        let choices = request.list("firstAvailable").len();
-        match (request.map("exactly"), choices) {
-            (None, 0) => errors.required(&path, "exactly one of `exactly` or `firstAvailable` is required"),
+        dns_label(request.str("name"), &path.child("name"), errors);
+        match (request.map("exactly"), request.list("firstAvailable").len()) {
+            (None, 0) => errors.required(&path, ONE),
             (Some(_), 1..) => {
-                let detail =
-                    "exactly one of `exactly` or `firstAvailable` is required, but multiple fields are set";
-                errors.invalid(&path, request.clone(), detail);
+                errors.invalid(&path, Node::Null, format!("{ONE}, but multiple fields are set"));
             }
-            (Some(exactly), 0) => validate_request(exactly, &path.child("exactly"), errors),
+            (Some(exactly), 0) => {
+                let path = path.child("exactly");
+                // Of choices, the schema says it.
+                if require_text(exactly, "deviceClassName", &path, errors) {
+                    dns_subdomain(exactly.str("deviceClassName"), &path.child("deviceClassName"), errors);
+                }
+                validate_request(exactly, &path, errors);
+            }
             (None, _) => {
                 let path = path.child("firstAvailable");
                 for (j, choice) in request.maps("firstAvailable").enumerate() {
-                    validate_request(choice, &path.index(j), errors);
+                    let path = path.index(j);
+                    dns_label(choice.str("name"), &path.child("name"), errors);
+                    validate_request(choice, &path, errors);
                 }
             }
         }
@@ -67,12 +64,7 @@ pub(super) fn validate(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
 }
 
 fn validate_request(request: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    let class = request.str("deviceClassName");
-    if class.is_empty() {
-        errors.required(&path.child("deviceClassName"), "");
-    } else {
-        names::report(errors, &path.child("deviceClassName"), class, dns::subdomain(class));
-    }
+    device_claim::validate_selectors(request, path, errors);
     let count = request.int("count").unwrap_or(0);
     match request.str("allocationMode") {
         "ExactCount" if count <= 0 => {
@@ -84,11 +76,16 @@ fn validate_request(request: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
         "ExactCount" | "All" => {}
         mode => errors.not_supported(&path.child("allocationMode"), mode, &["All", "ExactCount"]),
     }
-    let selectors = path.child("selectors");
-    for (i, chosen) in request.maps("selectors").enumerate() {
-        if chosen.str_at(&["cel", "expression"]).is_empty() {
-            let selector = selectors.index(i);
-            errors.required(&selector.child("cel").child("expression"), "");
+    let path = path.child("tolerations");
+    for (i, toleration) in request.maps("tolerations").enumerate() {
+        let path = path.index(i);
+        let (value, path) = (toleration.str("value"), path.child("value"));
+        match toleration.str("operator") {
+            "Exists" if !value.is_empty() => {
+                errors.invalid(&path, value, "must be empty for operator `Exists`")
+            }
+            "Equal" => names::report(errors, &path, value, label::value(value)),
+            _ => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! ResourceClaim: a wish for devices. Keeps: the spec never changes.
 
-use super::requests;
+use super::{device_claim, requests};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Kind, Names, Scope, Version, column};
 use crate::tree::{Map, Node};
@@ -21,8 +21,11 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     delete_returns_object: true,
     set_defaults: |claim| requests::set_defaults(claim.map_mut("spec")),
     prepare_for_create: kind::clear_status,
-    validate: |claim, errors| {
-        requests::validate(claim.map("spec").unwrap_or(&Map::new()), &Path::new("spec"), errors);
+    // An update that changes the spec is told just that.
+    validate_request: |_, claim, old, errors| {
+        if let (Some(spec), None) = (claim.map("spec"), old) {
+            device_claim::validate(spec, &Path::new("spec"), errors);
+        }
     },
     validate_update,
     ..Kind::DEFAULT

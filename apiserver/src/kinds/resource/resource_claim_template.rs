@@ -1,8 +1,9 @@
 //! ResourceClaimTemplate: claims made per pod. Keeps: the spec never changes.
 
-use super::requests;
+use super::{device_claim, requests};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Kind, Names, Scope, Version};
+use crate::metadata;
 use crate::tree::Map;
 
 /// The kind.
@@ -20,16 +21,25 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     delete_returns_object: true,
     set_defaults: |template| requests::set_defaults(template.map_mut("spec").map_mut("spec")),
     validate: |template, errors| {
-        let spec = Path::new("spec");
-        requests::validate(
-            template.map_at(&["spec", "spec"]).unwrap_or(&Map::new()),
-            &spec.child("spec"),
-            errors,
-        );
+        if let Some(spec) = template.map("spec") {
+            validate_spec(spec, errors);
+        }
     },
     validate_update,
     ..Kind::DEFAULT
 };
+
+fn validate_spec(spec: &Map, errors: &mut FieldErrors) {
+    let path = Path::new("spec");
+    if let Some(metadata) = spec.map("metadata") {
+        let path = path.child("metadata");
+        metadata::validate_labels(metadata.map("labels"), &path.child("labels"), errors);
+        metadata::validate_annotations(metadata.map("annotations"), &path.child("annotations"), errors);
+    }
+    if let Some(claim) = spec.map("spec") {
+        device_claim::validate(claim, &path.child("spec"), errors);
+    }
+}
 
 fn validate_update(template: &Map, old: &Map, errors: &mut FieldErrors) {
     errors.immutable(&Path::new("spec"), template.get("spec"), old.get("spec"));

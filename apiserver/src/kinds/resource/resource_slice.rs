@@ -1,10 +1,12 @@
 //! ResourceSlice: devices that a driver offers. Keeps: driver, pool and node never change; devices have names of their
 //! own.
 
-use super::taints;
-use crate::field::{Cause, FieldErrors, Path};
+use std::collections::HashSet;
+
+use super::{devices, identifiers, taints};
+use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Context, Generation, Kind, Names, Scope, Selectable, Version, column};
-use crate::names::{self, dns};
+use crate::kinds::core::volume_source::validate_driver_name;
 use crate::tree::{Map, Node};
 
 /// The kind.
@@ -44,6 +46,8 @@ pub(in crate::kinds) static KIND: Kind = Kind {
 
 const SPEC: Path<'static> = Path::new("spec");
 const DEVICES_MAX: usize = 128;
+/// With taints or counters, which take more room.
+const ADVANCED_DEVICES_MAX: usize = 64;
 
 fn fill_taint_times(slice: &mut Map, old: Option<&Map>, context: &Context<'_>) {
     let devices = slice.map_mut("spec").existing_list_mut("devices").into_iter().flatten();
@@ -66,34 +70,29 @@ fn fill_taint_times(slice: &mut Map, old: Option<&Map>, context: &Context<'_>) {
 fn validate(slice: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
     let spec = slice.map("spec").unwrap_or(&empty);
-    let driver = spec.str("driver");
-    if driver.is_empty() {
-        errors.required(&SPEC.child("driver"), "");
-    } else {
-        names::report(errors, &SPEC.child("driver"), driver, dns::subdomain(driver));
-    }
+    validate_driver_name(spec.str("driver"), &SPEC.child("driver"), errors);
     validate_pool(spec, errors);
+    let per_device = spec.bool("perDeviceNodeSelection") == Some(true);
     validate_place(spec, errors);
-    let path = SPEC.child("devices");
-    let count = spec.list("devices").len();
-    if count > DEVICES_MAX {
-        errors.too_many(&path, count, DEVICES_MAX);
+    if !spec.list("sharedCounters").is_empty() && !spec.list("devices").is_empty() {
+        errors.invalid(&SPEC, "", "only one of `sharedCounters` or `devices` is allowed");
     }
-    let mut seen = std::collections::HashSet::new();
+    let path = SPEC.child("devices");
+    let is_advanced = |device: &Map| device.contains("taints") || device.contains("consumesCounters");
+    let max = if spec.maps("devices").any(is_advanced) { ADVANCED_DEVICES_MAX } else { DEVICES_MAX };
+    let count = spec.list("devices").len();
+    if count > max {
+        return errors.too_many(&path, count, max);
+    }
     for (i, device) in spec.maps("devices").enumerate() {
         let path = path.index(i);
-        let name = device.str("name");
-        if name.is_empty() {
-            errors.required(&path.child("name"), "");
-        } else {
-            names::report(errors, &path.child("name"), name, dns::label(name));
-        }
-        if !seen.insert(name) {
-            errors.duplicate(&path.child("name"), name);
-        }
-        let path = path.child("taints");
-        for (j, taint) in device.maps("taints").enumerate() {
-            taints::validate(taint, &path.index(j), errors);
+        devices::validate(device, &path, errors);
+        devices::validate_place(device, per_device, &path, errors);
+    }
+    let mut seen = HashSet::new();
+    for (i, device) in spec.maps("devices").enumerate() {
+        if !seen.insert(device.str("name")) {
+            errors.duplicate(&path.index(i), device.str("name"));
         }
     }
 }
@@ -102,11 +101,9 @@ fn validate_pool(spec: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
     let pool = spec.map("pool").unwrap_or(&empty);
     let path = SPEC.child("pool");
-    if pool.str("name").is_empty() {
-        errors.required(&path.child("name"), "");
-    }
-    if pool.int("resourceSliceCount").unwrap_or(0) <= 0 {
-        let count = pool.int("resourceSliceCount").unwrap_or(0);
+    identifiers::validate_pool(pool.str("name"), &path.child("name"), errors);
+    let count = pool.int("resourceSliceCount").unwrap_or(0);
+    if count <= 0 {
         errors.invalid(&path.child("resourceSliceCount"), count, "must be greater than zero");
     }
     if let Some(generation) = pool.int("generation").filter(|it| *it < 0) {
@@ -118,18 +115,22 @@ fn validate_pool(spec: &Map, errors: &mut FieldErrors) {
 fn validate_place(spec: &Map, errors: &mut FieldErrors) {
     const DETAIL: &str =
         "exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required";
-    let flag = |field| spec.bool(field) == Some(true);
-    let places = [
-        !spec.str("nodeName").is_empty(),
-        spec.contains("nodeSelector"),
-        flag("allNodes"),
-        flag("perDeviceNodeSelection"),
-    ];
-    match places.iter().filter(|place| **place).count() {
+    if let Some("") = spec.get("nodeName").and_then(Node::as_str) {
+        errors.invalid(&SPEC.child("nodeName"), "", "must be either unset or set to a non-empty string");
+    }
+    let places = devices::places(spec, &["perDeviceNodeSelection"], &SPEC, errors);
+    let terms = spec.map("nodeSelector").map_or(1, |selector| selector.list("nodeSelectorTerms").len());
+    if terms != 1 {
+        let (path, value) = (SPEC.child("nodeSelector"), spec.at(&["nodeSelector", "nodeSelectorTerms"]));
+        let detail = "must have exactly one node selector term";
+        errors.invalid(&path.child("nodeSelectorTerms"), value.cloned().unwrap_or_default(), detail);
+    }
+    match places.len() {
         1 => {}
         0 => errors.required(&SPEC, DETAIL),
         _ => {
-            errors.add_without_value(Cause::Invalid, &SPEC, &format!("{DETAIL}, but multiple fields are set"))
+            let value = format!("{{{}}}", places.join(", "));
+            errors.invalid(&SPEC, value, format!("{DETAIL}, but multiple fields are set"));
         }
     }
 }

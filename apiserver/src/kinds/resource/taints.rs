@@ -17,11 +17,7 @@ pub(super) fn fill_time(taint: &mut Map, old: Option<&Map>, now: &str) {
 /// Reports what is wrong with a taint.
 pub(super) fn validate(taint: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let (key, value) = (taint.str("key"), taint.str("value"));
-    if key.is_empty() {
-        errors.required(&path.child("key"), "");
-    } else {
-        names::report(errors, &path.child("key"), key, label::key(key));
-    }
+    names::report(errors, &path.child("key"), key, label::key(key));
     names::report(errors, &path.child("value"), value, label::value(value));
     match taint.str("effect") {
         "NoExecute" | "NoSchedule" | "None" => {}
