@@ -1,13 +1,13 @@
 //! CertificateSigningRequest: a wish for a certificate. Keeps: the requester is who really asked; the wish never
 //! changes; an approval or denial is made through its own endpoint and never taken back.
 
-use super::signer;
 use crate::age;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{
     self, Action, Context, Kind, NameRule, Names, Scope, Selectable, Subresource, VIEW_VERBS, Version, View,
     column,
 };
+use crate::names;
 use crate::tree::{List, Map, Node};
 
 mod conditions;
@@ -164,7 +164,7 @@ fn validate(request: &Map, errors: &mut FieldErrors) {
             "kubernetes.io/legacy-unknown",
             "the legacy signerName is not allowed via this API version",
         ),
-        name => signer::validate(name, &path, errors),
+        name => names::signer::validate(name, &path, errors),
     }
     if let Some(seconds) = spec.int("expirationSeconds").filter(|it| *it < EXPIRATION_SECONDS_MIN) {
         let detail = "may not specify a duration less than 600 seconds (10 minutes)";

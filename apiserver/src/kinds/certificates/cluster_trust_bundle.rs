@@ -1,9 +1,8 @@
 //! ClusterTrustBundle: trust anchors. Keeps: the name begins with the signer's, which never changes.
 
-use super::signer;
-use crate::field::{Cause, FieldErrors, Path};
+use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Kind, NameRule, Names, Scope, Selectable, Version, column};
-use crate::names::{self, dns};
+use crate::names;
 use crate::tree::{Map, Node};
 
 /// The kind.
@@ -33,65 +32,100 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         value: |it| it.str_at(&["spec", "signerName"]).into(),
         indexed: false,
     }],
-    name_rule: NameRule::Custom(|name, is_prefix| match name.rsplit(':').next() {
-        Some(last) if is_prefix && last.is_empty() => Vec::new(),
-        Some(last) => dns::subdomain(&names::masked(last, is_prefix)),
-        None => Vec::new(),
-    }),
+    // What a name must be follows from the signer.
+    name_rule: NameRule::Custom(|_, _| Vec::new()),
     unconditional_update: false,
+    validate_metadata: validate_name,
     validate,
     validate_update,
     ..Kind::DEFAULT
 };
 
 const SPEC: Path<'static> = Path::new("spec");
+const BUNDLE_BYTES_MAX: usize = 1024 * 1024;
 
-fn validate(bundle: &Map, errors: &mut FieldErrors) {
-    let empty = Map::new();
-    let spec = bundle.map("spec").unwrap_or(&empty);
-    let (name, signer_name) = (bundle.name(), spec.str("signerName"));
+fn validate_name(bundle: &Map, errors: &mut FieldErrors) {
+    let signer = bundle.str_at(&["spec", "signerName"]);
     let metadata = Path::new("metadata");
-    if signer_name.is_empty() {
-        if name.contains(':') {
-            let detail = "ClusterTrustBundle without signer name must not have \":\" in its name";
-            errors.invalid(&metadata.child("name"), name, detail);
-        }
-    } else {
-        signer::validate(signer_name, &SPEC.child("signerName"), errors);
-        let prefix = format!("{}:", signer_name.replace('/', ":"));
-        if !name.starts_with(&prefix) {
-            let detail =
-                format!("ClusterTrustBundle for signerName {signer_name} must be named with prefix {prefix}");
-            errors.invalid(&metadata.child("name"), name, detail);
+    for (field, is_prefix) in [("generateName", true), ("name", false)] {
+        let name = bundle.str_at(&["metadata", field]);
+        if !name.is_empty() {
+            let faults = names::signer::trust_bundle_name(signer, name, is_prefix);
+            names::report(errors, &metadata.child(field), name, faults);
         }
     }
-    validate_anchors(spec.str("trustBundle"), errors);
 }
 
-fn validate_anchors(bundle: &str, errors: &mut FieldErrors) {
-    let path = SPEC.child("trustBundle");
-    let mut count = 0;
-    for block in x509_parser::pem::Pem::iter_from_buffer(bundle.as_bytes()) {
-        match block {
-            Ok(block) if block.label == "CERTIFICATE" && block.parse_x509().is_ok() => count += 1,
-            Ok(block) if block.label != "CERTIFICATE" => {
-                let detail = format!("entry {count} has bad block type: {}", block.label);
-                errors.add_without_value(Cause::Invalid, &path, &detail);
-                return;
-            }
-            _ => {
-                let detail = format!("entry {count} does not parse as X.509");
-                errors.add_without_value(Cause::Invalid, &path, &detail);
-                return;
-            }
+fn validate(bundle: &Map, errors: &mut FieldErrors) {
+    let signer = bundle.str_at(&["spec", "signerName"]);
+    if !signer.is_empty() {
+        names::signer::validate(signer, &SPEC.child("signerName"), errors);
+    }
+    let (text, path) = (bundle.str_at(&["spec", "trustBundle"]), SPEC.child("trustBundle"));
+    if text.len() > BUNDLE_BYTES_MAX {
+        return errors.too_long(&path, BUNDLE_BYTES_MAX);
+    }
+    for fault in anchor_faults(text) {
+        errors.invalid(&path, "<value omitted>", fault);
+    }
+}
+
+/// What is wrong with the certificates of a bundle: each is an authority's, and there once.
+fn anchor_faults(bundle: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut anchors: Vec<(Vec<u8>, Vec<String>)> = Vec::new();
+    let blocks = x509_parser::pem::Pem::iter_from_buffer(bundle.as_bytes()).map_while(Result::ok);
+    for (i, block) in blocks.enumerate() {
+        if block.label != "CERTIFICATE" {
+            faults.push(format!("entry {i} has bad block type: {}", block.label));
+            continue;
+        }
+        let is_authority = block
+            .parse_x509()
+            .map(|certificate| certificate.basic_constraints().ok().flatten().is_some_and(|it| it.value.ca));
+        match is_authority {
+            Err(_) => faults.push(format!("entry {i} does not parse as X.509")),
+            Ok(false) => faults.push(format!("entry {i} does not have the CA bit set")),
+            Ok(true) => match anchors.iter_mut().find(|(content, _)| *content == block.contents) {
+                Some((_, indices)) => indices.push(i.to_string()),
+                None => anchors.push((block.contents, vec![i.to_string()])),
+            },
         }
     }
-    if count == 0 {
-        errors.add_without_value(Cause::Invalid, &path, "at least one trust anchor must be provided");
+    if faults.is_empty() && anchors.is_empty() {
+        return vec!["at least one trust anchor must be provided".to_owned()];
     }
+    if faults.is_empty() {
+        let repeated = anchors.iter().filter(|(_, indices)| indices.len() > 1);
+        faults.extend(
+            repeated.map(|(_, indices)| format!("duplicate trust anchor (indices [{}])", indices.join(" "))),
+        );
+    }
+    faults
 }
 
 fn validate_update(bundle: &Map, old: &Map, errors: &mut FieldErrors) {
     let signer = |bundle: &Map| Node::from(bundle.str_at(&["spec", "signerName"]));
     errors.immutable(&SPEC.child("signerName"), Some(&signer(bundle)), Some(&signer(old)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_is_named_after_its_signer_and_holds_authorities() {
+        let spec = Map::from([("signerName", "example.com/x"), ("trustBundle", "text")]);
+        let bundle = Map::from([("metadata", Map::from([("name", "example.com:y:z")])), ("spec", spec)]);
+        let mut errors = FieldErrors::new();
+        validate_name(&bundle, &mut errors);
+        validate(&bundle, &mut errors);
+        assert_eq!(
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [
+                "metadata.name: Invalid value: \"example.com:y:z\": ClusterTrustBundle for signerName example.com/x must be named with prefix example.com:x:",
+                "spec.trustBundle: Invalid value: \"<value omitted>\": at least one trust anchor must be provided",
+            ]
+        );
+    }
 }

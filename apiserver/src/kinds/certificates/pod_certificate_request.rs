@@ -1,9 +1,9 @@
 //! PodCertificateRequest: a pod's wish for a certificate. Keeps: the spec never changes.
 
-use super::signer;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Kind, Names, Scope, Selectable, Version, column};
 use crate::kinds::selector;
+use crate::names;
 use crate::tree::{Map, Node};
 
 /// The kind.
@@ -72,7 +72,7 @@ fn state(request: &Map, _: i64) -> Node {
 fn validate(request: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
     let spec = request.map("spec").unwrap_or(&empty);
-    signer::validate(spec.str("signerName"), &SPEC.child("signerName"), errors);
+    names::signer::validate(spec.str("signerName"), &SPEC.child("signerName"), errors);
     for field in ["podName", "podUID", "serviceAccountName", "serviceAccountUID", "nodeName", "nodeUID"] {
         if spec.str(field).is_empty() {
             errors.required(&SPEC.child(field), "");
