@@ -6,6 +6,7 @@
 
 pub mod clients;
 pub mod cluster;
+pub mod differential;
 pub mod kubeconfig;
 pub mod kubelets;
 pub mod load;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{Method, Request, StatusCode, header, response};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     body::Incoming,
@@ -64,6 +64,17 @@ pub struct Answer {
     pub length: usize,
     /// The body if it is small, otherwise its beginning.
     pub body: Vec<u8>,
+}
+
+/// An answer of whatever code.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// The code.
+    pub status: StatusCode,
+    /// Texts of Warning headers.
+    pub warnings: Vec<String>,
+    /// The whole body.
+    pub body: Bytes,
 }
 
 impl Call {
@@ -161,7 +172,8 @@ impl Endpoint {
 impl Connection {
     /// Sends a request and reads the answer to its end; anything but success is an error.
     pub async fn call(&mut self, call: &Call) -> Result<Answer> {
-        let (status, mut incoming) = self.send(call).await?;
+        let (head, mut incoming) = self.send(call).await?;
+        let status = head.status;
         let mut answer = Answer::default();
         while let Some(frame) = incoming.frame().await {
             let frame = frame?;
@@ -181,7 +193,8 @@ impl Connection {
 
     /// Sends a request whose answer goes on, and hands over its body once it began with success.
     pub async fn stream(&mut self, call: &Call) -> Result<Incoming> {
-        let (status, incoming) = self.send(call).await?;
+        let (head, incoming) = self.send(call).await?;
+        let status = head.status;
         if status.is_success() {
             return Ok(incoming);
         }
@@ -190,7 +203,15 @@ impl Connection {
         Err(Error::Answer { request: format!("{} {}", call.method, call.path), status, body })
     }
 
-    async fn send(&mut self, call: &Call) -> Result<(http::StatusCode, Incoming)> {
+    /// Sends a request and reads the answer to its end, whatever it is.
+    pub async fn exchange(&mut self, call: &Call) -> Result<Exchange> {
+        let (head, incoming) = self.send(call).await?;
+        let warnings = head.headers.get_all(header::WARNING).iter();
+        let warnings = warnings.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned()).collect();
+        Ok(Exchange { status: head.status, warnings, body: incoming.collect().await?.to_bytes() })
+    }
+
+    async fn send(&mut self, call: &Call) -> Result<(response::Parts, Incoming)> {
         let mut request = Request::builder()
             .method(call.method.clone())
             .uri(format!("{}{}", self.endpoint.server, call.path))
@@ -209,6 +230,6 @@ impl Connection {
         let request = request.map_err(|error| Error::Kubeconfig(error.to_string()))?;
         self.sender.ready().await?;
         let (head, body) = self.sender.send_request(request).await?.into_parts();
-        Ok((head.status, body))
+        Ok((head, body))
     }
 }

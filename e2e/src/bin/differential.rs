@@ -1,0 +1,106 @@
+//! Asks a reference API server and another one the same and prints where their answers differ. `e2e/compare` starts both.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use pintle_e2e::{
+    differential::{Report, Servers},
+    kubeconfig::Kubeconfig,
+    load::{Error, Result, target::Target},
+};
+use serde_json::Value;
+
+/// Ask two API servers the same and say where their answers differ.
+///
+/// Every document is created as a dry run, and again with each field left out, null, of another type, empty, malformed,
+/// too long, negative or doubled. Causes that only one server gives, and other codes, warnings, defaults and managed
+/// fields are differences; uids, times and how struct values are printed are not.
+#[derive(Parser)]
+struct Arguments {
+    /// The server that is right.
+    #[arg(long, value_name = "FILE")]
+    reference: PathBuf,
+
+    /// The server that is tried.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: PathBuf,
+
+    /// Update instead: documents are created for real, updated as dry runs, and deleted.
+    #[arg(long)]
+    updates: bool,
+
+    /// Ask only for documents of this kind; may be repeated.
+    #[arg(long, value_name = "KIND")]
+    kind: Vec<String>,
+
+    /// YAML files of valid documents.
+    #[arg(required = true, value_name = "FILE")]
+    documents: Vec<PathBuf>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("differential: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    let target = |path: &PathBuf| {
+        let kubeconfig = Kubeconfig::read(path).map_err(unreadable(path))?;
+        Target::new(&kubeconfig, Vec::new())
+    };
+    let mut servers = Servers::connect(target(&arguments.reference)?, target(&arguments.kubeconfig)?).await?;
+    let (mut asked, mut differing) = (0, 0);
+    for path in &arguments.documents {
+        let text = std::fs::read_to_string(path).map_err(unreadable(path))?;
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&text)
+            .map_err(|error| Error::Kubeconfig(format!("{}: {error}", path.display())))?;
+        for document in &documents {
+            let kind = document["kind"].as_str().unwrap_or_default();
+            if !arguments.kind.is_empty() && !arguments.kind.iter().any(|asked| asked == kind) {
+                continue;
+            }
+            let report = servers.compare(document, arguments.updates).await?;
+            asked += report.asked;
+            differing += print(kind, &report);
+        }
+    }
+    println!("{differing} of {asked} answers differ");
+    Ok(())
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let what = format!("reading {}", path.display());
+    move |source| Error::Io { what, source }
+}
+
+/// Prints the groups of a document's differences; answers how many cases differ.
+fn print(kind: &str, report: &Report) -> usize {
+    const SHOWN: usize = 400;
+    let differing = report.groups.values().map(|group| group.changes.len()).sum();
+    println!("{kind}: {differing} of {} differ", report.asked);
+    for group in report.groups.values() {
+        let more = group.changes.len().saturating_sub(3);
+        let first: Vec<&str> = group.changes.iter().take(3).map(String::as_str).collect();
+        println!(
+            "  {}{}",
+            first.join(", "),
+            if more > 0 { format!(" and {more} more") } else { String::new() }
+        );
+        for difference in group.differences.iter().take(3) {
+            let cut = |text: &str| text.chars().take(SHOWN).collect::<String>();
+            println!("    {}", difference.place);
+            println!("      reference: {}", cut(&difference.reference));
+            println!("      other:     {}", cut(&difference.other));
+        }
+    }
+    differing
+}

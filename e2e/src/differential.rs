@@ -1,0 +1,160 @@
+//! Asks two API servers the same and says where their answers differ: valid documents, and each of them again with one
+//! thing wrong, for every field and every way in which it can be wrong.
+//!
+//! Keeps: nothing that the other server is asked depends on what the reference answered; what differs from request to
+//! request on one server alone (uids, times, revisions, how struct values are printed) is no difference.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::load::{
+    Error, Result,
+    connection::{Call, Connection},
+    target::Target,
+};
+
+mod answers;
+mod cases;
+
+pub use answers::{Answer, Difference, differences};
+pub use cases::{Case, cases};
+
+const JSON: &str = "application/json";
+const MERGE: &str = "application/merge-patch+json";
+
+/// The two servers: the one that is right and the one that is tried.
+pub struct Servers {
+    reference: Peer,
+    other: Peer,
+    resources: BTreeMap<(String, String), Resource>,
+}
+
+struct Peer {
+    target: Target,
+    connection: Connection,
+}
+
+struct Resource {
+    collection: String,
+    plural: String,
+    namespaced: bool,
+}
+
+/// Cases that differ in the same way.
+pub struct Group {
+    /// What was changed, of each case.
+    pub changes: Vec<String>,
+    /// How the answers to the first differ.
+    pub differences: Vec<Difference>,
+}
+
+/// What came of a document.
+#[derive(Default)]
+pub struct Report {
+    /// How many cases were asked.
+    pub asked: usize,
+    /// Those that differ, by how they differ.
+    pub groups: BTreeMap<String, Group>,
+}
+
+impl Servers {
+    /// Connects to both.
+    pub async fn connect(reference: Target, other: Target) -> Result<Servers> {
+        let (reference, other) = (Peer::connect(reference).await?, Peer::connect(other).await?);
+        Ok(Servers { reference, other, resources: BTreeMap::new() })
+    }
+
+    /// Asks both for all cases of a document: dry creates, or dry updates of the document created before.
+    pub async fn compare(&mut self, document: &Value, updates: bool) -> Result<Report> {
+        let collection = self.collection(document).await?;
+        let name = document["metadata"]["name"].as_str().unwrap_or_default();
+        let object = format!("{collection}/{name}");
+        let (method, path) = if updates {
+            self.both(Method::POST, &collection, document).await?;
+            (Method::PUT, format!("{object}?dryRun=All&fieldValidation=Warn"))
+        } else {
+            (Method::POST, format!("{collection}?dryRun=All&fieldValidation=Warn"))
+        };
+        let mut report = Report::default();
+        for case in cases(document) {
+            report.asked += 1;
+            let (reference, other) = self.both(method.clone(), &path, &case.body).await?;
+            let differences = differences(&reference, &other);
+            if let Some(first) = differences.first() {
+                let group = report.groups.entry(first.signature());
+                group.or_insert_with(|| Group { changes: Vec::new(), differences }).changes.push(case.change);
+            }
+        }
+        if updates {
+            self.clean(&object).await?;
+        }
+        Ok(report)
+    }
+
+    async fn both(&mut self, method: Method, path: &str, body: &Value) -> Result<(Answer, Answer)> {
+        let call = Call::send(method, path, JSON, body.to_string());
+        Ok((self.reference.answer(&call).await?, self.other.answer(&call).await?))
+    }
+
+    async fn clean(&mut self, object: &str) -> Result<()> {
+        let unheld = json!({ "metadata": { "finalizers": null } }).to_string();
+        for peer in [&mut self.reference, &mut self.other] {
+            let delete = format!("{object}?gracePeriodSeconds=0");
+            peer.answer(&Call { method: Method::DELETE, ..Call::get(delete) }).await?;
+            peer.answer(&Call::send(Method::PATCH, object, MERGE, unheld.clone())).await?;
+        }
+        Ok(())
+    }
+
+    /// The path of the document's collection.
+    async fn collection(&mut self, document: &Value) -> Result<String> {
+        let text = |field: &str| document[field].as_str().unwrap_or_default().to_owned();
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        let key = (version.clone(), kind.clone());
+        if !self.resources.contains_key(&key) {
+            let path =
+                if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
+            let found = self.other.answer(&Call::get(path.as_str())).await?;
+            for resource in found.body["resources"].as_array().into_iter().flatten() {
+                let plural = resource["name"].as_str().unwrap_or_default();
+                if plural.contains('/') {
+                    continue;
+                }
+                let kind = resource["kind"].as_str().unwrap_or_default().to_owned();
+                let namespaced = resource["namespaced"].as_bool().unwrap_or(false);
+                let resource = Resource { collection: path.clone(), plural: plural.to_owned(), namespaced };
+                self.resources.insert((version.clone(), kind), resource);
+            }
+        }
+        let Some(resource) = self.resources.get(&key) else {
+            return Err(Error::Kubeconfig(format!("{version} {kind} is not served")));
+        };
+        let namespace = document["metadata"]["namespace"].as_str().unwrap_or("default");
+        let namespace = if resource.namespaced { format!("/namespaces/{namespace}") } else { String::new() };
+        Ok(format!("{}{namespace}/{}", resource.collection, resource.plural))
+    }
+}
+
+impl Peer {
+    async fn connect(target: Target) -> Result<Peer> {
+        let connection = target.connect().await?;
+        Ok(Peer { target, connection })
+    }
+
+    /// The answer to a call. A server that panics over it breaks the connection: that is an answer, too.
+    async fn answer(&mut self, call: &Call) -> Result<Answer> {
+        let exchange = match self.connection.exchange(call).await {
+            Ok(exchange) => exchange,
+            Err(Error::Connection(_)) => {
+                self.connection = self.target.connect().await?;
+                return Ok(Answer { code: 0, warnings: Vec::new(), body: Value::Null });
+            }
+            Err(error) => return Err(error),
+        };
+        let body = serde_json::from_slice(&exchange.body);
+        let body = body.unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&exchange.body)));
+        Ok(Answer { code: exchange.status.as_u16(), warnings: exchange.warnings, body })
+    }
+}
