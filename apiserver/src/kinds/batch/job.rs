@@ -46,6 +46,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     prepare_for_create,
     validate,
     validate_update: update::validate,
+    validate_request,
     warnings,
     ..Kind::DEFAULT
 };
@@ -146,8 +147,14 @@ fn prepare_for_create(job: &mut Map, context: &Context<'_>) {
     set_label_defaults(job);
 }
 
+/// The selector never changes, so that of a stored Job was judged when it was made.
+fn validate_request(_: &Version, job: &Map, old: Option<&Map>, errors: &mut FieldErrors) {
+    if old.is_none() {
+        generated_selector::validate(job, errors);
+    }
+}
+
 fn validate(job: &Map, errors: &mut FieldErrors) {
-    generated_selector::validate(job, errors);
     spec::validate_of_job(job.map("spec").unwrap_or(&Map::new()), errors);
     let completions = number(job, "spec", "completions").unwrap_or(0);
     if job.str_at(&["spec", "completionMode"]) == "Indexed" && completions > 0 {

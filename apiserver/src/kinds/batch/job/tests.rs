@@ -29,7 +29,9 @@ fn created(spec: &[(&'static str, Node)]) -> Map {
 /// The causes that a new Job with `spec` is refused for, as `field: message`.
 fn refusals(spec: &[(&'static str, Node)]) -> Vec<String> {
     let mut errors = FieldErrors::new();
-    validate(&created(spec), &mut errors);
+    let job = created(spec);
+    validate(&job, &mut errors);
+    validate_request(&KIND.versions[0], &job, None, &mut errors);
     errors.iter().map(ToString::to_string).collect()
 }
 
@@ -89,6 +91,15 @@ fn a_chosen_selector_without_manual_selector_is_refused() {
             .iter()
             .any(|it| it.starts_with("spec.selector:") && it.ends_with("`selector` not auto-generated"))
     );
+}
+
+#[test]
+fn a_stored_job_may_take_back_that_its_selector_was_chosen() {
+    let chosen = Map::from([("matchLabels", Map::from([("a", "b")]))]);
+    let job = created(&[("selector", chosen.into())]);
+    let mut errors = FieldErrors::new();
+    validate_request(&KIND.versions[0], &job, Some(&job), &mut errors);
+    assert!(errors.is_empty(), "{errors}");
 }
 
 #[test]
