@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Context, Generation, Kind, Names, Scope, Version};
+use crate::kind::{self, Context, Generation, Kind, Names, Scope, Version, column, wide};
 use crate::kinds::core::rules;
 use crate::kinds::webhook_client;
 use crate::names::dns;
@@ -37,6 +37,16 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     subresources: &[kind::status(kind::keep_all_but_status, |definition, _, errors| {
         validate_accepted_names(definition, errors);
     })],
+    columns: &[
+        kind::NAME,
+        column("Scope", "string", |it, _| it.str_at(&["spec", "scope"]).into()),
+        column("Versions", "string", |it, _| served_versions(it).into()),
+        column("Created At", "date", |it, _| it.str_at(&["metadata", "creationTimestamp"]).into()),
+        wide("Group", "string", |it, _| it.str_at(&["spec", "group"]).into()),
+        wide("Kind", "string", |it, _| it.str_at(&["spec", "names", "kind"]).into()),
+        wide("ShortNames", "string", |it, _| short_names(it).into()),
+        wide("Established", "boolean", |it, _| is_established(it).into()),
+    ],
     generation: Generation::Spec,
     unconditional_update: false,
     set_defaults,
@@ -54,6 +64,23 @@ pub(in crate::kinds) static KIND: Kind = Kind {
 };
 
 const SPEC: Path<'static> = Path::new("spec");
+
+fn served_versions(definition: &Map) -> String {
+    let served = versions(definition).filter(|version| version.bool("served") == Some(true));
+    let mut texts: Vec<String> = served
+        .map(|version| {
+            let stored = if version.bool("storage") == Some(true) { "(storage)" } else { "" };
+            format!("{}{stored}", version.str("name"))
+        })
+        .collect();
+    texts.sort_unstable();
+    texts.join(",")
+}
+
+fn short_names(definition: &Map) -> String {
+    let names = definition.map_at(&["spec", "names"]);
+    names.into_iter().flat_map(|names| rules::texts(names, "shortNames")).collect::<Vec<_>>().join(",")
+}
 
 fn versions(definition: &Map) -> impl Iterator<Item = &Map> {
     definition.map("spec").into_iter().flat_map(|spec| spec.maps("versions"))

@@ -130,14 +130,16 @@ fn set_defaults(node: &mut Map) {
 /// `podCIDR` is the first of `podCIDRs`: clients set either, and the single one wins.
 fn keep_cidrs_equal(spec: &mut Map) {
     let first = spec.list("podCIDRs").first().cloned();
-    match (spec.get("podCIDR").cloned(), first) {
-        (Some(single), first) if single.as_str() != Some("") => {
-            if first.as_ref() != Some(&single) {
-                spec.set("podCIDRs", [single].into_iter().collect::<List>());
+    match spec.get("podCIDR").cloned().filter(|single| single.as_str() != Some("")) {
+        Some(single) if first.as_ref() != Some(&single) => {
+            spec.set("podCIDRs", [single].into_iter().collect::<List>());
+        }
+        Some(_) => {}
+        None => {
+            if let Some(first) = first {
+                spec.set("podCIDR", first);
             }
         }
-        (_, Some(first)) => spec.set("podCIDR", first),
-        _ => {}
     }
 }
 

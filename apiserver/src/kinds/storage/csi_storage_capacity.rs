@@ -1,7 +1,7 @@
 //! CSIStorageCapacity: what is left for a storage class in a topology. Keeps: topology and class never change.
 
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Kind, Names, Scope, Version, column};
+use crate::kind::{Kind, Names, Scope, Version};
 use crate::kinds::core::node_labels;
 use crate::kinds::selector;
 use crate::names::{self, dns};
@@ -19,11 +19,6 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         scope: Scope::Namespaced,
     },
     versions: &[Version::storage("storage.k8s.io", "v1", "io.k8s.api.storage.v1.CSIStorageCapacity")],
-    columns: &[
-        kind::NAME,
-        column("StorageClassName", "string", |it, _| it.str("storageClassName").into()),
-        column("Capacity", "string", |it, _| it.get("capacity").cloned().unwrap_or("<unset>".into())),
-    ],
     unconditional_update: false,
     validate,
     validate_update,

@@ -1,7 +1,7 @@
 //! VolumeAttachment: the wish to attach a volume to a node. Keeps: the spec never changes.
 
 use crate::field::{Cause, FieldErrors, Path};
-use crate::kind::{self, Kind, Names, Scope, Version, column};
+use crate::kind::{self, Column, Kind, Names, Scope, Version, column};
 use crate::kinds::core::{persistent_volume, rules};
 use crate::names::{self, dns};
 use crate::tree::{Map, Node};
@@ -22,7 +22,10 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     })],
     columns: &[
         kind::NAME,
-        column("Attacher", "string", |it, _| it.str_at(&["spec", "attacher"]).into()),
+        Column {
+            format: "name",
+            ..column("Attacher", "string", |it, _| it.str_at(&["spec", "attacher"]).into())
+        },
         column("PV", "string", |it, _| it.str_at(&["spec", "source", "persistentVolumeName"]).into()),
         column("Node", "string", |it, _| it.str_at(&["spec", "nodeName"]).into()),
         column("Attached", "boolean", |it, _| {

@@ -130,3 +130,16 @@ fn an_established_definition_keeps_its_kind_and_scope() {
     old.map_mut("status").set("conditions", [established].into_iter().collect::<Node>());
     assert_eq!(fields(&old), ["spec.scope", "spec.names.plural"]);
 }
+
+#[test]
+fn cells_show_the_versions_that_are_served_and_which_is_stored() {
+    let mut definition = definition(&[("v2", false), ("v1", true), ("v1alpha1", false)]);
+    let versions = definition.map_mut("spec").existing_list_mut("versions").unwrap();
+    for version in versions.iter_mut().filter_map(Node::as_map_mut) {
+        let served = version.str("name") != "v1alpha1";
+        version.set("served", served);
+    }
+    let cells: Vec<Node> = KIND.columns.iter().map(|column| (column.cell)(&definition, 0)).collect();
+    assert_eq!(cells[1..3], [Node::from("Namespaced"), "v1(storage),v2".into()]);
+    assert_eq!(cells.last(), Some(&Node::Bool(false)));
+}
