@@ -53,11 +53,15 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {
-    let target = |path: &PathBuf| {
-        let kubeconfig = Kubeconfig::read(path).map_err(unreadable(path))?;
-        Target::new(&kubeconfig, Vec::new())
-    };
-    let mut servers = Servers::connect(target(&arguments.reference)?, target(&arguments.kubeconfig)?).await?;
+    let read = |path: &PathBuf| Kubeconfig::read(path).map_err(unreadable(path));
+    let (reference, other) = (read(&arguments.reference)?, read(&arguments.kubeconfig)?);
+    if reference.server == other.server {
+        return Err(Error::Kubeconfig(
+            "both lead to the same server: name another with --reference".to_owned(),
+        ));
+    }
+    let target = |kubeconfig| Target::new(kubeconfig, Vec::new());
+    let mut servers = Servers::connect(target(&reference)?, target(&other)?).await?;
     let (mut asked, mut differing) = (0, 0);
     for path in &arguments.documents {
         let text = std::fs::read_to_string(path).map_err(unreadable(path))?;
