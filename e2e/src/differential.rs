@@ -23,6 +23,21 @@ pub use cases::{Case, cases};
 
 const JSON: &str = "application/json";
 const MERGE: &str = "application/merge-patch+json";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
+const APPLY: &str = "application/apply-patch+yaml";
+
+/// What is asked of each case, always as a dry run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// To create it.
+    Create,
+    /// To put it in the place of the document, which was created before.
+    Update,
+    /// To patch the document with it, strategically.
+    Patch,
+    /// To apply it to the document by force, as another manager.
+    Apply,
+}
 
 /// The two servers: the one that is right and the one that is tried.
 pub struct Servers {
@@ -66,36 +81,40 @@ impl Servers {
         Ok(Servers { reference, other, resources: BTreeMap::new() })
     }
 
-    /// Asks both for all cases of a document: dry creates, or dry updates of the document created before.
-    pub async fn compare(&mut self, document: &Value, updates: bool) -> Result<Report> {
+    /// Asks both for all cases of a document.
+    pub async fn compare(&mut self, document: &Value, mode: Mode) -> Result<Report> {
         let collection = self.collection(document).await?;
         let name = document["metadata"]["name"].as_str().unwrap_or_default();
         let object = format!("{collection}/{name}");
-        let (method, path) = if updates {
-            self.both(Method::POST, &collection, document).await?;
-            (Method::PUT, format!("{object}?dryRun=All&fieldValidation=Warn"))
-        } else {
-            (Method::POST, format!("{collection}?dryRun=All&fieldValidation=Warn"))
+        if mode != Mode::Create {
+            self.both(&Call::send(Method::POST, collection.as_str(), JSON, document.to_string())).await?;
+        }
+        let (method, path, media, more) = match mode {
+            Mode::Create => (Method::POST, &collection, JSON, ""),
+            Mode::Update => (Method::PUT, &object, JSON, ""),
+            Mode::Patch => (Method::PATCH, &object, STRATEGIC, ""),
+            Mode::Apply => (Method::PATCH, &object, APPLY, "&force=true&fieldManager=another"),
         };
+        let path = format!("{path}?dryRun=All&fieldValidation=Warn{more}");
         let mut report = Report::default();
         for case in cases(document) {
             report.asked += 1;
-            let (reference, other) = self.both(method.clone(), &path, &case.body).await?;
+            let call = Call::send(method.clone(), path.as_str(), media, case.body.to_string());
+            let (reference, other) = self.both(&call).await?;
             let differences = differences(&reference, &other);
             if let Some(first) = differences.first() {
                 let group = report.groups.entry(first.signature());
                 group.or_insert_with(|| Group { changes: Vec::new(), differences }).changes.push(case.change);
             }
         }
-        if updates {
+        if mode != Mode::Create {
             self.clean(&object).await?;
         }
         Ok(report)
     }
 
-    async fn both(&mut self, method: Method, path: &str, body: &Value) -> Result<(Answer, Answer)> {
-        let call = Call::send(method, path, JSON, body.to_string());
-        Ok((self.reference.answer(&call).await?, self.other.answer(&call).await?))
+    async fn both(&mut self, call: &Call) -> Result<(Answer, Answer)> {
+        Ok((self.reference.answer(call).await?, self.other.answer(call).await?))
     }
 
     async fn clean(&mut self, object: &str) -> Result<()> {

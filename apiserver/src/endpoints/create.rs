@@ -78,6 +78,17 @@ impl Scope<'_> {
         Ok(())
     }
 
+    /// Refuses an object without a name, or with another one than the path's.
+    pub fn require_name(&self, body: &Map) -> Result<(), Error> {
+        if body.name().is_empty() {
+            return Err(Error::BadRequest(format!(
+                "the name of the object ({} based on URL) was undeterminable: name must be provided",
+                self.name()
+            )));
+        }
+        self.check_name(body)
+    }
+
     /// The name in a body is absent or that of the URL.
     pub fn check_name(&self, body: &Map) -> Result<(), Error> {
         let stated = body.name();

@@ -102,7 +102,7 @@ impl Scope<'_> {
                 let live = live.unwrap_or_default();
                 let new = self.patched(patch, &live, options.field_validation)?;
                 drop(live);
-                self.check_name(&new)?;
+                self.require_name(&new)?;
                 self.check_namespace(&new)?;
                 self.prepare_update(&entry, old.unwrap_or_default(), new, endpoint, view, options.dry_run)
             }

@@ -18,13 +18,7 @@ impl Scope<'_> {
         let options = WriteOptions::parse(&self.request.query, "UpdateOptions")?;
         let body = self.decode_body()?;
         self.check_namespace(&body)?;
-        if body.name().is_empty() {
-            let name = &self.request.attributes.name;
-            return Err(Error::BadRequest(format!(
-                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
-            )));
-        }
-        self.check_name(&body)?;
+        self.require_name(&body)?;
         let mut body = Some(body);
         let written = self
             .commit(options.dry_run, |scope, view| {

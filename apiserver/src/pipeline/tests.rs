@@ -91,6 +91,13 @@ fn refusals_have_the_words_that_clients_know() {
                 r#"422 ConfigMap "m" is invalid: metadata.uid: Invalid value: "u": field is immutable"#,
             ),
             (
+                Method::PATCH,
+                format!("{maps}/m"),
+                merge,
+                json!({ "metadata": null }),
+                "400 the name of the object (m based on URL) was undeterminable: name must be provided",
+            ),
+            (
                 Method::GET,
                 format!("{maps}?fieldSelector=data.a%3Db"),
                 JSON,

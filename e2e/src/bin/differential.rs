@@ -5,9 +5,9 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use pintle_e2e::{
-    differential::{Report, Servers},
+    differential::{Mode, Report, Servers},
     kubeconfig::Kubeconfig,
     load::{Error, Result, target::Target},
 };
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 /// Ask two API servers the same and say where their answers differ.
 ///
-/// Every document is created as a dry run, and again with each field left out, null, of another type, empty, malformed,
+/// Every document is sent as a dry run, and again with each field left out, null, of another type, empty, malformed,
 /// too long, negative or doubled. Causes that only one server gives, and other codes, warnings, defaults and managed
 /// fields are differences; uids, times and how struct values are printed are not.
 #[derive(Parser)]
@@ -28,9 +28,9 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     kubeconfig: PathBuf,
 
-    /// Update instead: documents are created for real, updated as dry runs, and deleted.
-    #[arg(long)]
-    updates: bool,
+    /// What to ask; all but create make each document first and delete it afterwards.
+    #[arg(long, value_enum, default_value = "create")]
+    mode: Asked,
 
     /// Ask only for documents of this kind; may be repeated.
     #[arg(long, value_name = "KIND")]
@@ -39,6 +39,18 @@ struct Arguments {
     /// YAML files of valid documents.
     #[arg(required = true, value_name = "FILE")]
     documents: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Asked {
+    /// POST of each case.
+    Create,
+    /// PUT of each case.
+    Update,
+    /// Strategic merge patch with each case.
+    Patch,
+    /// Server-side apply of each case.
+    Apply,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -62,6 +74,12 @@ async fn run(arguments: &Arguments) -> Result<()> {
     }
     let target = |kubeconfig| Target::new(kubeconfig, Vec::new());
     let mut servers = Servers::connect(target(&reference)?, target(&other)?).await?;
+    let mode = match arguments.mode {
+        Asked::Create => Mode::Create,
+        Asked::Update => Mode::Update,
+        Asked::Patch => Mode::Patch,
+        Asked::Apply => Mode::Apply,
+    };
     let (mut asked, mut differing) = (0, 0);
     for path in &arguments.documents {
         let text = std::fs::read_to_string(path).map_err(unreadable(path))?;
@@ -72,7 +90,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
             if !arguments.kind.is_empty() && !arguments.kind.iter().any(|asked| asked == kind) {
                 continue;
             }
-            let report = servers.compare(document, arguments.updates).await?;
+            let report = servers.compare(document, mode).await?;
             asked += report.asked;
             differing += print(kind, &report);
         }

@@ -132,9 +132,9 @@ fn without_values(text: &str) -> String {
     let text = text.split('\n').next().unwrap_or_default();
     let mut text = text.to_owned();
     if let Some((head, value)) = text.split_once(" value: ")
-        && (value.starts_with(['{', '[']) || value.starts_with("\"\"") || value.starts_with("null"))
+        && ["{", "[", "\"\"", "\"{", "\"map[", "null"].iter().any(|start| value.starts_with(start))
     {
-        let end = ["}: ", "]: ", "\"\": ", "null: "]
+        let end = ["}: ", "]: ", "\"\": ", "}\": ", "]\": ", "null: "]
             .iter()
             .filter_map(|end| value.rfind(end).map(|at| at + end.len()));
         text = format!("{head} value: … {}", end.max().map_or("", |end| &value[end..]));
