@@ -6,13 +6,16 @@
 //! removes nulls and canonicalises leaves (see `tree/json.rs`), and encoding fills in what Go prints.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use ecow::{EcoString, EcoVec};
 
+use large::Large;
 use stored::Stored;
 pub(crate) use stored::Unread;
 
+mod large;
 mod stored;
 
 /// One value. Numbers are `i64` where they fit, else `f64`.
@@ -61,7 +64,8 @@ pub enum Key {
 
 /// An object: entries in insertion order. Typed maps are printed in the schema's order, others by key.
 ///
-/// A struct of a stored object may still be the text that it was stored as; whoever looks into it finds entries.
+/// A struct of a stored object may still be the text that it was stored as; whoever looks into it finds entries. A map
+/// of very many entries knows where each stands, and when one is removed the last takes its place.
 #[derive(Clone)]
 pub struct Map {
     content: Content,
@@ -70,7 +74,14 @@ pub struct Map {
 #[derive(Clone)]
 enum Content {
     Entries(EcoVec<(Key, Node)>),
-    Stored(Arc<Stored>),
+    Behind(Arc<Behind>),
+}
+
+/// What is seldom, and too large for a [`Content`].
+#[derive(Clone)]
+enum Behind {
+    Stored(Stored),
+    Large(Large),
 }
 
 impl Key {
@@ -125,8 +136,8 @@ impl Ord for Key {
     }
 }
 
-impl std::hash::Hash for Key {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_str().hash(state);
     }
 }
@@ -174,17 +185,25 @@ impl Map {
 
     /// A map of entries whose keys are known to differ (from a decoder that has checked).
     pub fn from_entries(entries: EcoVec<(Key, Node)>) -> Map {
-        Map { content: Content::Entries(entries) }
+        if entries.len() < large::ENTRIES_MIN {
+            Map { content: Content::Entries(entries) }
+        } else {
+            Map::behind(Behind::Large(Large::new(entries)))
+        }
+    }
+
+    fn behind(content: Behind) -> Map {
+        Map { content: Content::Behind(Arc::new(content)) }
     }
 
     /// A struct of a stored object that is read when somebody looks into it.
     pub(crate) fn unread(text: Unread) -> Map {
-        Map { content: Content::Stored(Arc::new(Stored::new(text))) }
+        Map::behind(Behind::Stored(Stored::new(text)))
     }
 
     /// The same with the text that it is stored as.
     pub(crate) fn with_text(&self, text: Unread) -> Map {
-        Map { content: Content::Stored(Arc::new(Stored::with_entries(text, self.all().clone()))) }
+        Map::behind(Behind::Stored(Stored::with_entries(text, self.all().clone())))
     }
 
     /// The text that a struct was stored as, as long as nobody has changed it.
@@ -192,7 +211,10 @@ impl Map {
     pub(crate) fn stored_text(&self) -> Option<&Unread> {
         match &self.content {
             Content::Entries(_) => None,
-            Content::Stored(stored) => Some(stored.text()),
+            Content::Behind(behind) => match &**behind {
+                Behind::Stored(stored) => Some(stored.text()),
+                Behind::Large(_) => None,
+            },
         }
     }
 
@@ -206,20 +228,66 @@ impl Map {
     fn all(&self) -> &EcoVec<(Key, Node)> {
         match &self.content {
             Content::Entries(entries) => entries,
-            Content::Stored(stored) => stored.entries(),
+            Content::Behind(behind) => match &**behind {
+                Behind::Stored(stored) => stored.entries(),
+                Behind::Large(large) => large.entries(),
+            },
+        }
+    }
+
+    fn large(&self) -> Option<&Large> {
+        match &self.content {
+            Content::Behind(behind) => match &**behind {
+                Behind::Large(large) => Some(large),
+                Behind::Stored(_) => None,
+            },
+            Content::Entries(_) => None,
+        }
+    }
+
+    fn large_mut(&mut self) -> Option<&mut Large> {
+        self.large()?;
+        match &mut self.content {
+            Content::Behind(behind) => match Arc::make_mut(behind) {
+                Behind::Large(large) => Some(large),
+                Behind::Stored(_) => None,
+            },
+            Content::Entries(_) => None,
         }
     }
 
     /// The entries, to be changed: what is stored is no longer the text of this map.
     #[inline]
     fn all_mut(&mut self) -> &mut EcoVec<(Key, Node)> {
-        if let Content::Stored(stored) = &self.content {
-            let entries = stored.entries().clone();
+        if let Content::Behind(_) = &self.content {
+            let entries = self.all().clone();
             self.content = Content::Entries(entries);
         }
         match &mut self.content {
             Content::Entries(entries) => entries,
-            Content::Stored(_) => unreachable!("the content was just made entries"),
+            Content::Behind(_) => unreachable!("the content was just made entries"),
+        }
+    }
+
+    /// The entries, of which only the values may be changed.
+    fn values_mut(&mut self) -> &mut [(Key, Node)] {
+        if self.large().is_none() {
+            return self.all_mut().make_mut();
+        }
+        self.large_mut().map(Large::values_mut).unwrap_or_default()
+    }
+
+    /// Appends an entry whose key is new.
+    fn push(&mut self, key: Key, value: Node) {
+        match self.large_mut() {
+            Some(large) => large.push(key, value),
+            None => {
+                let entries = self.all_mut();
+                entries.push((key, value));
+                if entries.len() >= large::ENTRIES_MIN {
+                    *self = Map::from_entries(std::mem::take(entries));
+                }
+            }
         }
     }
 
@@ -240,7 +308,7 @@ impl Map {
 
     /// The entries in their order, values writable.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Key, &mut Node)> {
-        self.all_mut().make_mut().iter_mut().map(|(key, node)| (&*key, node))
+        self.values_mut().iter_mut().map(|(key, node)| (&*key, node))
     }
 
     /// The keys in their order.
@@ -254,11 +322,17 @@ impl Map {
     }
 
     fn position(&self, key: &str) -> Option<usize> {
+        if let Some(large) = self.large() {
+            return large.position(key);
+        }
         self.all().iter().position(|(candidate, _)| candidate.is(key))
     }
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&Node> {
+        if let Some(large) = self.large() {
+            return large.position(key).map(|place| &large.entries()[place].1);
+        }
         self.all().iter().find(|(candidate, _)| candidate.is(key)).map(|(_, node)| node)
     }
 
@@ -270,15 +344,15 @@ impl Map {
     /// The value of `key`, writable.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
         let position = self.position(key)?;
-        self.all_mut().make_mut().get_mut(position).map(|(_, node)| node)
+        self.values_mut().get_mut(position).map(|(_, node)| node)
     }
 
     /// Sets `key`, replacing a value that is there.
     pub fn set(&mut self, key: impl Into<Key>, value: impl Into<Node>) {
         let key = key.into();
         match self.position(&key) {
-            Some(position) => self.all_mut().make_mut()[position].1 = value.into(),
-            None => self.all_mut().push((key, value.into())),
+            Some(position) => self.values_mut()[position].1 = value.into(),
+            None => self.push(key, value.into()),
         }
     }
 
@@ -288,24 +362,29 @@ impl Map {
         if self.contains(&key) {
             return false;
         }
-        self.all_mut().push((key, value.into()));
+        self.push(key, value.into());
         true
     }
 
     /// Appends an entry that the caller knows to be new (a decoder that has checked for duplicates).
     pub fn push_new(&mut self, key: Key, value: Node) {
-        self.all_mut().push((key, value));
+        self.push(key, value);
     }
 
     /// Removes `key` and answers its value.
     pub fn remove(&mut self, key: &str) -> Option<Node> {
+        if self.large().is_some() {
+            return self.large_mut()?.remove(key);
+        }
         let position = self.position(key)?;
         Some(self.all_mut().remove(position).1)
     }
 
     /// Keeps the entries for which `keep` holds.
     pub fn retain(&mut self, mut keep: impl FnMut(&Key, &mut Node) -> bool) {
-        self.all_mut().retain(|(key, node)| keep(key, node));
+        let mut entries = std::mem::take(self).into_entries();
+        entries.retain(|(key, node)| keep(key, node));
+        *self = Map::from_entries(entries);
     }
 
     /// The entries, in their order, as a slice.
@@ -316,7 +395,9 @@ impl Map {
 
     /// Sorts the entries by `order` of their keys.
     pub fn sort_by(&mut self, mut order: impl FnMut(&Key, &Key) -> std::cmp::Ordering) {
-        self.all_mut().make_mut().sort_by(|a, b| order(&a.0, &b.0));
+        let mut entries = std::mem::take(self).into_entries();
+        entries.make_mut().sort_by(|a, b| order(&a.0, &b.0));
+        *self = Map::from_entries(entries);
     }
 
     /// The map at `key`, made empty when absent or not a map.
@@ -448,7 +529,7 @@ impl Map {
     /// Whether both are clones of one map that neither has changed: equal without a look at the entries.
     #[inline]
     pub fn is_shared_with(&self, other: &Map) -> bool {
-        if let (Content::Stored(a), Content::Stored(b)) = (&self.content, &other.content)
+        if let (Content::Behind(a), Content::Behind(b)) = (&self.content, &other.content)
             && Arc::ptr_eq(a, b)
         {
             return true;
@@ -464,7 +545,10 @@ impl Map {
     fn read(&self) -> Option<&EcoVec<(Key, Node)>> {
         match &self.content {
             Content::Entries(entries) => Some(entries),
-            Content::Stored(stored) => stored.read(),
+            Content::Behind(behind) => match &**behind {
+                Behind::Stored(stored) => stored.read(),
+                Behind::Large(large) => Some(large.entries()),
+            },
         }
     }
 
@@ -507,6 +591,33 @@ impl PartialEq for Node {
             (Node::List(a), Node::List(b)) => same_list(a, b) || a == b,
             (Node::Map(a), Node::Map(b)) => a == b,
             _ => false,
+        }
+    }
+}
+
+/// No number of a document is `NaN`.
+impl Eq for Node {}
+
+impl Hash for Node {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Node::Null => {}
+            Node::Bool(value) => value.hash(state),
+            Node::Int(value) => value.hash(state),
+            // Both zeros are equal.
+            Node::Float(value) => (value + 0.0).to_bits().hash(state),
+            Node::Str(text) | Node::Raw(text) => text.hash(state),
+            Node::List(list) => list.hash(state),
+            Node::Map(map) => {
+                let of_entry = |entry: (&Key, &Node)| {
+                    let mut state = DefaultHasher::new();
+                    entry.hash(&mut state);
+                    state.finish()
+                };
+                map.len().hash(state);
+                map.iter().map(of_entry).fold(0, u64::wrapping_add).hash(state);
+            }
         }
     }
 }

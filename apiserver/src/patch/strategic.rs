@@ -4,6 +4,8 @@
 //! (`$patch`, `$retainKeys`, `$setElementOrder/…`, `$deleteFromPrimitiveList/…`) never reach the result; what the
 //! schema does not know is merged as plain JSON, for decoding to report.
 
+use std::collections::HashSet;
+
 use crate::patch::PatchError;
 use crate::patch::go_text::{Plain, PlainMap, type_name};
 use crate::patch::merge::unpacked;
@@ -52,17 +54,17 @@ impl<'a> Merger<'a> {
         if let Some(keys) = patch.get(RETAIN_KEYS) {
             retain(original, patch, keys)?;
         }
-        let mut ordered: Vec<&str> = Vec::new();
+        let mut ordered: HashSet<&str> = HashSet::new();
         for (key, value) in patch.entries() {
             if key.starts_with(ORDER_PREFIX) {
                 let name = directive_target(key, ORDER_PREFIX)
                     .ok_or_else(|| malformed("invalid patch format of setElementOrder list"))?;
                 self.ordered(original, patch, name, value, declared)?;
-                ordered.push(name);
+                ordered.insert(name);
             }
         }
         for (key, value) in patch.entries() {
-            if key.starts_with(ORDER_PREFIX) || key.as_str() == RETAIN_KEYS || ordered.contains(&key.as_str())
+            if key.starts_with(ORDER_PREFIX) || key.as_str() == RETAIN_KEYS || ordered.contains(key.as_str())
             {
                 continue;
             }
@@ -187,7 +189,8 @@ impl<'a> Merger<'a> {
 fn retain(original: &mut Map, patch: &Map, keys: &Node) -> Result<()> {
     let wrong = || malformed("invalid patch format of retainKeys");
     let Node::List(keys) = keys else { return Err(wrong()) };
-    let retained = |name: &str| keys.iter().any(|key| key.as_str() == Some(name));
+    let keys: HashSet<&str> = keys.iter().filter_map(Node::as_str).collect();
+    let retained = |name: &str| keys.contains(name);
     for (name, value) in patch.entries() {
         let is_list_directive = name.starts_with(DELETE_PREFIX) || name.starts_with(ORDER_PREFIX);
         let is_directive = is_list_directive || name.as_str() == RETAIN_KEYS;

@@ -23,7 +23,7 @@ pub(crate) struct Unread {
 }
 
 /// A text, and its entries once somebody has asked for them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stored {
     text: Unread,
     entries: OnceLock<EcoVec<(Key, Node)>>,

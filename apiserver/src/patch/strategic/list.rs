@@ -2,6 +2,8 @@
 //!
 //! Keeps: items of the patch stand in the patch's order, the others in the live order among them.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{
     DIRECTIVE, Declared, Items, Merger, Result, malformed, no_merge_key, order, plain, unknown_directive,
     without_directives,
@@ -21,7 +23,7 @@ impl Merger<'_> {
         }
         if !check_items(original, patch)? {
             let live = original.clone();
-            let merged = unique(original.iter().chain(patch.iter()).cloned());
+            let merged = unique(original.iter().chain(patch.iter()));
             *original = order::arrange(merged, patch, &live, "")?;
             return Ok(live);
         }
@@ -36,10 +38,11 @@ impl Merger<'_> {
             return Ok(places);
         }
         let live = original.clone();
+        let mut known = order::places(&live, key);
         for node in &additions {
             let map = as_map(node)?;
             let value = map.get(key).ok_or_else(|| no_merge_key(map, key))?;
-            match position(original, key, value)? {
+            match known.get(value).copied() {
                 Some(at) => {
                     if let Some(Node::Map(live)) = original.make_mut().get_mut(at) {
                         self.map(live, map, item)?;
@@ -49,6 +52,7 @@ impl Merger<'_> {
                     if let Some(place) = places.make_mut().get_mut(original.len()) {
                         *place = (*node).clone();
                     }
+                    known.insert(value, original.len());
                     original.extend(without_directives(node));
                 }
             }
@@ -67,6 +71,7 @@ fn special_items<'p>(
     key: &str,
 ) -> Result<(bool, Vec<&'p Node>)> {
     let mut replaced = false;
+    let mut deleted = Vec::new();
     let mut additions = Vec::with_capacity(patch.len());
     for node in patch {
         let map = as_map(node)?;
@@ -74,13 +79,7 @@ fn special_items<'p>(
             None => additions.push(node),
             Some(Node::Str(directive)) if directive == "delete" => {
                 let value = map.get(key).ok_or_else(|| no_merge_key(map, key))?;
-                while let Some(at) = position(original, key, value)? {
-                    original.remove(at);
-                    let places = places.make_mut();
-                    for place in at..original.len() {
-                        places[place] = places[place + 1].clone();
-                    }
-                }
+                deleted.push(value);
             }
             Some(Node::Str(directive)) if directive == "replace" => replaced = true,
             Some(Node::Str(directive)) if directive == "merge" => {
@@ -89,7 +88,35 @@ fn special_items<'p>(
             Some(other) => return Err(unknown_directive(other, map)),
         }
     }
+    if !deleted.is_empty() {
+        delete(original, places, &deleted, key);
+    }
     Ok((replaced, additions))
+}
+
+/// Deletes the items whose merge key has one of the values. At `places`, items move up one by one, and where the last
+/// was it stays.
+fn delete(original: &mut List, places: &mut List, values: &[&Node], key: &str) {
+    let live = std::mem::take(original);
+    let mut by_value: HashMap<&Node, Vec<usize>> = HashMap::new();
+    for (at, item) in live.iter().enumerate() {
+        if let Some(value) = item.as_map().and_then(|map| map.get(key)) {
+            by_value.entry(value).or_default().push(at);
+        }
+    }
+    let mut is_left = vec![true; live.len()];
+    let (mut count, mut end) = (live.len(), live.len());
+    let slots = places.make_mut();
+    for at in values.iter().filter_map(|value| by_value.remove(value)).flatten() {
+        while !is_left[end - 1] {
+            end -= 1;
+        }
+        count -= 1;
+        slots[count] = live[end - 1].clone();
+        is_left[at] = false;
+    }
+    original.extend(live.iter().zip(is_left).filter(|(_, is_left)| *is_left).map(|(item, _)| item.clone()));
+    slots[..count].clone_from_slice(original);
 }
 
 /// `$deleteFromPrimitiveList`: removes scalars from the list `name`.
@@ -105,7 +132,8 @@ pub(super) fn delete_scalars(original: &mut Map, name: &str, values: &Node) -> R
         return Err(malformed("invalid patch format of primitive list"));
     }
     if let Some(Node::List(list)) = original.get_mut(name) {
-        list.retain(|item| !values.contains(item));
+        let values: HashSet<&Node> = values.iter().collect();
+        list.retain(|item| !values.contains(&*item));
     }
     Ok(())
 }
@@ -128,29 +156,13 @@ pub(super) fn check_items(original: &Items, patch: &Items) -> Result<bool> {
     Ok(matches!(first, Node::Map(_)))
 }
 
-/// The place of the item whose merge key has this value.
-pub(super) fn position(list: &Items, key: &str, value: &Node) -> Result<Option<usize>> {
-    for (at, node) in list.iter().enumerate() {
-        let Node::Map(map) = node else { return Err(plain(format!("value for key {at} is not a map"))) };
-        if map.get(key) == Some(value) {
-            return Ok(Some(at));
-        }
-    }
-    Ok(None)
-}
-
 fn as_map(node: &Node) -> Result<&Map> {
     node.as_map().ok_or_else(|| {
         plain(format!("expected a map[string]interface {{}}, but received a {}", type_name(node)))
     })
 }
 
-fn unique(items: impl Iterator<Item = Node>) -> List {
-    let mut list = List::new();
-    for item in items {
-        if !list.contains(&item) {
-            list.push(item);
-        }
-    }
-    list
+fn unique<'n>(items: impl Iterator<Item = &'n Node>) -> List {
+    let mut seen = HashSet::new();
+    items.filter(|item| seen.insert(*item)).cloned().collect()
 }

@@ -4,16 +4,16 @@
 //! Keeps: the relative order within the named items and within the others always holds; between the two, the live
 //! order decides as far as it can.
 
+use std::collections::HashMap;
+
 use super::{DIRECTIVE, Items, Result, malformed, no_merge_key, plain};
 use crate::patch::go_text::Plain;
 use crate::tree::{List, Node};
 
 /// Puts a merged list into order. An empty `key` means scalars.
 pub(super) fn arrange(merged: List, wanted: &Items, live: &Items, key: &str) -> Result<List> {
-    let place = |list: &Items, item: &Node| -> Option<usize> {
-        let value = identity(item, key)?;
-        list.iter().position(|other| identity(other, key) == Some(value))
-    };
+    let (wanted, live) = (places(wanted, key), places(live, key));
+    let place = |places: &HashMap<&Node, usize>, item: &Node| places.get(identity(item, key)?).copied();
     let mut named: Vec<(usize, Node)> = Vec::new();
     let mut others: Vec<(usize, Node)> = Vec::new();
     for item in merged {
@@ -23,9 +23,9 @@ pub(super) fn arrange(merged: List, wanted: &Items, live: &Items, key: &str) -> 
         {
             return Err(no_merge_key(map, key));
         }
-        match place(wanted, &item) {
+        match place(&wanted, &item) {
             Some(at) => named.push((at, item)),
-            None => others.push((place(live, &item).unwrap_or(usize::MAX), item)),
+            None => others.push((place(&live, &item).unwrap_or(usize::MAX), item)),
         }
     }
     named.sort_by_key(|(at, _)| *at);
@@ -38,7 +38,7 @@ pub(super) fn arrange(merged: List, wanted: &Items, live: &Items, key: &str) -> 
             (None, None) => return Ok(out),
             (Some(_), None) => true,
             (None, Some(_)) => false,
-            (Some(other), Some(name)) => match (place(live, other), place(live, name)) {
+            (Some(other), Some(name)) => match (place(&live, other), place(&live, name)) {
                 (Some(other), Some(name)) => other < name,
                 _ => false,
             },
@@ -50,6 +50,17 @@ pub(super) fn arrange(merged: List, wanted: &Items, live: &Items, key: &str) -> 
 /// What identifies an item: its merge key, or itself.
 fn identity<'n>(item: &'n Node, key: &str) -> Option<&'n Node> {
     if key.is_empty() { Some(item) } else { item.as_map()?.get(key) }
+}
+
+/// Where each item stands; of several with one identity, the first.
+pub(super) fn places<'n>(items: &'n Items, key: &str) -> HashMap<&'n Node, usize> {
+    let mut places = HashMap::with_capacity(items.len());
+    for (at, item) in items.iter().enumerate() {
+        if let Some(identity) = identity(item, key) {
+            places.entry(identity).or_insert(at);
+        }
+    }
+    places
 }
 
 /// Checks that the items of a patch stand in the stated order.
