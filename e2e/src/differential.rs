@@ -4,13 +4,14 @@
 //! Keeps: nothing that the other server is asked depends on what the reference answered; what differs from request to
 //! request on one server alone (uids, times, revisions, how struct values are printed) is no difference.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::load::{
     Error, Result,
+    clock::Moment,
     connection::{Call, Connection},
     target::Target,
 };
@@ -19,7 +20,7 @@ mod answers;
 mod cases;
 
 pub use answers::{Answer, Difference, differences};
-pub use cases::{Case, cases};
+pub use cases::{Case, cases, long_cases};
 
 const JSON: &str = "application/json";
 const MERGE: &str = "application/merge-patch+json";
@@ -72,6 +73,18 @@ pub struct Report {
     pub asked: usize,
     /// Those that differ, by how they differ.
     pub groups: BTreeMap<String, Group>,
+    /// The case that took the other server longest.
+    pub slowest: Option<Slowest>,
+}
+
+/// How long a case took, from request to answer.
+pub struct Slowest {
+    /// What was changed.
+    pub change: String,
+    /// The reference.
+    pub reference: Duration,
+    /// The other.
+    pub other: Duration,
 }
 
 impl Servers {
@@ -82,12 +95,14 @@ impl Servers {
     }
 
     /// Asks both for all cases of a document.
-    pub async fn compare(&mut self, document: &Value, mode: Mode) -> Result<Report> {
+    pub async fn compare(&mut self, document: &Value, cases: Vec<Case>, mode: Mode) -> Result<Report> {
         let collection = self.collection(document).await?;
         let name = document["metadata"]["name"].as_str().unwrap_or_default();
         let object = format!("{collection}/{name}");
         if mode != Mode::Create {
-            self.both(&Call::send(Method::POST, collection.as_str(), JSON, document.to_string())).await?;
+            let create = Call::send(Method::POST, collection.as_str(), JSON, document.to_string());
+            self.reference.answer(&create).await?;
+            self.other.answer(&create).await?;
         }
         let (method, path, media, more) = match mode {
             Mode::Create => (Method::POST, &collection, JSON, ""),
@@ -97,10 +112,15 @@ impl Servers {
         };
         let path = format!("{path}?dryRun=All&fieldValidation=Warn{more}");
         let mut report = Report::default();
-        for case in cases(document) {
+        for case in cases {
             report.asked += 1;
             let call = Call::send(method.clone(), path.as_str(), media, case.body.to_string());
-            let (reference, other) = self.both(&call).await?;
+            let asked = Moment::now();
+            let reference = self.reference.answer(&call).await?;
+            let answered = asked.elapsed();
+            let asked = Moment::now();
+            let other = self.other.answer(&call).await?;
+            report.time(&case.change, answered, asked.elapsed());
             let differences = differences(&reference, &other);
             if let Some(first) = differences.first() {
                 let group = report.groups.entry(first.signature());
@@ -111,10 +131,6 @@ impl Servers {
             self.clean(&object).await?;
         }
         Ok(report)
-    }
-
-    async fn both(&mut self, call: &Call) -> Result<(Answer, Answer)> {
-        Ok((self.reference.answer(call).await?, self.other.answer(call).await?))
     }
 
     async fn clean(&mut self, object: &str) -> Result<()> {
@@ -153,6 +169,14 @@ impl Servers {
         let namespace = document["metadata"]["namespace"].as_str().unwrap_or("default");
         let namespace = if resource.namespaced { format!("/namespaces/{namespace}") } else { String::new() };
         Ok(format!("{}{namespace}/{}", resource.collection, resource.plural))
+    }
+}
+
+impl Report {
+    fn time(&mut self, change: &str, reference: Duration, other: Duration) {
+        if self.slowest.as_ref().is_none_or(|slowest| slowest.other < other) {
+            self.slowest = Some(Slowest { change: change.to_owned(), reference, other });
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Parser, ValueEnum};
 use pintle_e2e::{
-    differential::{Mode, Report, Servers},
+    differential::{Mode, Report, Servers, cases, long_cases},
     kubeconfig::Kubeconfig,
     load::{Error, Result, target::Target},
 };
@@ -16,7 +17,7 @@ use serde_json::Value;
 /// Ask two API servers the same and say where their answers differ.
 ///
 /// Every document is sent as a dry run, and again with each field left out, null, of another type, empty, malformed,
-/// too long, negative or doubled. Causes that only one server gives, and other codes, warnings, defaults and managed
+/// too long, negative or doubled; with --items, with each list long. Causes that only one server gives, and other codes, warnings, defaults and managed
 /// fields are differences; uids, times and how struct values are printed are not.
 #[derive(Parser)]
 struct Arguments {
@@ -31,6 +32,10 @@ struct Arguments {
     /// What to ask; all but create make each document first and delete it afterwards.
     #[arg(long, value_enum, default_value = "create")]
     mode: Asked,
+
+    /// Instead of making fields wrong, make each list and map of strings this long.
+    #[arg(long, value_name = "COUNT")]
+    items: Option<usize>,
 
     /// Ask only for documents of this kind; may be repeated.
     #[arg(long, value_name = "KIND")]
@@ -90,7 +95,11 @@ async fn run(arguments: &Arguments) -> Result<()> {
             if !arguments.kind.is_empty() && !arguments.kind.iter().any(|asked| asked == kind) {
                 continue;
             }
-            let report = servers.compare(document, mode).await?;
+            let cases = match arguments.items {
+                None => cases(document),
+                Some(items) => long_cases(document, items),
+            };
+            let report = servers.compare(document, cases, mode).await?;
             asked += report.asked;
             differing += print(kind, &report);
         }
@@ -108,7 +117,13 @@ fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
 fn print(kind: &str, report: &Report) -> usize {
     const SHOWN: usize = 400;
     let differing = report.groups.values().map(|group| group.changes.len()).sum();
-    println!("{kind}: {differing} of {} differ", report.asked);
+    print!("{kind}: {differing} of {} differ", report.asked);
+    if let Some(slowest) = &report.slowest {
+        let millis = |time: Duration| time.as_secs_f64() * 1e3;
+        let (reference, other) = (millis(slowest.reference), millis(slowest.other));
+        print!("; slowest: {}, {other:.1} ms (reference: {reference:.1} ms)", slowest.change);
+    }
+    println!();
     for group in report.groups.values() {
         let more = group.changes.len().saturating_sub(3);
         let first: Vec<&str> = group.changes.iter().take(3).map(String::as_str).collect();

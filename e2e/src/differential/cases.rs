@@ -1,6 +1,6 @@
 //! Documents with one thing wrong.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A body, and what was changed in the document to get it.
 #[derive(Debug)]
@@ -30,6 +30,60 @@ pub fn cases(document: &Value) -> Vec<Case> {
         }
     }
     cases
+}
+
+/// The document once for each of its lists and maps of strings made `items` long: of equal items, and of items that are
+/// told apart.
+pub fn long_cases(document: &Value, items: usize) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut places = Vec::new();
+    collect(document, "", &mut places);
+    for place in places {
+        let long = match document.pointer(&place) {
+            Some(Value::Array(list)) => long_lists(list, items),
+            Some(Value::Object(map)) => long_map(map, items),
+            _ => Vec::new(),
+        };
+        for (change, long) in long {
+            let mut body = document.clone();
+            if let Some(place) = body.pointer_mut(&place) {
+                *place = long;
+            }
+            cases.push(Case { change: format!("{place} {change}"), body });
+        }
+    }
+    cases
+}
+
+fn long_lists(list: &[Value], items: usize) -> Vec<(String, Value)> {
+    let Some(last) = list.last() else { return Vec::new() };
+    let apart = (0..items).map(|i| numbered(last, i)).collect();
+    vec![
+        (format!("{items} times the last"), vec![last.clone(); items].into()),
+        (format!("{items} like it"), apart),
+    ]
+}
+
+fn long_map(map: &Map<String, Value>, items: usize) -> Vec<(String, Value)> {
+    let Some((last, value)) = map.iter().next_back().filter(|_| map.values().all(Value::is_string)) else {
+        return Vec::new();
+    };
+    let apart: Map<String, Value> = (0..items).map(|i| (format!("{last}{i}"), value.clone())).collect();
+    vec![(format!("{items} keys"), apart.into())]
+}
+
+/// The value with a number at the end of each text that does not look like one of an enumeration, and another number
+/// for each number.
+fn numbered(value: &Value, i: usize) -> Value {
+    match value {
+        Value::String(text) if text.starts_with(|first: char| first.is_ascii_lowercase()) => {
+            format!("{text}{i}").into()
+        }
+        Value::Number(number) => (number.as_u64().unwrap_or(0).wrapping_add(i as u64) % 60_000 + 1).into(),
+        Value::Array(list) => list.iter().map(|item| numbered(item, i)).collect(),
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), numbered(value, i))).collect(),
+        other => other.clone(),
+    }
 }
 
 /// Every place below a value, as JSON pointers.
@@ -105,5 +159,20 @@ mod tests {
         assert!(cases.iter().skip(1).all(|case| case.body != document && case.body["kind"] == "K"));
         let absent = cases.iter().find(|case| case.change == "/spec/a~1b/0 absent").unwrap();
         assert_eq!(absent.body, json!({ "kind": "K", "spec": { "a/b": [] } }));
+    }
+
+    #[test]
+    fn every_list_and_map_is_made_long_of_equal_items_and_of_others() {
+        let document = json!({ "list": [{ "name": "n", "kind": "K", "port": 1 }], "map": { "k": "v" } });
+        let bodies: Vec<Value> = long_cases(&document, 2).into_iter().map(|case| case.body).collect();
+        let item = |name: &str, port: u64| json!({ "name": name, "kind": "K", "port": port });
+        assert_eq!(
+            bodies,
+            [
+                json!({ "list": [item("n", 1), item("n", 1)], "map": { "k": "v" } }),
+                json!({ "list": [item("n0", 2), item("n1", 3)], "map": { "k": "v" } }),
+                json!({ "list": [item("n", 1)], "map": { "k0": "v", "k1": "v" } }),
+            ]
+        );
     }
 }
