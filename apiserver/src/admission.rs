@@ -11,6 +11,7 @@ use crate::status::Error;
 use crate::storage::{self, Compare, Entry, Key, NewValue, Op, Txn, View};
 use crate::tree::Map;
 use crate::user::User;
+use crate::warning::Warnings;
 
 mod certificate_approval;
 mod certificate_subject_restriction;
@@ -113,7 +114,7 @@ pub struct Attributes<'a> {
     /// Randomness; the time of the write is `now`.
     pub clock: &'a dyn Clock,
     /// Warnings for the client.
-    pub warnings: &'a mut Vec<String>,
+    pub warnings: &'a mut Warnings,
     /// What else the transaction compares and writes.
     pub companions: &'a mut Companions,
 }

@@ -11,6 +11,7 @@ use crate::request::Request;
 use crate::schema::{self, StructId};
 use crate::status::Error;
 use crate::tree::Map;
+use crate::warning::Warnings;
 
 /// What an endpoint expects to read.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +29,7 @@ pub fn decode(
     request: &Request,
     expected: Expected<'_>,
     validation: FieldValidation,
-    warnings: &mut Vec<String>,
+    warnings: &mut Warnings,
 ) -> Result<Map, Error> {
     let media = negotiation::content_type(request.header(http::header::CONTENT_TYPE))?;
     let (object, _) = decode_with(&request.body, media, expected, validation, warnings, None)?;
@@ -41,7 +42,7 @@ pub fn decode_with(
     media: Media,
     expected: Expected<'_>,
     validation: FieldValidation,
-    warnings: &mut Vec<String>,
+    warnings: &mut Warnings,
     memory: Option<&mut dyn Memory>,
 ) -> Result<(Map, Findings), Error> {
     let mut findings = Findings::default();
@@ -129,7 +130,7 @@ fn report(
     findings: &Findings,
     expected: Expected<'_>,
     validation: FieldValidation,
-    warnings: &mut Vec<String>,
+    warnings: &mut Warnings,
 ) -> Result<(), Error> {
     let all = findings.sentences();
     match validation {

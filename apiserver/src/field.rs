@@ -158,10 +158,17 @@ impl fmt::Display for FieldError {
     }
 }
 
-/// The errors found in one object, in the order found; equal ones once.
+/// How many errors are kept: who has so many reads the first ones.
+const ERRORS_MAX: usize = 1_000;
+/// After how many bytes of text no more errors are kept.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+
+/// The errors found in one object, in the order found; equal ones once. Bounded, since what is refused can be
+/// wrong in every one of its bytes: what comes after the first thousand errors, or megabyte, is dropped.
 #[derive(Clone, Debug, Default)]
 pub struct FieldErrors {
     errors: Vec<FieldError>,
+    text_bytes: usize,
 }
 
 impl FieldErrors {
@@ -193,13 +200,22 @@ impl FieldErrors {
     }
 
     fn push(&mut self, error: FieldError) {
-        if !self.errors.contains(&error) {
+        if !self.is_full() && !self.errors.contains(&error) {
+            self.text_bytes += error.field.len() + error.message.len();
             self.errors.push(error);
         }
     }
 
+    /// Whether further errors are dropped: then nobody needs to print them.
+    fn is_full(&self) -> bool {
+        self.errors.len() >= ERRORS_MAX || self.text_bytes >= TEXT_BYTES_MAX
+    }
+
     /// Adds an error with every part given.
     pub fn add(&mut self, cause: Cause, path: &Path<'_>, value: &Node, detail: &str) {
+        if self.is_full() {
+            return;
+        }
         let mut message = String::from(cause.prefix());
         if cause.prints_value() {
             message.push_str(": ");
@@ -214,6 +230,9 @@ impl FieldErrors {
 
     /// Adds an error whose value is not printed.
     pub fn add_without_value(&mut self, cause: Cause, path: &Path<'_>, detail: &str) {
+        if self.is_full() {
+            return;
+        }
         let message = format!("{}: {detail}", cause.prefix());
         self.push(FieldError { cause, field: path.to_string(), message });
     }
@@ -316,4 +335,20 @@ fn print_value(value: &Node, out: &mut String) {
         Node::Str(text) => write!(out, "{:?}", text.as_str()),
         other => write!(out, "{other}"),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_bounded_in_number_and_in_text() {
+        let mut many = FieldErrors::new();
+        (0..2 * ERRORS_MAX).for_each(|i| many.required(&Path::new("spec").index(i), ""));
+        assert_eq!(many.iter().count(), ERRORS_MAX);
+        let mut long = FieldErrors::new();
+        let value = Node::from("x".repeat(TEXT_BYTES_MAX / 4));
+        (0..10).for_each(|i| long.add(Cause::Invalid, &Path::new("spec").index(i), &value, "too wide"));
+        assert_eq!(long.iter().count(), 4);
+    }
 }

@@ -19,6 +19,7 @@ use crate::status::Error;
 use crate::storage::{self, Op, Outcome, Store, View};
 use crate::tree::Map;
 use crate::user::User;
+use crate::warning::Warnings;
 
 /// The time of every test.
 pub(crate) const NOW: &str = "2026-01-02T03:04:05Z";
@@ -173,7 +174,7 @@ impl Fixture {
         new: Option<Map>,
     ) -> Result<(Option<Map>, Companions), Error> {
         let mut companions = Companions::default();
-        let mut warnings = Vec::new();
+        let mut warnings = Warnings::new();
         let view = self.view();
         let any = new.as_ref().or(old).cloned().unwrap_or_default();
         let mut attributes = Attributes {

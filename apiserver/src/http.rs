@@ -37,6 +37,7 @@ use crate::reviews;
 use crate::status::Error;
 use crate::stream::Watching;
 use crate::warning;
+use crate::warning::Warnings;
 
 mod corked;
 mod streams;
@@ -322,12 +323,12 @@ async fn answer(
         carry_out(&shared, &connection, &mut request, body, form).await
     } else {
         match timeout(&request) {
-            Err(error) => Answer { reply: Err(error), warnings: Vec::new() },
+            Err(error) => Answer { reply: Err(error), warnings: Warnings::new() },
             Ok(limit) => {
                 let work = carry_out(&shared, &connection, &mut request, body, form);
                 tokio::time::timeout(limit, work)
                     .await
-                    .unwrap_or(Answer { reply: Err(Error::Timeout), warnings: Vec::new() })
+                    .unwrap_or(Answer { reply: Err(Error::Timeout), warnings: Warnings::new() })
             }
         }
     };
@@ -409,7 +410,7 @@ async fn authenticate_and_call(
     body: &mut Body,
     form: Result<Form, Error>,
 ) -> Answer {
-    let refused = |error| Answer { reply: Err(error), warnings: Vec::new() };
+    let refused = |error| Answer { reply: Err(error), warnings: Warnings::new() };
     let server = &shared.server;
     let credentials = Credentials { connection, headers: &request.headers };
     let user = match server.authenticate(&credentials).await {
@@ -542,7 +543,7 @@ fn timeout(request: &Request) -> Result<Duration, Error> {
     }
 }
 
-fn common_headers(response: &mut Response<Body>, request: &Request, warnings: &[String], clock: &dyn Clock) {
+fn common_headers(response: &mut Response<Body>, request: &Request, warnings: &Warnings, clock: &dyn Clock) {
     const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
     let headers = response.headers_mut();
     let audit_id = match request.headers.get(AUDIT_ID) {

@@ -7,6 +7,7 @@ use crate::field::FieldErrors;
 use crate::status::Error;
 use crate::tree::{Map, Node};
 use crate::user::User;
+use crate::warning::Warnings;
 
 /// Everything about a kind. Fill in what differs from [`Kind::DEFAULT`].
 pub struct Kind {
@@ -69,7 +70,7 @@ pub struct Kind {
     /// through which version it came (events.k8s.io is stricter than core).
     pub validate_request: fn(&Version, &Map, old: Option<&Map>, &mut FieldErrors),
     /// Advice for the writer, sent as Warning headers.
-    pub warnings: fn(&Map, old: Option<&Map>, &mut Vec<String>),
+    pub warnings: fn(&Map, old: Option<&Map>, &mut Warnings),
 }
 
 /// What a hook may know of the request beyond the object.

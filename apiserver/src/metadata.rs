@@ -3,7 +3,9 @@
 //! Keeps: sentences and order are upstream's `ValidateObjectMeta` and `ValidateObjectMetaUpdate`; finalizers of
 //! built-in kinds are qualified or one of the three standard ones.
 
-use crate::field::{FieldErrors, Path};
+use std::collections::HashSet;
+
+use crate::field::{Cause, FieldErrors, Path};
 use crate::kind::Kind;
 use crate::names::{self, Faults, label};
 use crate::tree::{List, Map, Node};
@@ -125,23 +127,24 @@ pub fn unite_owner_references(object: &mut Map) -> Option<String> {
     if references.len() < 2 {
         return None;
     }
-    let mut kept: Vec<Node> = Vec::with_capacity(references.len());
-    let mut twice: Vec<&str> = Vec::new();
-    for reference in references {
-        if kept.contains(reference) {
-            twice.extend(reference.as_map().map(|owner| owner.str("uid")).filter(|uid| !twice.contains(uid)));
-        } else {
-            kept.push(reference.clone());
-        }
-    }
-    if kept.len() == references.len() {
+    let mut seen = HashSet::with_capacity(references.len());
+    let (kept, repeated): (Vec<&Node>, Vec<&Node>) =
+        references.iter().partition(|reference| seen.insert(*reference));
+    if repeated.is_empty() {
         return None;
     }
+    let mut told = HashSet::new();
+    let twice: Vec<&str> = repeated
+        .into_iter()
+        .filter_map(|reference| reference.as_map().map(|owner| owner.str("uid")))
+        .filter(|uid| told.insert(*uid))
+        .collect();
     let warning = format!(
         ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
         twice.join(", ")
     );
-    object.metadata_mut().set("ownerReferences", kept.into_iter().collect::<List>());
+    let kept: List = kept.into_iter().cloned().collect();
+    object.metadata_mut().set("ownerReferences", kept);
     Some(warning)
 }
 
@@ -157,11 +160,15 @@ fn validate_owner_references(metadata: &Map, path: &Path<'_>, errors: &mut Field
         match &controller {
             None => controller = Some(name),
             Some(first) => {
-                let references = metadata.get("ownerReferences").cloned().unwrap_or_default();
                 let detail = format!(
                     "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {name}"
                 );
-                errors.invalid(path, references, detail);
+                errors.add(
+                    Cause::Invalid,
+                    path,
+                    metadata.get("ownerReferences").unwrap_or(&Node::Null),
+                    &detail,
+                );
             }
         }
     }
@@ -207,12 +214,12 @@ pub fn validate_finalizer_domain(finalizer: &str, path: &Path<'_>, errors: &mut 
 }
 
 fn forbid_new_finalizers(metadata: &Map, old: &Map, errors: &mut FieldErrors) {
-    let known = old.list("finalizers");
+    let known: HashSet<&str> = old.list("finalizers").iter().filter_map(Node::as_str).collect();
     let mut added: Vec<&str> = metadata
         .list("finalizers")
         .iter()
-        .filter(|finalizer| !known.contains(finalizer))
         .filter_map(Node::as_str)
+        .filter(|finalizer| !known.contains(finalizer))
         .collect();
     if added.is_empty() {
         return;

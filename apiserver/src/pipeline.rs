@@ -26,6 +26,7 @@ use crate::status::Error;
 use crate::storage::{self, Outcome, Revision, State, Store, View};
 use crate::templates::Templates;
 use crate::user::User;
+use crate::warning::Warnings;
 use crate::{bootstrap, expiry, identity, nonresource, reviews, service_account};
 
 /// How often the first objects are planned before the start fails.
@@ -59,7 +60,7 @@ pub struct Answer {
     /// The reply, or why there is none.
     pub reply: Result<Reply, Error>,
     /// Warning headers.
-    pub warnings: Vec<String>,
+    pub warnings: Warnings,
 }
 
 impl Server {
@@ -129,14 +130,14 @@ impl Server {
 
     /// Authorizes and carries out a request of an authenticated user.
     pub async fn call(&self, user: &User, request: &Request, form: Result<Form, Error>) -> Answer {
-        let refused = |error| Answer { reply: Err(error), warnings: Vec::new() };
+        let refused = |error| Answer { reply: Err(error), warnings: Warnings::new() };
         if let Err(error) = self.authorize(user, &request.attributes).await {
             return refused(error);
         }
         if !request.attributes.is_resource {
             return Answer {
                 reply: Box::pin(nonresource::answer(self, user, request)).await,
-                warnings: Vec::new(),
+                warnings: Warnings::new(),
             };
         }
         let resource = match self.resource(&request.attributes) {

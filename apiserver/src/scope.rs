@@ -11,6 +11,7 @@ use crate::request::{Attributes, Request};
 use crate::status::Error;
 use crate::templates::Template;
 use crate::user::User;
+use crate::warning::Warnings;
 
 /// One request for a resource.
 pub struct Scope<'a> {
@@ -27,7 +28,7 @@ pub struct Scope<'a> {
     /// When the request came, canonical.
     pub now: String,
     /// Warning headers.
-    pub warnings: Vec<String>,
+    pub warnings: Warnings,
     /// The field manager of writes.
     pub manager: String,
     /// Managed fields are not computed (objects that the server makes for itself).
@@ -47,10 +48,8 @@ impl<'a> Scope<'a> {
         resource: Arc<Resource>,
         form: Form,
     ) -> Scope<'a> {
-        let warnings = match resource.kind.deprecation {
-            "" => Vec::new(),
-            warning => vec![warning.to_owned()],
-        };
+        let mut warnings = Warnings::new();
+        warnings.push(resource.kind.deprecation.to_owned());
         let now = server.clock.now();
         let manager = request.field_manager();
         Scope {

@@ -19,6 +19,7 @@ use crate::scope::Scope;
 use crate::status::Error;
 use crate::storage::{self, Compare, Entry, Key, Op, Outcome, Txn, View};
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 /// How often a write that keeps losing races is tried before the client is told.
 const ATTEMPTS_MAX: usize = 64;
@@ -578,7 +579,7 @@ impl Scope<'_> {
         &'a self,
         stage: &Stage<'a>,
         name: &'a str,
-        warnings: &'a mut Vec<String>,
+        warnings: &'a mut Warnings,
         companions: &'a mut Companions,
     ) -> admission::Attributes<'a> {
         admission::Attributes {

@@ -8,6 +8,7 @@ use crate::reply::Reply;
 use crate::scope::Scope;
 use crate::status::Error;
 use crate::tree::Map;
+use crate::warning::Warnings;
 use crate::write::Written;
 
 impl Scope<'_> {
@@ -62,7 +63,9 @@ impl Scope<'_> {
     pub fn body_of_attempt(&self, decoded: &mut Option<Map>) -> Result<Map, Error> {
         match decoded.take() {
             Some(body) => Ok(body),
-            None => body::decode(self.request, self.expected(), FieldValidation::Ignore, &mut Vec::new()),
+            None => {
+                body::decode(self.request, self.expected(), FieldValidation::Ignore, &mut Warnings::new())
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use crate::fixture;
 use crate::kind::Action;
 use crate::schema;
 use crate::tree::Map;
+use crate::warning::Warnings;
 
 /// Checks the fields, with the first words said of each, that are wrong with an object of `plural.group` that is new or
 /// comes after `old`.
@@ -367,9 +368,9 @@ fn writers_are_told_of_what_is_deprecated() {
     let check = |resource: &str, new: Value, expected: &[&str]| {
         let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
         let resource = fixture::resource(group, plural);
-        let mut warnings = Vec::new();
+        let mut warnings = Warnings::new();
         (resource.kind.warnings)(&fixture::object(resource, &new), None, &mut warnings);
-        assert_eq!(warnings, expected);
+        assert_eq!(warnings.to_vec(), expected);
     };
     let annotated =
         json!({ "metadata": { "name": "i", "annotations": { "kubernetes.io/ingress.class": "c" } } });

@@ -1,6 +1,8 @@
 //! How the server calls a webhook: by URL, or through a Service. Keeps: the place is spelled out (https, a host, no
 //! secrets), and certificates can be read.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 
 use crate::field::{FieldErrors, Path};
@@ -97,14 +99,15 @@ pub(in crate::kinds) fn validate_review_versions(
         return errors.required(path, detail);
     }
     let texts: Vec<&str> = versions.iter().map(|version| version.as_str().unwrap_or_default()).collect();
+    let mut seen = HashSet::new();
     for (i, version) in texts.iter().enumerate() {
-        if texts[..i].contains(version) {
-            errors.invalid(&path.index(i), *version, "duplicate version");
-        } else {
+        if seen.insert(*version) {
             names::report(errors, &path.index(i), version, dns::label_1035(version));
+        } else {
+            errors.invalid(&path.index(i), *version, "duplicate version");
         }
     }
-    if !texts.iter().any(|version| matches!(*version, "v1" | "v1beta1")) {
+    if !seen.contains("v1") && !seen.contains("v1beta1") {
         let value: Node = texts.into_iter().collect();
         errors.invalid(path, value, "must include at least one of v1, v1beta1");
     }

@@ -6,6 +6,7 @@ use crate::kinds::core::pod::template;
 use crate::kinds::{count, selector};
 use crate::names::dns;
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 /// Names of the containers of `spec.template`.
 pub(in crate::kinds) const CONTAINERS: Column =
@@ -136,7 +137,7 @@ pub(in crate::kinds) fn validate_collisions(object: &Map, old: &Map, errors: &mu
 }
 
 /// Warns that pods will be named after the object, which works best with a DNS label.
-pub(in crate::kinds) fn warn_of_name(object: &Map, warnings: &mut Vec<String>) {
+pub(in crate::kinds) fn warn_of_name(object: &Map, warnings: &mut Warnings) {
     let faults = dns::label(object.name());
     if !faults.is_empty() {
         warnings.push(format!(

@@ -103,11 +103,24 @@ impl<'a> Walk<'a> {
             return;
         }
         self.enumeration(field, node, path);
+        if self.markers(field, node, path) {
+            self.below(&field.ty, node, old, path);
+        }
+    }
+
+    /// Judges by the markers; answers whether the items of a list are to be judged, too. Of very many nothing is said but
+    /// that.
+    fn markers(&mut self, field: &Field, node: &Node, path: &Path<'_>) -> bool {
+        if let Some(items) = node.as_list().filter(|items| items.len() > items_max(field)) {
+            let too_many = |errors: &mut FieldErrors| errors.too_many(path, items.len(), items_max(field));
+            self.report(Cause::TooMany, path, too_many);
+            return false;
+        }
         for (name, value) in &field.markers {
             self.marker(name, value, node, path);
         }
         self.uniqueness(field, node, path);
-        self.below(&field.ty, node, old, path);
+        true
     }
 
     fn below(&mut self, ty: &Type, node: &Node, old: Option<&Node>, path: &Path<'_>) {
@@ -165,13 +178,6 @@ impl<'a> Walk<'a> {
     fn marker(&mut self, name: &str, value: &str, node: &Node, path: &Path<'_>) {
         let limit = || value.parse::<i64>().ok();
         match (name, node) {
-            ("maxItems", Node::List(list)) => {
-                if let Some(max) = limit().filter(|max| list.len() as i64 > *max) {
-                    self.report(Cause::TooMany, path, |errors| {
-                        errors.too_many(path, list.len(), max as usize)
-                    });
-                }
-            }
             ("maxLength" | "maxBytes", Node::Str(text)) => {
                 let length = if name == "maxBytes" { text.len() } else { text.chars().count() };
                 if let Some(max) = limit().filter(|max| length as i64 > *max) {
@@ -253,6 +259,12 @@ impl<'a> Walk<'a> {
             }
         }
     }
+}
+
+/// How many items a list may have.
+fn items_max(field: &Field) -> usize {
+    let limit = field.markers.iter().find(|(name, _)| name.as_str() == "maxItems");
+    limit.and_then(|(_, limit)| limit.parse().ok()).unwrap_or(usize::MAX)
 }
 
 /// What is printed of a duplicate: the item, or of an object its keys.

@@ -102,7 +102,7 @@ fn pods_of_a_template_are_what_each_would_be_alone() {
                     let pod = pod(&format!("{form}-{at}-{n}"), metadata.clone(), &spec);
                     let body = if content_type == JSON { pod.to_string().into() } else { message(&pod) };
                     let answer = post(server, PODS, content_type, body).await;
-                    assert_eq!(answer.warnings, Vec::<String>::new());
+                    assert!(answer.warnings.is_empty());
                     assert_eq!(stored(answer), alone, "{form} {at} {n}");
                 }
             }
@@ -201,12 +201,12 @@ fn what_is_wrong_with_a_spec_is_said_every_time() {
     serving(async |server| {
         for n in 0..ENOUGH {
             let answer = sent(server, PODS, &pod(&format!("p-{n}"), json!({}), &unknown)).await;
-            assert_eq!(answer.warnings, [r#"unknown field "spec.restartPolcy""#]);
+            assert_eq!(*answer.warnings, [r#"unknown field "spec.restartPolcy""#]);
             let answer = sent(server, PODS, &pod(&format!("q-{n}"), json!({}), &unsound)).await;
             let refused = answer.reply.err().unwrap().to_string();
             assert!(refused.contains(r#"spec.restartPolicy: Unsupported value: "Sometimes""#), "{refused}");
             let answer = post(server, PODS, JSON, doubled(&format!("r-{n}"))).await;
-            assert_eq!(answer.warnings, [r#"duplicate field "spec""#]);
+            assert_eq!(*answer.warnings, [r#"duplicate field "spec""#]);
             assert_eq!(stored(answer)["spec"]["hostname"], "h");
         }
         assert_eq!(known(server), (1, 0), "only the unsound one was decoded without findings");

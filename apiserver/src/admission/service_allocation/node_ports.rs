@@ -58,7 +58,11 @@ pub(super) fn allocate(
             give(attributes, service, &mut held)?;
         }
     }
-    if has_health_check_port(service) { health_check(attributes, service, &mut held) } else { Ok(()) }
+    if !has_health_check_port(service) {
+        return Ok(());
+    }
+    let before = old.map_or(0, health_check_port);
+    health_check(attributes, service, before, &mut held)
 }
 
 fn give(attributes: &mut Attributes<'_>, service: &mut Map, held: &mut Vec<i64>) -> Result<(), Error> {
@@ -98,15 +102,19 @@ fn give(attributes: &mut Attributes<'_>, service: &mut Map, held: &mut Vec<i64>)
 fn health_check(
     attributes: &mut Attributes<'_>,
     service: &mut Map,
+    before: i64,
     held: &mut Vec<i64>,
 ) -> Result<(), Error> {
-    let chosen = service.at(&["spec", "healthCheckNodePort"]).and_then(|port| port.as_int()).unwrap_or(0);
+    let chosen = health_check_port(service);
     // What is no port at all is left to validation.
-    if chosen != 0 && (held.contains(&chosen) || u16::try_from(chosen).is_err()) {
+    if chosen != 0 && (chosen == before || u16::try_from(chosen).is_err()) {
         return Ok(());
     }
     if chosen != 0 {
-        return take(attributes, service, chosen).map_err(|cause| {
+        // A port of the service's own is taken, too.
+        let taken =
+            if held.contains(&chosen) { Err(TAKEN.to_owned()) } else { take(attributes, service, chosen) };
+        return taken.map_err(|cause| {
             Error::Internal(format!("failed to allocate requested HealthCheck NodePort {chosen}: {cause}"))
         });
     }
@@ -116,6 +124,12 @@ fn health_check(
     service.map_mut("spec").set("healthCheckNodePort", number);
     Ok(())
 }
+
+fn health_check_port(service: &Map) -> i64 {
+    service.map("spec").and_then(|spec| spec.int("healthCheckNodePort")).unwrap_or(0)
+}
+
+const TAKEN: &str = "provided port is already allocated";
 
 fn full(what: &str) -> Error {
     Error::Internal(format!("failed to allocate a {what}: range is full"))
@@ -130,7 +144,7 @@ fn take(attributes: &mut Attributes<'_>, service: &Map, port: i64) -> Result<(),
         ));
     }
     if holder(attributes.view, port).is_some() {
-        return Err("provided port is already allocated".to_owned());
+        return Err(TAKEN.to_owned());
     }
     hold(attributes, service, port);
     Ok(())

@@ -212,6 +212,18 @@ fn health_checks_of_local_balancers_have_a_port() {
 }
 
 #[test]
+fn a_port_of_the_service_cannot_check_its_health() {
+    let fixture = Fixture::bootstrapped();
+    let ports = json!([{ "port": 80, "nodePort": 30_100 }]);
+    let spec = json!({
+        "type": "LoadBalancer", "externalTrafficPolicy": "Local", "ports": ports, "healthCheckNodePort": 30_100
+    });
+    let refusal = create(&fixture, "l", &spec).unwrap_err();
+    assert!(refusal.to_string().ends_with("HealthCheck NodePort 30100: provided port is already allocated"));
+    assert!(held_ports(&fixture).is_empty());
+}
+
+#[test]
 fn a_full_range_says_so() {
     let mut fixture = Fixture::bootstrapped();
     fixture.cluster.service_networks = vec!["10.0.0.0/30".parse().unwrap()];

@@ -1,5 +1,7 @@
 //! Which operations on which resources somebody has a say in. Keeps: `*` stands alone.
 
+use std::collections::HashSet;
+
 use crate::field::{FieldErrors, Path};
 use crate::kinds::core::rules::{choice, texts};
 use crate::names;
@@ -40,9 +42,10 @@ fn validate_rule(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
 }
 
 fn validate_names(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    let mut seen = HashSet::new();
     for (i, name) in texts(rule, "resourceNames").enumerate() {
         names::report(errors, &path.index(i), name, names::path_segment(name, false));
-        if texts(rule, "resourceNames").take(i).any(|before| before == name) {
+        if !seen.insert(name) {
             errors.duplicate(&path.index(i), name);
         }
     }
@@ -81,17 +84,19 @@ fn validate_resources(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     require_each(rule, "resources", path, errors);
     let path = path.child("resources");
     let mut last_is_whole = false;
+    let mut seen = HashSet::new();
     for (i, resource) in resources.iter().enumerate().filter(|(_, resource)| !resource.is_empty()) {
         let Some((name, subresource)) = resource.split_once('/') else {
             last_is_whole = *resource != "*";
             continue;
         };
         for wildcard in [format!("{name}/*"), format!("*/{subresource}")] {
-            if resources[..i].contains(&wildcard.as_str()) {
+            if seen.contains(wildcard.as_str()) {
                 let detail = format!("if '{wildcard}' is present, must not specify {resource}");
                 errors.invalid(&path.index(i), *resource, detail);
             }
         }
+        seen.insert(*resource);
     }
     let whole = || resources.iter().copied().collect::<Node>();
     if resources.len() > 1 && resources.contains(&"*/*") {

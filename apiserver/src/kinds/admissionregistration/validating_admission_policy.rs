@@ -1,5 +1,7 @@
 //! ValidatingAdmissionPolicy: rules for objects as they are written. Keeps: it says what it matches and what must hold.
 
+use std::collections::HashSet;
+
 use super::policies;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
@@ -63,11 +65,12 @@ fn validate(policy: &Map, errors: &mut FieldErrors) {
         let detail = format!("must not have more than {AUDIT_ANNOTATIONS_MAX} auditAnnotations");
         errors.invalid(&path, annotations.iter().cloned().collect::<Node>(), detail);
     }
+    let mut keys = HashSet::new();
     for (i, annotation) in spec.maps("auditAnnotations").enumerate() {
         let path = path.index(i);
         validate_audit_annotation(annotation, policy.name(), &path, errors);
         let key = annotation.str("key");
-        if spec.maps("auditAnnotations").take(i).any(|before| before.str("key") == key) {
+        if !keys.insert(key) {
             errors.duplicate(&path.child("key"), key);
         }
     }

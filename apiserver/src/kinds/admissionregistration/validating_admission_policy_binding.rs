@@ -1,5 +1,7 @@
 //! ValidatingAdmissionPolicyBinding: where a ValidatingAdmissionPolicy applies. Keeps: it says what follows from a refusal.
 
+use std::collections::HashSet;
+
 use super::policies;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, Names, Scope, Version};
@@ -44,15 +46,16 @@ fn validate(binding: &Map, errors: &mut FieldErrors) {
     if actions.is_empty() {
         errors.required(&path, "");
     }
+    let mut seen = HashSet::new();
     for (i, action) in actions.iter().enumerate() {
         if !ACTIONS.contains(action) {
             errors.not_supported(&path.index(i), *action, &ACTIONS);
         }
-        if actions[..i].contains(action) {
+        if !seen.insert(*action) {
             errors.duplicate(&path.index(i), *action);
         }
     }
-    if actions.contains(&"Deny") && actions.contains(&"Warn") {
+    if seen.contains("Deny") && seen.contains("Warn") {
         errors.invalid(
             &path,
             actions.into_iter().collect::<Node>(),

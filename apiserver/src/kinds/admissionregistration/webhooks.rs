@@ -1,6 +1,8 @@
 //! Webhooks of both configuration kinds. Keeps: a webhook has a name of its own, a place to call, and side effects
 //! that a dry run can rely on.
 
+use std::collections::HashSet;
+
 use crate::field::{FieldErrors, Path};
 use crate::kind::{Column, column};
 use crate::kinds::{selector, webhook_client};
@@ -45,15 +47,14 @@ pub(super) fn set_mutating_defaults(configuration: &mut Map) {
 /// Reports what is wrong with the webhooks.
 pub(super) fn validate(configuration: &Map, errors: &mut FieldErrors) {
     let path = Path::new("webhooks");
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     for (i, webhook) in configuration.maps("webhooks").enumerate() {
         let path = path.index(i);
         validate_webhook(webhook, &path, errors);
         let name = webhook.str("name");
-        if seen.contains(&name) {
+        if !seen.insert(name) {
             errors.duplicate(&path.child("name"), name);
         }
-        seen.push(name);
     }
 }
 
@@ -113,7 +114,7 @@ pub(super) fn validate_match_conditions(owner: &Map, path: &Path<'_>, errors: &m
     if count > MATCH_CONDITIONS_MAX {
         errors.too_many(path, count, MATCH_CONDITIONS_MAX);
     }
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     for (i, condition) in owner.maps("matchConditions").enumerate() {
         let path = path.index(i);
         let name = condition.str("name");
@@ -122,12 +123,11 @@ pub(super) fn validate_match_conditions(owner: &Map, path: &Path<'_>, errors: &m
         }
         if name.is_empty() {
             errors.required(&path.child("name"), "");
-        } else if seen.contains(&name) {
-            errors.duplicate(&path.child("name"), name);
-        } else {
+        } else if seen.insert(name) {
             names::report(errors, &path.child("name"), name, names::label::key(name));
+        } else {
+            errors.duplicate(&path.child("name"), name);
         }
-        seen.push(name);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::kinds::core::rules;
 use crate::kinds::webhook_client;
 use crate::names::dns;
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 mod approval;
 mod conversion;
@@ -211,7 +212,7 @@ fn is_established(definition: &Map) -> bool {
 }
 
 /// What the schemas ask for and do not get. What an update finds already there is not told again.
-fn warnings(definition: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(definition: &Map, old: Option<&Map>, warnings: &mut Warnings) {
     let told = |definition: &Map| {
         let (versions, shared) = versions::split(definition.map("spec").unwrap_or(&Map::new()));
         schema::warnings(&versions, &shared)

@@ -6,6 +6,7 @@ use crate::kind::{self, Context, Generation, Kind, Names, Scope, Version, column
 use crate::kinds::core::pod::template::set_template_defaults;
 use crate::kinds::{count, workload};
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -163,7 +164,7 @@ fn validate_status(deployment: &Map, old: &Map, errors: &mut FieldErrors) {
     workload::validate_collisions(deployment, old, errors);
 }
 
-fn warnings(deployment: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(deployment: &Map, old: Option<&Map>, warnings: &mut Warnings) {
     if old.is_none() {
         workload::warn_of_name(deployment, warnings);
     }

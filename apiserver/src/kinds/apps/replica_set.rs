@@ -5,6 +5,7 @@ use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
 use crate::kinds::core::pod::template::set_template_defaults;
 use crate::kinds::{count, selector, workload};
 use crate::tree::Map;
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -97,7 +98,7 @@ fn validate_status(set: &Map, _: &Map, errors: &mut FieldErrors) {
     );
 }
 
-fn warnings(set: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(set: &Map, old: Option<&Map>, warnings: &mut Warnings) {
     if old.is_none() {
         workload::warn_of_name(set, warnings);
     }

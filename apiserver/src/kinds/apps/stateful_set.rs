@@ -1,6 +1,8 @@
 //! StatefulSet: pods with identity and storage. Keeps: what identity and storage rest on never changes, so it is judged
 //! when a set is made; that of a stored set is taken as it is.
 
+use std::collections::HashSet;
+
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, NameRule, Names, Scope, Version, column};
 use crate::kinds::core::claim_spec;
@@ -9,6 +11,7 @@ use crate::kinds::core::pod::template::set_template_defaults;
 use crate::kinds::{count, selector, workload};
 use crate::names::{self, dns};
 use crate::tree::{List, Map, Node};
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -131,16 +134,12 @@ fn with_claims_as_volumes(spec: &Map) -> Map {
         return spec;
     }
     let pod = spec.map_mut("template").map_mut("spec");
-    let of_claims = claims.len();
-    let mut volumes: Vec<Map> = Vec::new();
-    for (i, volume) in claims.iter().chain(pod.maps("volumes")).enumerate() {
-        // A claim takes the place of claims and volumes of its name; volumes of one name are a mistake.
-        let earlier = &claims[..i.min(of_claims)];
-        if earlier.iter().all(|claim| claim.str("name") != volume.str("name")) {
-            volumes.push(volume.clone());
-        }
-    }
-    pod.set("volumes", volumes.into_iter().map(Node::from).collect::<List>());
+    // A claim takes the place of claims and volumes of its name; volumes of one name are a mistake.
+    let mut named = HashSet::new();
+    let mut volumes: Vec<&Map> = claims.iter().filter(|claim| named.insert(claim.str("name"))).collect();
+    volumes.extend(pod.maps("volumes").filter(|volume| !named.contains(volume.str("name"))));
+    let volumes: List = volumes.into_iter().cloned().map(Node::from).collect();
+    pod.set("volumes", volumes);
     spec
 }
 
@@ -214,7 +213,7 @@ fn validate_status(set: &Map, old: &Map, errors: &mut FieldErrors) {
     workload::validate_collisions(set, old, errors);
 }
 
-fn warnings(set: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(set: &Map, _: Option<&Map>, warnings: &mut Warnings) {
     if set.at(&["spec", "revisionHistoryLimit"]).and_then(Node::as_int).is_some_and(|limit| limit < 0) {
         warnings.push(
             "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"

@@ -9,6 +9,7 @@ use crate::kinds::workload;
 use crate::names::dns;
 use crate::time;
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 mod generated_selector;
 mod pod_failure_policy;
@@ -170,7 +171,7 @@ fn validate(job: &Map, errors: &mut FieldErrors) {
     }
 }
 
-fn warnings(job: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(job: &Map, old: Option<&Map>, warnings: &mut Warnings) {
     if old.is_none() {
         workload::warn_of_name(job, warnings);
     }

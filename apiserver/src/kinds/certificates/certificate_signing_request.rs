@@ -1,6 +1,8 @@
 //! CertificateSigningRequest: a wish for a certificate. Keeps: the requester is who really asked; the wish never
 //! changes; an approval or denial is made through its own endpoint and never taken back.
 
+use std::collections::HashSet;
+
 use crate::age;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{
@@ -206,11 +208,12 @@ fn validate_usages(spec: &Map, errors: &mut FieldErrors) {
     if usages.is_empty() {
         errors.required(&path, "");
     }
+    let mut seen = HashSet::new();
     for (i, usage) in usages.iter().enumerate() {
         if !USAGES.contains(usage) {
             errors.not_supported(&path.index(i), *usage, &USAGES);
         }
-        if usages[..i].contains(usage) {
+        if !seen.insert(*usage) {
             errors.duplicate(&path.index(i), *usage);
         }
     }

@@ -1,5 +1,7 @@
 //! ClusterTrustBundle: trust anchors. Keeps: the name begins with the signer's, which never changes.
 
+use std::collections::HashMap;
+
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Kind, NameRule, Names, Scope, Selectable, Version, column};
 use crate::names;
@@ -73,7 +75,8 @@ fn validate(bundle: &Map, errors: &mut FieldErrors) {
 /// What is wrong with the certificates of a bundle: each is an authority's, and there once.
 fn anchor_faults(bundle: &str) -> Vec<String> {
     let mut faults = Vec::new();
-    let mut anchors: Vec<(Vec<u8>, Vec<String>)> = Vec::new();
+    // Where each content stands.
+    let mut anchors: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
     let blocks = x509_parser::pem::Pem::iter_from_buffer(bundle.as_bytes()).map_while(Result::ok);
     for (i, block) in blocks.enumerate() {
         if block.label != "CERTIFICATE" {
@@ -86,20 +89,20 @@ fn anchor_faults(bundle: &str) -> Vec<String> {
         match is_authority {
             Err(_) => faults.push(format!("entry {i} does not parse as X.509")),
             Ok(false) => faults.push(format!("entry {i} does not have the CA bit set")),
-            Ok(true) => match anchors.iter_mut().find(|(content, _)| *content == block.contents) {
-                Some((_, indices)) => indices.push(i.to_string()),
-                None => anchors.push((block.contents, vec![i.to_string()])),
-            },
+            Ok(true) => anchors.entry(block.contents).or_default().push(i),
         }
     }
     if faults.is_empty() && anchors.is_empty() {
         return vec!["at least one trust anchor must be provided".to_owned()];
     }
     if faults.is_empty() {
-        let repeated = anchors.iter().filter(|(_, indices)| indices.len() > 1);
-        faults.extend(
-            repeated.map(|(_, indices)| format!("duplicate trust anchor (indices [{}])", indices.join(" "))),
-        );
+        let mut repeated: Vec<Vec<usize>> =
+            anchors.into_values().filter(|indices| indices.len() > 1).collect();
+        repeated.sort_unstable();
+        faults.extend(repeated.into_iter().map(|indices| {
+            let indices: Vec<String> = indices.iter().map(usize::to_string).collect();
+            format!("duplicate trust anchor (indices [{}])", indices.join(" "))
+        }));
     }
     faults
 }

@@ -6,6 +6,7 @@ use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Kind, Names, Scope, Version, column};
 use crate::names::{self, address};
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -110,7 +111,7 @@ fn validate_port(port: &Map, is_named: bool, path: &Path<'_>, errors: &mut Field
     }
 }
 
-fn warnings(endpoints: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(endpoints: &Map, _: Option<&Map>, warnings: &mut Warnings) {
     let list = Path::new("subsets");
     for (i, subset) in endpoints.maps("subsets").enumerate() {
         let path = list.index(i);

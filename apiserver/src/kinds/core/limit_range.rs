@@ -1,6 +1,8 @@
 //! LimitRange: bounds and defaults for what one object of a namespace may ask for. Keeps: for each resource
 //! min <= default request <= default <= max.
 
+use std::collections::HashSet;
+
 use super::pod::defaults::{maps_mut, round_resources};
 use super::pod::resources::{self, amount};
 use crate::field::{FieldErrors, Path};
@@ -60,12 +62,13 @@ fn fill(item: &mut Map, list: &'static str, from: &str) {
 fn validate(range: &Map, errors: &mut FieldErrors) {
     let spec = Path::new("spec");
     let path = spec.child("limits");
-    let items: Vec<&Map> = range.map("spec").into_iter().flat_map(|spec| spec.maps("limits")).collect();
-    for (i, item) in items.iter().enumerate() {
+    let items = range.map("spec").into_iter().flat_map(|spec| spec.maps("limits"));
+    let mut types = HashSet::new();
+    for (i, item) in items.enumerate() {
         let path = path.index(i);
         let kind = item.str("type");
         validate_type(kind, &path.child("type"), errors);
-        if items[..i].iter().any(|other| other.str("type") == kind) {
+        if !types.insert(kind) {
             errors.duplicate(&path.child("type"), kind);
         }
         validate_item(item, kind, &path, errors);
@@ -83,7 +86,7 @@ fn validate_type(kind: &str, path: &Path<'_>, errors: &mut FieldErrors) {
 
 fn validate_item(item: &Map, kind: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     const LISTS: [&str; 5] = ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"];
-    let mut names: Vec<&str> = Vec::new();
+    let (mut names, mut seen) = (Vec::new(), HashSet::new());
     for list in LISTS {
         let path = path.child(list);
         if kind == "Pod" && list.starts_with("default") {
@@ -98,7 +101,7 @@ fn validate_item(item: &Map, kind: &str, path: &Path<'_>, errors: &mut FieldErro
             } else {
                 resources::resource_name(name, &path.key(name), errors);
             }
-            if !names.contains(&name) {
+            if seen.insert(name) {
                 names.push(name);
             }
         }

@@ -1,6 +1,8 @@
 //! Node: a machine that runs pods. Keeps: addresses of pods and the provider's id never change once set; a node may
 //! be created with its status, because kubelets register themselves.
 
+use std::collections::HashSet;
+
 use super::{pod, rules};
 use crate::field::{Cause, FieldErrors, Path};
 use crate::kind::{
@@ -8,6 +10,7 @@ use crate::kind::{
 };
 use crate::names::{self, address, label};
 use crate::tree::{List, Map, Node};
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -168,7 +171,7 @@ fn validate(node: &Map, errors: &mut FieldErrors) {
 fn validate_taints(spec: &Map, errors: &mut FieldErrors) {
     // Below `metadata`, as upstream reports them.
     let list = METADATA.child("taints");
-    let mut seen: Vec<(&str, &str)> = Vec::new();
+    let mut seen = HashSet::new();
     for (i, taint) in spec.maps("taints").enumerate() {
         let path = list.index(i);
         let (key, value, effect) = (taint.str("key"), taint.str("value"), taint.str("effect"));
@@ -178,11 +181,10 @@ fn validate_taints(spec: &Map, errors: &mut FieldErrors) {
             errors.invalid(&path.child("value"), value, faults.join(";"));
         }
         rules::require_choice_in_order(taint, "effect", pod::tolerations::EFFECTS, &path, errors);
-        if seen.contains(&(key, effect)) {
+        if !seen.insert((key, effect)) {
             let detail = "taints must be unique by key and effect pair";
             errors.add(Cause::Duplicate, &path, &taint.clone().into(), detail);
         }
-        seen.push((key, effect));
     }
 }
 
@@ -266,14 +268,15 @@ fn validate_update(node: &Map, old: &Map, errors: &mut FieldErrors) {
 
 fn validate_addresses(node: &Map, errors: &mut FieldErrors) {
     let addresses = node.map("status").map_or(&[][..], |status| status.list("addresses"));
+    let mut seen = HashSet::new();
     for (i, address) in addresses.iter().enumerate() {
-        if addresses[..i].contains(address) {
+        if !seen.insert(address) {
             errors.duplicate(&STATUS.child("addresses").index(i), address.clone());
         }
     }
 }
 
-fn warnings(node: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(node: &Map, _: Option<&Map>, warnings: &mut Warnings) {
     let Some(spec) = node.map("spec") else { return };
     if spec.contains("configSource") {
         warnings.push("spec.configSource: the feature is removed".to_owned());

@@ -2,6 +2,7 @@
 
 use crate::field::Path;
 use crate::tree::Map;
+use crate::warning::Warnings;
 
 /// The label that has taken the place of another without any other change of meaning.
 pub(in crate::kinds) fn successor(key: &str) -> Option<&'static str> {
@@ -16,14 +17,14 @@ pub(in crate::kinds) fn successor(key: &str) -> Option<&'static str> {
 }
 
 /// Warns that a deprecated label stands at `path`.
-pub(in crate::kinds) fn warn(key: &str, path: &Path<'_>, warnings: &mut Vec<String>) {
+pub(in crate::kinds) fn warn(key: &str, path: &Path<'_>, warnings: &mut Warnings) {
     if let Some(advice) = deprecation(key) {
         warnings.push(format!("{path}: {advice}"));
     }
 }
 
 /// Warns of the deprecated labels in the `matchExpressions` of a selector.
-pub(in crate::kinds) fn warn_of_expressions(selector: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+pub(in crate::kinds) fn warn_of_expressions(selector: &Map, path: &Path<'_>, warnings: &mut Warnings) {
     let path = path.child("matchExpressions");
     for (i, expression) in selector.maps("matchExpressions").enumerate() {
         let key = expression.str("key");

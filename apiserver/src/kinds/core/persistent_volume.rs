@@ -6,6 +6,7 @@ use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Context, Kind, Names, Scope, Version, column, wide};
 use crate::quantity::Quantity;
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -282,7 +283,7 @@ fn rename_labels(affinity: &mut Map, successor: Option<&Map>) {
     }
 }
 
-fn warnings(volume: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(volume: &Map, _: Option<&Map>, warnings: &mut Warnings) {
     const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
     warn_of_annotation(volume, BETA_CLASS, r#"deprecated since v1.8; use "storageClassName""#, warnings);
     warn_of_annotation(volume, MOUNT_OPTIONS, r#"deprecated since v1.31; use "mountOptions""#, warnings);
@@ -308,7 +309,7 @@ fn warnings(volume: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
 }
 
 /// Warns of an annotation that an attribute has replaced.
-pub(super) fn warn_of_annotation(object: &Map, key: &str, advice: &str, warnings: &mut Vec<String>) {
+pub(super) fn warn_of_annotation(object: &Map, key: &str, advice: &str, warnings: &mut Warnings) {
     if object.annotation(key).is_some() {
         warnings.push(format!("metadata.annotations[{key}]: {advice} attribute instead"));
     }

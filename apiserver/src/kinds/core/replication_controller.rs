@@ -9,6 +9,7 @@ use crate::kind::{
 use crate::kinds::{selector, workload};
 use crate::names::{self, dns};
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -123,7 +124,7 @@ fn validate_status(controller: &Map, _: &Map, errors: &mut FieldErrors) {
     }
 }
 
-fn warnings(controller: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(controller: &Map, old: Option<&Map>, warnings: &mut Warnings) {
     let faults = dns::label(controller.name());
     if old.is_none() && !faults.is_empty() {
         warnings.push(format!(

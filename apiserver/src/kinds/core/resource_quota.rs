@@ -1,9 +1,10 @@
 //! ResourceQuota: what a namespace may use altogether. Keeps: scopes fit the resources and never change.
 
 use super::{pod::resources, rules};
-use crate::field::{FieldErrors, Path};
+use crate::field::{Cause, FieldErrors, Path};
 use crate::kind::{self, Kind, Names, Scope, Version, column};
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -83,22 +84,32 @@ fn validate(quota: &Map, errors: &mut FieldErrors) {
     let scopes: Vec<&str> = rules::texts(spec, "scopes").collect();
     let path = SPEC.child("scopes");
     let value: Node = scopes.iter().copied().collect();
-    for scope in &scopes {
-        validate_scope(spec, scope, (&path, &value), (&path, &value), errors);
+    let misfits = misfits(spec);
+    if scopes.iter().any(|scope| !SCOPES.contains(scope)) {
+        errors.add(Cause::Invalid, &path, &value, UNKNOWN);
     }
-    validate_conflicts(&scopes, (&path, &value), errors);
+    if scopes.iter().any(|scope| misfits.contains(scope)) {
+        errors.add(Cause::Invalid, &path, &value, MISFIT);
+    }
+    validate_conflicts(&scopes, &path, &value, errors);
     if let Some(selector) = spec.map("scopeSelector") {
         let path = SPEC.child("scopeSelector");
         let path = path.child("matchExpressions");
         let scopes: Vec<&str> = selector.maps("matchExpressions").map(|term| term.str("scopeName")).collect();
         let value = Node::from(selector.clone());
+        let mut is_told = false;
         for term in selector.maps("matchExpressions") {
             let scope = term.str("scopeName");
-            let name = Node::from(scope);
-            validate_scope(spec, scope, (&path.child("scopeName"), &name), (&path, &value), errors);
+            if !SCOPES.contains(&scope) {
+                errors.invalid(&path.child("scopeName"), scope, UNKNOWN);
+            }
+            if !is_told && misfits.contains(&scope) {
+                errors.add(Cause::Invalid, &path, &value, MISFIT);
+                is_told = true;
+            }
             validate_term(term, &path, errors);
         }
-        validate_conflicts(&scopes, (&path, &value), errors);
+        validate_conflicts(&scopes, &path, &value, errors);
     }
     validate_status(quota, errors);
 }
@@ -113,25 +124,20 @@ const SCOPES: &[&str] = &[
     "CrossNamespacePodAffinity",
 ];
 
-/// A field and its value, as an error shows them.
-type Shown<'a> = (&'a Path<'a>, &'a Node);
+const UNKNOWN: &str = "unsupported scope";
+const MISFIT: &str = "unsupported scope applied to resource";
 
-/// Reports a scope that does not exist, at `named`, or that does not fit what is limited, at `listed`.
-fn validate_scope(spec: &Map, scope: &str, named: Shown<'_>, listed: Shown<'_>, errors: &mut FieldErrors) {
-    if !SCOPES.contains(&scope) {
-        errors.invalid(named.0, named.1.clone(), "unsupported scope");
-    }
-    for name in spec.map("hard").into_iter().flat_map(Map::keys) {
-        if resources::is_quota_name(name) && !fits(scope, name) {
-            errors.invalid(listed.0, listed.1.clone(), "unsupported scope applied to resource");
-        }
-    }
+/// The scopes that do not fit something that is limited.
+fn misfits(spec: &Map) -> Vec<&'static str> {
+    let limited = || spec.map("hard").into_iter().flat_map(Map::keys);
+    let is_misfit = |scope: &str| limited().any(|name| resources::is_quota_name(name) && !fits(scope, name));
+    SCOPES.iter().copied().filter(|scope| is_misfit(scope)).collect()
 }
 
-fn validate_conflicts(scopes: &[&str], (path, value): Shown<'_>, errors: &mut FieldErrors) {
+fn validate_conflicts(scopes: &[&str], path: &Path<'_>, value: &Node, errors: &mut FieldErrors) {
     for pair in [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]] {
         if pair.iter().all(|scope| scopes.contains(scope)) {
-            errors.invalid(path, value.clone(), "conflicting scopes");
+            errors.add(Cause::Invalid, path, value, "conflicting scopes");
         }
     }
 }
@@ -197,7 +203,7 @@ fn validate_update(quota: &Map, old: &Map, errors: &mut FieldErrors) {
     }
 }
 
-fn warnings(quota: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(quota: &Map, old: Option<&Map>, warnings: &mut Warnings) {
     let Some(spec) = quota.map("spec").filter(|_| old.is_none()) else { return };
     let hard = |name: &str| resources::amount(spec, "hard", name);
     for resource in ["cpu", "memory", "ephemeral-storage"] {

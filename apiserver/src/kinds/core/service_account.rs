@@ -2,6 +2,7 @@
 
 use crate::kind::{self, Action, BodyKind, Context, Kind, Names, Scope, Subresource, Version};
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -43,7 +44,7 @@ fn clean_references(account: &mut Map) {
 
 const ENFORCE_ANNOTATION: &str = "kubernetes.io/enforce-mountable-secrets";
 
-fn warnings(account: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(account: &Map, old: Option<&Map>, warnings: &mut Warnings) {
     let had = old.is_some_and(|old| old.annotation(ENFORCE_ANNOTATION).is_some());
     if !had && account.annotation(ENFORCE_ANNOTATION).is_some() {
         warnings.push(format!(

@@ -1,11 +1,14 @@
 //! Ingress: HTTP routes to services. Keeps: every path has a type and one backend.
 
+use std::collections::HashSet;
+
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
 use crate::kinds::core::rules;
 use crate::kinds::listing;
 use crate::names::{self, address, dns, text};
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -125,14 +128,14 @@ fn validate_transition(ingress: &Map, old: Option<&Map>, errors: &mut FieldError
 /// Where a load balancer may be reached: addresses that were not there before are written well, and names are no
 /// addresses.
 fn validate_status(ingress: &Map, old: &Map, errors: &mut FieldErrors) {
-    let old_points: Vec<&Map> = points(old).collect();
+    let known: HashSet<&str> = points(old).map(|point| point.str("ip")).collect();
     let status = Path::new("status");
     let path = status.child("loadBalancer");
     let path = path.child("ingress");
     for (i, point) in points(ingress).enumerate() {
         let path = path.index(i);
         let (ip, name) = (point.str("ip"), point.str("hostname"));
-        if !ip.is_empty() && !old_points.iter().any(|old| old.str("ip") == ip) {
+        if !ip.is_empty() && !known.contains(ip) {
             names::report(errors, &path.child("ip"), ip, address::ip(ip));
         }
         if !name.is_empty() {
@@ -149,7 +152,7 @@ fn validate_name(name: &str, path: &Path<'_>, rule: fn(&str) -> names::Faults, e
     }
 }
 
-fn warnings(ingress: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(ingress: &Map, old: Option<&Map>, warnings: &mut Warnings) {
     if old.is_none() && ingress.annotation(CLASS_ANNOTATION).is_some() && class_name(ingress).is_none() {
         warnings.push(format!(
             "annotation {CLASS_ANNOTATION:?} is deprecated, please use 'spec.ingressClassName' instead"

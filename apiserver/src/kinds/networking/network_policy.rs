@@ -6,6 +6,7 @@ use crate::kinds::core::rules;
 use crate::kinds::selector;
 use crate::names::{self, address, text};
 use crate::tree::{List, Map, Node};
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -167,7 +168,7 @@ fn validate_block(block: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-fn warnings(policy: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(policy: &Map, _: Option<&Map>, warnings: &mut Warnings) {
     let empty = Map::new();
     let spec = policy.map("spec").unwrap_or(&empty);
     for (direction, peers) in DIRECTIONS {

@@ -9,6 +9,7 @@ use crate::kinds::core::pod::{resources, tolerations};
 use crate::metadata;
 use crate::names::{self, dns};
 use crate::tree::Map;
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -64,7 +65,7 @@ fn validate_update(class: &Map, old: &Map, errors: &mut FieldErrors) {
     errors.fixed(&Path::new("handler"), class.get("handler"), old.get("handler"));
 }
 
-fn warnings(class: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(class: &Map, _: Option<&Map>, warnings: &mut Warnings) {
     let path = Path::new("scheduling");
     let path = path.child("nodeSelector");
     for key in class.map_at(&["scheduling", "nodeSelector"]).into_iter().flat_map(Map::keys) {

@@ -1,9 +1,11 @@
 //! What a claim (or a class) asks of devices beyond its requests. Keeps: constraints and settings are about requests
 //! that there are; settings are for one driver.
 
+use std::collections::HashSet;
+
 use super::{identifiers, requests};
 use crate::field::{FieldErrors, Path};
-use crate::kinds::core::rules::{dns_label, texts};
+use crate::kinds::core::rules::dns_label;
 use crate::tree::{Map, Node};
 
 const EXPRESSION_BYTES_MAX: usize = 10 * 1024;
@@ -14,10 +16,11 @@ pub(super) fn validate(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let Some(devices) = spec.map("devices") else { return };
     let path = path.child("devices");
     requests::validate(devices, &path, errors);
+    let known = names_of_requests(devices);
     let constraints = path.child("constraints");
-    for (i, constraint) in devices.maps("constraints").enumerate() {
+    for (i, constraint) in few(devices, "constraints").filter_map(Node::as_map).enumerate() {
         let path = constraints.index(i);
-        validate_references(constraint, devices, &path, errors);
+        validate_references(constraint, &known, &path, errors);
         for field in ["matchAttribute", "distinctAttribute"] {
             if let Some(name) = constraint.get(field).and_then(Node::as_str) {
                 identifiers::validate_fully_qualified(name, &path.child(field), errors);
@@ -29,35 +32,56 @@ pub(super) fn validate(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
         }
     }
     let configurations = path.child("config");
-    for (i, configuration) in devices.maps("config").enumerate() {
+    for (i, configuration) in few(devices, "config").filter_map(Node::as_map).enumerate() {
         let path = configurations.index(i);
-        validate_references(configuration, devices, &path, errors);
+        validate_references(configuration, &known, &path, errors);
         validate_configuration(configuration, &path, errors);
     }
 }
 
 /// Requests are referred to by name, and their choices by `request/choice`.
-fn validate_references(owner: &Map, devices: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+fn validate_references(
+    owner: &Map,
+    known: &HashSet<Reference<'_>>,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     const DETAIL: &str = "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'";
     let path = path.child("requests");
-    for (i, reference) in texts(owner, "requests").enumerate() {
+    for (i, reference) in few(owner, "requests").filter_map(Node::as_str).enumerate() {
         let path = path.index(i);
         let is_nested = reference.matches('/').count() > 1;
         for part in reference.split('/').filter(|_| !is_nested) {
             dns_label(part, &path, errors);
         }
-        if is_nested || !is_request(reference, devices) {
+        if is_nested || !known.contains(&in_parts(reference)) {
             errors.invalid(&path, reference, DETAIL);
         }
     }
 }
 
-fn is_request(reference: &str, devices: &Map) -> bool {
-    let (name, choice) =
-        reference.split_once('/').map_or((reference, None), |(name, choice)| (name, Some(choice)));
-    devices.maps("requests").filter(|request| request.str("name") == name).any(|request| {
-        choice.is_none_or(|choice| request.maps("firstAvailable").any(|it| it.str("name") == choice))
-    })
+/// The items of a list. Of one that is too long nothing is said but that, by the schema.
+pub(super) fn few<'a>(owner: &'a Map, list: &str) -> impl Iterator<Item = &'a Node> + use<'a> {
+    const ITEMS_MAX: usize = 32;
+    let items = owner.list(list);
+    if items.len() > ITEMS_MAX { [].iter() } else { items.iter() }
+}
+
+/// A request, and a choice of it.
+type Reference<'a> = (&'a str, Option<&'a str>);
+
+fn in_parts(reference: &str) -> Reference<'_> {
+    reference.split_once('/').map_or((reference, None), |(name, choice)| (name, Some(choice)))
+}
+
+fn names_of_requests(devices: &Map) -> HashSet<Reference<'_>> {
+    devices
+        .maps("requests")
+        .flat_map(|request| {
+            let choices = request.maps("firstAvailable").map(|choice| Some(choice.str("name")));
+            choices.chain([None]).map(|choice| (request.str("name"), choice))
+        })
+        .collect()
 }
 
 /// Reports what is wrong with settings for a driver.

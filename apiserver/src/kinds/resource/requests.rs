@@ -35,7 +35,7 @@ fn set_request_defaults(request: &mut Map) {
 pub(super) fn validate(devices: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     const ONE: &str = "exactly one of `exactly` or `firstAvailable` is required";
     let path = path.child("requests");
-    for (i, request) in devices.maps("requests").enumerate() {
+    for (i, request) in device_claim::few(devices, "requests").filter_map(Node::as_map).enumerate() {
         let path = path.index(i);
         dns_label(request.str("name"), &path.child("name"), errors);
         match (request.map("exactly"), request.list("firstAvailable").len()) {

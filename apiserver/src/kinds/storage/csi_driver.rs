@@ -1,10 +1,13 @@
 //! CSIDriver: what a storage driver can do. Keeps: what attaching rests on never changes.
 
+use std::collections::HashSet;
+
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Context, Kind, Names, Scope, Version, column};
 use crate::kinds::core::rules;
 use crate::kinds::count;
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -114,15 +117,14 @@ fn validate(driver: &Map, errors: &mut FieldErrors) {
 
 fn validate_token_requests(spec: &Map, errors: &mut FieldErrors) {
     let path = SPEC.child("tokenRequests");
-    let mut audiences = Vec::new();
+    let mut audiences = HashSet::new();
     for (i, request) in spec.maps("tokenRequests").enumerate() {
         let path = path.index(i);
         let audience = request.str("audience");
-        if audiences.contains(&audience) {
+        if !audiences.insert(audience) {
             errors.duplicate(&path.child("audience"), audience);
             continue;
         }
-        audiences.push(audience);
         let path = path.child("expirationSeconds");
         match request.int("expirationSeconds") {
             Some(seconds) if seconds < EXPIRATION_SECONDS_MIN => {
@@ -144,7 +146,7 @@ fn validate_update(driver: &Map, old: &Map, errors: &mut FieldErrors) {
     }
 }
 
-fn warnings(driver: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(driver: &Map, old: Option<&Map>, warnings: &mut Warnings) {
     let empty = Map::new();
     let spec = driver.map("spec").unwrap_or(&empty);
     let requests = spec.list("tokenRequests");

@@ -1,6 +1,6 @@
 //! CSINode: the drivers of a node. Keeps: a driver's identity on a node never changes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Kind, Names, Scope, Version, column};
@@ -86,8 +86,9 @@ fn validate_update(node: &Map, old: &Map, errors: &mut FieldErrors) {
     };
     let spec = Path::new("spec");
     let path = spec.child("drivers");
+    let known: HashMap<&str, &Map> = drivers(old).map(|driver| (driver.str("name"), driver)).collect();
     for driver in drivers(node) {
-        let before = drivers(old).find(|before| before.str("name") == driver.str("name"));
+        let before = known.get(driver.str("name"));
         if before.is_some_and(|before| identity(before) != identity(driver)) {
             errors.invalid(&path, driver.clone(), "field is immutable");
         }

@@ -7,6 +7,7 @@ use crate::kinds::selector;
 use crate::names::{self, dns};
 use crate::quantity::Quantity;
 use crate::tree::Map;
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -42,7 +43,7 @@ fn validate_update(capacity: &Map, old: &Map, errors: &mut FieldErrors) {
     }
 }
 
-fn warnings(capacity: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(capacity: &Map, _: Option<&Map>, warnings: &mut Warnings) {
     let Some(topology) = capacity.map("nodeTopology") else { return };
     let path = Path::new("nodeTopology");
     node_labels::warn_of_expressions(topology, &path, warnings);

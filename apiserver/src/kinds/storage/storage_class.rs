@@ -1,11 +1,12 @@
 //! StorageClass: how volumes are made. Keeps: what made a volume never changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Column, Kind, Names, Scope, Version, column};
 use crate::kinds::core::{node_labels, rules};
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 /// The kind.
 pub(in crate::kinds) static KIND: Kind = Kind {
@@ -84,15 +85,13 @@ pub(super) fn validate_provisioner(name: &str, path: &Path<'_>, errors: &mut Fie
 fn validate_topologies(class: &Map, errors: &mut FieldErrors) {
     let path = Path::new("allowedTopologies");
     // Upstream compares each term with as many empty ones as there are terms, too.
-    let mut seen = vec![BTreeMap::new()];
+    let mut seen = HashSet::from([BTreeMap::new()]);
     for (i, term) in class.maps("allowedTopologies").enumerate() {
         let path = path.index(i);
         let path = path.child("matchLabelExpressions");
-        let topology = validate_topology(term, &path, errors);
-        if seen.contains(&topology) {
+        if !seen.insert(validate_topology(term, &path, errors)) {
             errors.duplicate(&path, "");
         }
-        seen.push(topology);
     }
 }
 
@@ -150,7 +149,7 @@ fn validate_update(class: &Map, old: &Map, errors: &mut FieldErrors) {
     }
 }
 
-fn warnings(class: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+fn warnings(class: &Map, _: Option<&Map>, warnings: &mut Warnings) {
     let path = Path::new("allowedTopologies");
     for (i, term) in class.maps("allowedTopologies").enumerate() {
         let path = path.index(i);

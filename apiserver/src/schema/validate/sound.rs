@@ -82,12 +82,7 @@ impl Sound<'_> {
         }
         let mut errors = FieldErrors::new();
         let mut walk = Walk::new(self.0, &mut errors);
-        let path = Path::new(&field.name);
-        for (name, value) in &field.markers {
-            walk.marker(name, value, node, &path);
-        }
-        walk.uniqueness(field, node, &path);
-        errors.is_empty()
+        walk.markers(field, node, &Path::new(&field.name)) && errors.is_empty()
     }
 
     fn below(&self, ty: &Type, node: &Node, stored: Option<&Node>) -> bool {

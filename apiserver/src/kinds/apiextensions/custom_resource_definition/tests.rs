@@ -106,9 +106,9 @@ fn a_conversion_by_webhook_says_whom_to_call() {
 fn formats_that_nobody_checks_are_told_once() {
     let new = with(r#"{"schema":{"openAPIV3Schema":{"type":"string","format":"colour"}}}"#);
     let told = |old: Option<&Map>| {
-        let mut found = Vec::new();
+        let mut found = Warnings::new();
         warnings(&new, old, &mut found);
-        found
+        found.to_vec()
     };
     assert_eq!(told(None), ["unrecognized format \"colour\""]);
     assert_eq!(told(Some(&new)), Vec::<String>::new());

@@ -1,6 +1,8 @@
 //! The versions of a defined kind. Keeps: names are unique, one version is stored, and what all versions say alike is
 //! reported once, at the path where upstream keeps it (`spec.validation` for `spec.versions[*].schema`).
 
+use std::collections::HashSet;
+
 use super::{SPEC, schema};
 use crate::field::{FieldErrors, Path};
 use crate::names::dns;
@@ -54,7 +56,7 @@ pub(super) fn validate(versions: &[Map], shared: &Map, errors: &mut FieldErrors)
     }
     let whole = || versions.iter().cloned().collect::<Node>();
     let names: Vec<&str> = versions.iter().map(|version| version.str("name")).collect();
-    if (1..names.len()).any(|i| names[..i].contains(&names[i])) {
+    if names.iter().collect::<HashSet<_>>().len() < names.len() {
         errors.invalid(&path, whole(), "must contain unique version names");
     }
     if versions.iter().filter(|version| version.bool("storage") == Some(true)).count() != 1 {

@@ -1,5 +1,7 @@
 //! Decisions on a request. Keeps: Approved and Denied exclude each other; once there, they stay as they are.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::field::{Cause, FieldErrors, Path};
 use crate::names::{self, label};
 use crate::tree::{Map, Node};
@@ -12,12 +14,16 @@ pub(super) fn of(request: &Map) -> impl Iterator<Item = &Map> {
 /// Sets the times of conditions that have none: when they were written, and when their status last changed.
 pub(super) fn fill_times(request: &mut Map, old: &Map, now: &str) {
     let Some(status) = request.existing_map_mut("status") else { return };
+    let mut known = HashMap::new();
+    for before in of(old) {
+        let since = before.str("lastTransitionTime");
+        known.entry((before.str("type").to_owned(), before.str("status").to_owned())).or_insert(since);
+    }
     for condition in status.existing_list_mut("conditions").into_iter().flatten().filter_map(Node::as_map_mut)
     {
         condition.set_default("lastUpdateTime", now);
-        let (kind, value) = (condition.str("type").to_owned(), condition.str("status").to_owned());
-        let same = of(old).find(|before| before.str("type") == kind && before.str("status") == value);
-        let since = same.map_or("", |before| before.str("lastTransitionTime"));
+        let state = (condition.str("type").to_owned(), condition.str("status").to_owned());
+        let since = known.get(&state).copied().unwrap_or("");
         condition.set_default("lastTransitionTime", if since.is_empty() { now } else { since });
     }
 }
@@ -26,7 +32,7 @@ pub(super) fn fill_times(request: &mut Map, old: &Map, now: &str) {
 pub(super) fn validate(request: &Map, errors: &mut FieldErrors) {
     let status = Path::new("status");
     let path = status.child("conditions");
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     for (i, condition) in of(request).enumerate() {
         let path = path.index(i);
         let (kind, value) = (condition.str("type"), condition.str("status"));
@@ -43,7 +49,7 @@ pub(super) fn validate(request: &Map, errors: &mut FieldErrors) {
             (_, "True" | "False" | "Unknown") => {}
             _ => errors.not_supported(&path.child("status"), value, &["True", "False", "Unknown"]),
         }
-        if seen.contains(&kind) {
+        if !seen.insert(kind) {
             errors.duplicate(&path.child("type"), kind);
         }
         let excluded = match kind {
@@ -51,14 +57,13 @@ pub(super) fn validate(request: &Map, errors: &mut FieldErrors) {
             "Denied" => "Approved",
             _ => "",
         };
-        if !excluded.is_empty() && seen.contains(&excluded) {
+        if !excluded.is_empty() && seen.contains(excluded) {
             errors.invalid(
                 &path.child("type"),
                 kind,
                 "Approved and Denied conditions are mutually exclusive",
             );
         }
-        seen.push(kind);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Affinity of pods: to nodes, to pods and against pods.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::field::{FieldErrors, Path};
 use crate::kinds::core::rules;
 use crate::kinds::selector;
@@ -148,8 +150,9 @@ pub(super) fn validate_label_keys(term: &Map, path: &Path<'_>, errors: &mut Fiel
     if let Some(selector) = selector {
         validate_keys_once(&keys, selector, path, errors);
     }
+    let mismatched: HashSet<&str> = rules::texts(term, "mismatchLabelKeys").collect();
     for (i, key) in keys.iter().enumerate() {
-        if rules::lists(term, "mismatchLabelKeys", key) {
+        if mismatched.contains(key) {
             let detail = "exists in both matchLabelKeys and mismatchLabelKeys";
             errors.invalid(&path.child("matchLabelKeys").index(i), *key, detail);
         }
@@ -159,12 +162,15 @@ pub(super) fn validate_label_keys(term: &Map, path: &Path<'_>, errors: &mut Fiel
 /// The selector already holds what was made of the keys: a key that it has twice was written by hand too.
 fn validate_keys_once(keys: &[&str], selector: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let labels = selector.map("matchLabels");
-    for (i, requirement) in selector.maps("matchExpressions").enumerate() {
+    let mut places = HashMap::new();
+    keys.iter().enumerate().for_each(|(at, key)| {
+        places.entry(*key).or_insert(at);
+    });
+    let mut seen = HashSet::new();
+    for requirement in selector.maps("matchExpressions") {
         let key = requirement.str("key");
-        let Some(at) = keys.iter().position(|candidate| *candidate == key) else { continue };
-        let before = labels.is_some_and(|labels| labels.contains(key))
-            || selector.maps("matchExpressions").take(i).any(|other| other.str("key") == key);
-        if before {
+        let Some(at) = places.get(key).copied() else { continue };
+        if !seen.insert(key) || labels.is_some_and(|labels| labels.contains(key)) {
             errors.invalid(&path.index(at), key, "exists in both matchLabelKeys and labelSelector");
         }
     }

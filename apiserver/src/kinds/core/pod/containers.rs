@@ -2,6 +2,9 @@
 //!
 //! Keeps: names are unique over all three; only init containers that restart always live beside the regular ones.
 
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+
 use super::mounts::Volumes;
 use super::{env, mounts, probes, resources, security, sums, volumes};
 use crate::field::{FieldErrors, Path};
@@ -25,7 +28,7 @@ pub(super) fn each<'a>(spec: &'a Map, path: &Path<'_>, visit: &mut dyn FnMut(&'a
 pub(super) struct Surroundings<'a> {
     pub(super) spec: &'a Map,
     pub(super) volumes: &'a Volumes<'a>,
-    pub(super) claims: Vec<&'a str>,
+    pub(super) claims: HashSet<&'a str>,
     /// The spec stands in a Pod, not in a template.
     pub(super) is_pod: bool,
 }
@@ -56,8 +59,8 @@ impl Surroundings<'_> {
         if self.spec.list("containers").is_empty() {
             errors.required(path, "");
         }
-        let mut names = Vec::new();
-        let mut host_ports = Vec::new();
+        let mut names = HashSet::new();
+        let mut host_ports = HashSet::new();
         for (i, container) in self.spec.maps("containers").enumerate() {
             let path = path.index(i);
             self.validate_any(container, &path, errors);
@@ -69,7 +72,7 @@ impl Surroundings<'_> {
     }
 
     fn validate_init(&self, path: &Path<'_>, errors: &mut FieldErrors) {
-        let mut names: Vec<&str> =
+        let mut names: HashSet<&str> =
             self.spec.maps("containers").map(|container| container.str("name")).collect();
         for (i, container) in self.spec.maps("initContainers").enumerate() {
             let path = path.index(i);
@@ -77,7 +80,7 @@ impl Surroundings<'_> {
             validate_restart_policy(container, &path, errors);
             take_name(container, &mut names, &path, errors);
             // They run one by one, so each has the host's ports for itself.
-            take_host_ports(container, &mut Vec::new(), &path, errors);
+            take_host_ports(container, &mut HashSet::new(), &path, errors);
             if sums::is_sidecar(container) {
                 probes::validate(container, self.grace_period(), self.os(), &path, errors);
             } else {
@@ -88,7 +91,7 @@ impl Surroundings<'_> {
 
     fn validate_ephemeral(&self, path: &Path<'_>, errors: &mut FieldErrors) {
         let others = || ["containers", "initContainers"].into_iter().flat_map(|list| self.spec.maps(list));
-        let mut names: Vec<&str> = others().map(|container| container.str("name")).collect();
+        let mut names: HashSet<&str> = others().map(|container| container.str("name")).collect();
         let known = names.clone();
         for (i, container) in self.spec.maps("ephemeralContainers").enumerate() {
             let path = path.index(i);
@@ -96,7 +99,7 @@ impl Surroundings<'_> {
             validate_image_padding(container, &path, errors);
             take_name(container, &mut names, &path, errors);
             let target = container.str("targetContainerName");
-            if !target.is_empty() && !known.contains(&target) {
+            if !target.is_empty() && !known.contains(target) {
                 errors.not_found(&path.child("targetContainerName"), target);
             }
             forbid_for_ephemeral(container, &path, errors);
@@ -134,32 +137,39 @@ pub(super) fn validate_image_padding(container: &Map, path: &Path<'_>, errors: &
     }
 }
 
-fn take_name<'a>(container: &'a Map, names: &mut Vec<&'a str>, path: &Path<'_>, errors: &mut FieldErrors) {
+fn take_name<'a>(
+    container: &'a Map,
+    names: &mut HashSet<&'a str>,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     let name = container.str("name");
-    if name.is_empty() {
-        return;
-    }
-    if names.contains(&name) {
+    if !name.is_empty() && !names.insert(name) {
         errors.duplicate(&path.child("name"), name);
-    } else {
-        names.push(name);
     }
 }
 
-fn take_host_ports(container: &Map, taken: &mut Vec<String>, path: &Path<'_>, errors: &mut FieldErrors) {
+/// A port of the host, as containers claim it: protocol, address, number.
+type HostPort<'a> = (&'a str, &'a str, i64);
+
+fn take_host_ports<'a>(
+    container: &'a Map,
+    taken: &mut HashSet<HostPort<'a>>,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     for (i, port) in container.maps("ports").enumerate() {
         let Some(number) = port.int("hostPort").filter(|number| *number != 0) else { continue };
-        let claim = format!("{}/{}/{number}", port.str("protocol"), port.str("hostIP"));
-        if taken.contains(&claim) {
+        let (protocol, address) = (port.str("protocol"), port.str("hostIP"));
+        if !taken.insert((protocol, address, number)) {
+            let claim = format!("{protocol}/{address}/{number}");
             errors.duplicate(&path.child("ports").index(i).child("hostPort"), claim);
-        } else {
-            taken.push(claim);
         }
     }
 }
 
 fn validate_ports(container: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    let mut names: Vec<&str> = Vec::new();
+    let mut names = HashSet::new();
     for (i, port) in container.maps("ports").enumerate() {
         let path = path.index(i);
         let name = port.str("name");
@@ -167,10 +177,8 @@ fn validate_ports(container: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
             let faults = crate::names::text::port_name(name);
             if !faults.is_empty() {
                 crate::names::report(errors, &path.child("name"), name, faults);
-            } else if names.contains(&name) {
+            } else if !names.insert(name) {
                 errors.duplicate(&path.child("name"), name);
-            } else {
-                names.push(name);
             }
         }
         match port.int("containerPort").unwrap_or(0) {
@@ -203,13 +211,12 @@ fn validate_host_ports_match(spec: &Map, is_pod: bool, path: &Path<'_>, errors: 
 }
 
 fn validate_resize_policy(container: &Map, restart_policy: &str, path: &Path<'_>, errors: &mut FieldErrors) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = HashSet::new();
     for (i, policy) in container.maps("resizePolicy").enumerate() {
         let (resource, restart) = (policy.str("resourceName"), policy.str("restartPolicy"));
-        if seen.contains(&resource) {
+        if !seen.insert(resource) {
             errors.duplicate(&path.index(i), resource);
         }
-        seen.push(resource);
         match resource {
             "cpu" | "memory" => {}
             "" => errors.required(path, ""),
@@ -303,13 +310,23 @@ fn forbid_for_ephemeral(container: &Map, path: &Path<'_>, errors: &mut FieldErro
     }
 }
 
+/// Items by name; of several with one name the first.
+pub(super) fn first_of_each_name<'a>(items: impl Iterator<Item = &'a Map>) -> HashMap<&'a str, &'a Map> {
+    let mut named = HashMap::new();
+    items.for_each(|item| {
+        named.entry(item.str("name")).or_insert(item);
+    });
+    named
+}
+
 /// A variable that is read from a file needs an `emptyDir` that holds the file.
 fn validate_file_keys(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    let volumes = OnceCell::new();
     each(spec, path, &mut |container, path| {
         for (i, variable) in container.maps("env").enumerate() {
             let Some(reference) = variable.map_at(&["valueFrom", "fileKeyRef"]) else { continue };
             let name = reference.str("volumeName");
-            let volume = spec.maps("volumes").find(|volume| volume.str("name") == name);
+            let volume = volumes.get_or_init(|| first_of_each_name(spec.maps("volumes"))).get(name);
             let path = path.child("env");
             let path = path.index(i);
             let path = path.child("valueFrom");

@@ -1,6 +1,6 @@
 //! The `ephemeralcontainers` endpoint: containers that are added to a running pod to look at it.
 
-use super::{METADATA, SPEC, annotations};
+use super::{METADATA, SPEC, annotations, containers};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Context};
 use crate::kinds::core::difference;
@@ -44,9 +44,10 @@ pub(super) fn validate(pod: &Map, old: &Map, errors: &mut FieldErrors) {
     let path = SPEC.child("ephemeralContainers");
     let empty = Map::new();
     let spec = pod.map("spec").unwrap_or(&empty);
+    let containers = containers::first_of_each_name(spec.maps("ephemeralContainers"));
     for before in old.map("spec").into_iter().flat_map(|spec| spec.maps("ephemeralContainers")) {
         let name = before.str("name");
-        match spec.maps("ephemeralContainers").find(|after| after.str("name") == name) {
+        match containers.get(name).copied() {
             None => {
                 errors
                     .forbidden(&path, format!("existing ephemeral containers {name:?} may not be removed\n"));

@@ -1,57 +1,89 @@
 //! Volume mounts and devices of containers.
 
+use std::collections::{HashMap, HashSet};
+
 use super::paths;
 use crate::field::{FieldErrors, Path};
 use crate::kinds::core::rules;
 use crate::tree::Map;
 
 /// The sound volumes of a pod by name.
-pub(super) type Volumes<'a> = [(&'a str, &'a Map)];
+pub(super) type Volumes<'a> = HashMap<&'a str, &'a Map>;
 
-fn volume<'a>(volumes: &Volumes<'a>, name: &str) -> Option<&'a Map> {
-    volumes.iter().find(|(candidate, _)| *candidate == name).map(|(_, volume)| *volume)
+/// What one list of a container takes, which the other may not take, too.
+struct Taken<'a> {
+    names: HashSet<&'a str>,
+    targets: HashSet<&'a str>,
+}
+
+impl<'a> Taken<'a> {
+    fn by(container: &'a Map, list: &str, target: &str) -> Taken<'a> {
+        Taken {
+            names: container.maps(list).map(|item| item.str("name")).collect(),
+            targets: container.maps(list).map(|item| item.str(target)).collect(),
+        }
+    }
 }
 
 /// Reports what is wrong with `volumeMounts` and `volumeDevices` of a container.
 pub(super) fn validate(container: &Map, volumes: &Volumes<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     let mounts = path.child("volumeMounts");
+    let by_devices = Taken::by(container, "volumeDevices", "devicePath");
+    let mut targets = HashSet::new();
     for (i, mount) in container.maps("volumeMounts").enumerate() {
-        let earlier =
-            container.maps("volumeMounts").take(i).any(|it| it.str("mountPath") == mount.str("mountPath"));
-        if earlier {
-            errors.invalid(&mounts.index(i).child("mountPath"), mount.str("mountPath"), "must be unique");
-        }
-        validate_mount(mount, i, container, volumes, &mounts, errors);
+        let is_repeated = !targets.insert(mount.str("mountPath"));
+        let path = mounts.index(i);
+        validate_place(mount, is_repeated, volumes, &by_devices, &path, errors);
+        // The list's own path, for these, is upstream's choice.
+        validate_sub_paths(mount, &mounts, &path, errors);
+        validate_propagation(mount, container, &mounts, errors);
+        validate_recursion(mount, &mounts, errors);
+        validate_options(mount, volumes.get(mount.str("name")).copied(), &path, errors);
     }
     let devices = path.child("volumeDevices");
+    let by_mounts = Taken::by(container, "volumeMounts", "mountPath");
+    let (mut names, mut targets) = (HashSet::new(), HashSet::new());
     for (i, device) in container.maps("volumeDevices").enumerate() {
-        validate_device(device, i, container, volumes, &devices.index(i), errors);
+        let path = devices.index(i);
+        let (name, target) = (device.str("name"), device.str("devicePath"));
+        validate_device_name(name, !names.insert(name), volumes, &path, errors);
+        validate_device_path(target, !targets.insert(target), &path, errors);
+        if by_mounts.names.contains(name) {
+            errors.invalid(&path.child("name"), name, "must not already exist in volumeMounts");
+        }
+        if by_mounts.targets.contains(target) {
+            let detail = "must not already exist as a path in volumeMounts";
+            errors.invalid(&path.child("devicePath"), target, detail);
+        }
     }
 }
 
-fn validate_mount(
+fn validate_place(
     mount: &Map,
-    i: usize,
-    container: &Map,
+    is_repeated: bool,
     volumes: &Volumes<'_>,
-    list: &Path<'_>,
+    by_devices: &Taken<'_>,
+    path: &Path<'_>,
     errors: &mut FieldErrors,
 ) {
-    let path = list.index(i);
     let (name, target) = (mount.str("name"), mount.str("mountPath"));
-    rules::require_text(mount, "name", &path, errors);
-    let source = volume(volumes, name);
-    if source.is_none() {
+    rules::require_text(mount, "name", path, errors);
+    if !volumes.contains_key(name) {
         errors.not_found(&path.child("name"), name);
     }
-    rules::require_text(mount, "mountPath", &path, errors);
-    if container.maps("volumeDevices").any(|device| device.str("name") == name) {
+    rules::require_text(mount, "mountPath", path, errors);
+    if is_repeated {
+        errors.invalid(&path.child("mountPath"), target, "must be unique");
+    }
+    if by_devices.names.contains(name) {
         errors.invalid(&path.child("name"), name, "must not already exist in volumeDevices");
     }
-    if container.maps("volumeDevices").any(|device| device.str("devicePath") == target) {
+    if by_devices.targets.contains(target) {
         errors.invalid(&path.child("mountPath"), target, "must not already exist as a path in volumeDevices");
     }
-    // The list's own path, for these, is upstream's choice.
+}
+
+fn validate_sub_paths(mount: &Map, list: &Path<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     let (sub_path, expression) = (mount.str("subPath"), mount.str("subPathExpr"));
     paths::descending(sub_path, &list.child("subPath"), errors);
     if !expression.is_empty() {
@@ -61,9 +93,6 @@ fn validate_mount(
         }
         paths::descending(expression, &list.child("subPathExpr"), errors);
     }
-    validate_propagation(mount, container, list, errors);
-    validate_recursion(mount, list, errors);
-    validate_options(mount, source, &path, errors);
 }
 
 fn validate_propagation(mount: &Map, container: &Map, list: &Path<'_>, errors: &mut FieldErrors) {
@@ -91,60 +120,54 @@ fn validate_recursion(mount: &Map, list: &Path<'_>, errors: &mut FieldErrors) {
 
 fn validate_options(mount: &Map, source: Option<&Map>, path: &Path<'_>, errors: &mut FieldErrors) {
     const OPTIONS: &[&str] = &["nodev", "noexec", "nosuid"];
-    let options: Vec<&str> = rules::texts(mount, "bindMountOptions").collect();
     let path = path.child("bindMountOptions");
-    for (i, option) in options.iter().enumerate() {
-        if !OPTIONS.contains(option) {
-            errors.not_supported(&path.index(i), *option, OPTIONS);
+    let mut seen = HashSet::new();
+    for (i, option) in rules::texts(mount, "bindMountOptions").enumerate() {
+        if !OPTIONS.contains(&option) {
+            errors.not_supported(&path.index(i), option, OPTIONS);
         }
-        if options[..i].contains(option) {
-            errors.duplicate(&path.index(i), *option);
+        if !seen.insert(option) {
+            errors.duplicate(&path.index(i), option);
         }
     }
-    if !options.is_empty() && source.is_some_and(|volume| volume.contains("image")) {
+    if !seen.is_empty() && source.is_some_and(|volume| volume.contains("image")) {
         let value = mount.get("bindMountOptions").cloned().unwrap_or_default();
         errors.invalid(&path, value, "bindMountOptions may not be used with image volumes");
     }
 }
 
-fn validate_device(
-    device: &Map,
-    i: usize,
-    container: &Map,
+fn validate_device_name(
+    name: &str,
+    is_repeated: bool,
     volumes: &Volumes<'_>,
     path: &Path<'_>,
     errors: &mut FieldErrors,
 ) {
-    let (name, target) = (device.str("name"), device.str("devicePath"));
-    let path_to_name = path.child("name");
-    let path_to_target = path.child("devicePath");
-    let earlier = |field: &str, value: &str| {
-        container.maps("volumeDevices").take(i).any(|it| !value.is_empty() && it.str(field) == value)
-    };
-    rules::require_text(device, "name", path, errors);
-    if earlier("name", name) {
-        errors.invalid(&path_to_name, name, "must be unique");
+    let path = path.child("name");
+    if name.is_empty() {
+        errors.required(&path, "");
+    } else if is_repeated {
+        errors.invalid(&path, name, "must be unique");
     }
-    match volume(volumes, name) {
-        None => errors.not_found(&path_to_name, name),
+    match volumes.get(name) {
+        None => errors.not_found(&path, name),
         Some(volume) if volume.contains("persistentVolumeClaim") || volume.contains("ephemeral") => {}
         Some(_) => errors.invalid(
-            &path_to_name,
+            &path,
             name,
             "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode",
         ),
     }
-    rules::require_text(device, "devicePath", path, errors);
-    if earlier("devicePath", target) {
-        errors.invalid(&path_to_target, target, "must be unique");
+}
+
+fn validate_device_path(target: &str, is_repeated: bool, path: &Path<'_>, errors: &mut FieldErrors) {
+    let path = path.child("devicePath");
+    if target.is_empty() {
+        errors.required(&path, "");
+    } else if is_repeated {
+        errors.invalid(&path, target, "must be unique");
     }
     if paths::has_backsteps(target) {
-        errors.invalid(&path_to_target, target, "can not contain backsteps ('..')");
-    }
-    if container.maps("volumeMounts").any(|mount| mount.str("name") == name) {
-        errors.invalid(&path_to_name, name, "must not already exist in volumeMounts");
-    }
-    if container.maps("volumeMounts").any(|mount| mount.str("mountPath") == target) {
-        errors.invalid(&path_to_target, target, "must not already exist as a path in volumeMounts");
+        errors.invalid(&path, target, "can not contain backsteps ('..')");
     }
 }

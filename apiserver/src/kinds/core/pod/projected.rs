@@ -1,5 +1,7 @@
 //! Volumes whose files the kubelet writes: secrets, config maps, the downward API, and projections of several.
 
+use std::collections::HashSet;
+
 use super::{env, paths};
 use crate::field::{FieldErrors, Path};
 use crate::kinds::core::rules;
@@ -30,7 +32,7 @@ pub(super) fn validate(kind: &str, source: &Map, path: &Path<'_>, errors: &mut F
     validate_mode(source, "defaultMode", path, errors);
     rules::within(source, "defaultUser", rules::IDS, path, errors);
     match kind {
-        "projected" => Projection { source, path, taken: Vec::new() }.validate(errors),
+        "projected" => Projection { source, path, taken: HashSet::new() }.validate(errors),
         // The volume's own path, for files, is upstream's choice.
         "downwardAPI" => source.maps("items").for_each(|file| validate_file(file, path, errors)),
         _ => {
@@ -83,7 +85,7 @@ fn validate_file(file: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
 struct Projection<'a> {
     source: &'a Map,
     path: &'a Path<'a>,
-    taken: Vec<&'a str>,
+    taken: HashSet<&'a str>,
 }
 
 impl<'a> Projection<'a> {
@@ -124,13 +126,8 @@ impl<'a> Projection<'a> {
     }
 
     fn take(&mut self, target: &'a str, shown: &str, errors: &mut FieldErrors) {
-        if target.is_empty() {
-            return;
-        }
-        if self.taken.contains(&target) {
+        if !target.is_empty() && !self.taken.insert(target) {
             errors.invalid(self.path, shown, "conflicting duplicate paths");
-        } else {
-            self.taken.push(target);
         }
     }
 

@@ -2,7 +2,9 @@
 //!
 //! Keeps: a request never exceeds its limit; what cannot be shared is asked for exactly.
 
-use crate::field::{FieldErrors, Path};
+use std::collections::HashSet;
+
+use crate::field::{Cause, FieldErrors, Path};
 use crate::kinds::core::rules;
 use crate::names;
 use crate::quantity::Quantity;
@@ -11,7 +13,7 @@ use crate::tree::{Map, Node};
 /// Reports what is wrong with `resources` of a container whose pod has the claims `claims`.
 pub(super) fn validate_container(
     container: &Map,
-    claims: &[&str],
+    claims: &HashSet<&str>,
     path: &Path<'_>,
     errors: &mut FieldErrors,
 ) {
@@ -111,6 +113,15 @@ pub(in crate::kinds) fn validate_quantity(
     }
 }
 
+fn names_in_order(claims: &HashSet<&str>) -> String {
+    if claims.is_empty() {
+        return " which is empty".to_owned();
+    }
+    let mut names: Vec<&str> = claims.iter().copied().collect();
+    names.sort_unstable();
+    format!(": {}", names.join(", "))
+}
+
 /// What the containers ask for together may not exceed what the pod asks for.
 fn validate_sums(spec: &Map, resources: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     for (name, request) in entries(resources, "requests") {
@@ -141,8 +152,9 @@ fn validate_sums(spec: &Map, resources: &Map, path: &Path<'_>, errors: &mut Fiel
     }
 }
 
-fn validate_claims(resources: &Map, pod_claims: &[&str], path: &Path<'_>, errors: &mut FieldErrors) {
-    let mut seen: Vec<(&str, &str)> = Vec::new();
+fn validate_claims(resources: &Map, pod_claims: &HashSet<&str>, path: &Path<'_>, errors: &mut FieldErrors) {
+    let (mut names, mut seen) = (HashSet::new(), HashSet::new());
+    let mut among = None;
     for (i, claim) in resources.maps("claims").enumerate() {
         let (name, request) = (claim.str("name"), claim.str("request"));
         let path = path.index(i);
@@ -153,27 +165,19 @@ fn validate_claims(resources: &Map, pod_claims: &[&str], path: &Path<'_>, errors
         if !request.is_empty() {
             rules::dns_label(request, &path.child("request"), errors);
         }
-        let overlaps = |other: &&(&str, &str)| {
-            other.0 == name && (other.1.is_empty() || request.is_empty() || other.1 == request)
-        };
-        match seen.iter().find(overlaps) {
-            Some((_, other)) if !request.is_empty() && *other == request => {
-                errors.duplicate(&path, format!("{name}/{request}"));
-            }
-            Some(_) => errors.duplicate(&path, name),
-            None => {}
+        // A claim as a whole and a request of it overlap, too.
+        let is_named = !names.insert(name);
+        let has_whole = seen.contains(&(name, ""));
+        let is_repeated = !seen.insert((name, request));
+        if is_repeated && !has_whole && !request.is_empty() {
+            errors.duplicate(&path, format!("{name}/{request}"));
+        } else if is_repeated || has_whole || is_named && request.is_empty() {
+            errors.duplicate(&path, name);
         }
-        seen.push((name, request));
-        if !pod_claims.contains(&name) {
-            let mut known = pod_claims.to_vec();
-            known.sort_unstable();
-            let among = if known.is_empty() {
-                " which is empty".to_owned()
-            } else {
-                format!(": {}", known.join(", "))
-            };
+        if !pod_claims.contains(name) {
+            let among = among.get_or_insert_with(|| names_in_order(pod_claims));
             let detail = format!("must be one of the names in pod.spec.resourceClaims{among}");
-            errors.add(crate::field::Cause::NotFound, &path, &name.into(), &detail);
+            errors.add(Cause::NotFound, &path, &name.into(), &detail);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Security contexts of pods and containers.
 
+use std::collections::HashSet;
+
 use super::{containers, paths, windows};
 use crate::field::{FieldErrors, Path};
 use crate::kinds::core::rules;
@@ -114,19 +116,19 @@ fn validate_app_armor(profile: &Map, path: &Path<'_>, errors: &mut FieldErrors) 
 }
 
 fn validate_sysctls(spec: &Map, context: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = HashSet::new();
     for (i, sysctl) in context.maps("sysctls").enumerate() {
         let name = sysctl.str("name");
         let path = path.index(i);
         let path = path.child("name");
+        let is_new = seen.insert(name);
         if name.is_empty() {
             errors.required(&path, "");
         } else if !is_sysctl(name) {
             errors.invalid(&path, name, SYSCTL_SENTENCE);
-        } else if seen.contains(&name) {
+        } else if !is_new {
             errors.duplicate(&path, name);
         }
-        seen.push(name);
         let dotted = name.replace('/', ".");
         if spec.bool("hostNetwork") == Some(true) && dotted.starts_with("net.") {
             errors.invalid(&path, name, "may not be specified when 'hostNetwork' is true");

@@ -1,5 +1,7 @@
 //! The spec of a pod: what holds for it as a whole, and which of its parts are judged where.
 
+use std::collections::HashSet;
+
 use super::containers::{self, Surroundings};
 use super::{affinity, dns, resources, security, spread, tolerations, volumes, windows};
 use crate::field::{FieldErrors, Path};
@@ -92,14 +94,13 @@ fn validate_gates(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
         rules::qualified_name(gate.str("conditionType"), &path.index(i).child("conditionType"), errors);
     }
     let path = path.child("schedulingGates");
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = HashSet::new();
     for (i, gate) in spec.maps("schedulingGates").enumerate() {
         let name = gate.str("name");
         rules::qualified_name(name, &path.index(i), errors);
-        if seen.contains(&name) {
+        if !seen.insert(name) {
             errors.duplicate(&path.index(i), name);
         }
-        seen.push(name);
     }
 }
 
@@ -107,7 +108,7 @@ fn validate_claims(spec: &Map, pod: Option<&Map>, path: &Path<'_>, errors: &mut 
     let is_mirror = pod
         .and_then(|metadata| metadata.map("annotations"))
         .is_some_and(|annotations| annotations.contains(super::annotations::MIRROR));
-    let mut names: Vec<&str> = Vec::new();
+    let mut names = HashSet::new();
     for (i, claim) in spec.maps("resourceClaims").enumerate() {
         if is_mirror {
             errors.forbidden(&Path::new(""), "static pods do not support resource claims");
@@ -117,11 +118,10 @@ fn validate_claims(spec: &Map, pod: Option<&Map>, path: &Path<'_>, errors: &mut 
         let name = claim.str("name");
         if name.is_empty() {
             errors.required(&path.child("name"), "");
-        } else if names.contains(&name) {
-            errors.duplicate(&path.child("name"), name);
-        } else {
+        } else if names.insert(name) {
             rules::dns_label(name, &path.child("name"), errors);
-            names.push(name);
+        } else {
+            errors.duplicate(&path.child("name"), name);
         }
         let sources = ["resourceClaimName", "resourceClaimTemplateName"];
         match sources.iter().filter(|field| claim.contains(field)).count() {

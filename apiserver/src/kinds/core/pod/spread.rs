@@ -1,5 +1,7 @@
 //! Topology spread constraints of pods.
 
+use std::collections::HashMap;
+
 use super::affinity;
 use crate::field::{FieldErrors, Path};
 use crate::kinds::core::rules;
@@ -8,18 +10,23 @@ use crate::tree::Map;
 
 /// Reports what is wrong with a pod's `topologySpreadConstraints`.
 pub(super) fn validate(spec: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    let constraints: Vec<&Map> = spec.maps("topologySpreadConstraints").collect();
-    for (i, constraint) in constraints.iter().enumerate() {
+    let constraints = || spec.maps("topologySpreadConstraints");
+    // The earlier of two is the one to be told of.
+    let last: HashMap<(&str, &str), usize> =
+        constraints().enumerate().map(|(i, constraint)| (identity(constraint), i)).collect();
+    for (i, constraint) in constraints().enumerate() {
         let path = path.index(i);
         validate_one(constraint, &path, errors);
-        let (key, action) = (constraint.str("topologyKey"), constraint.str("whenUnsatisfiable"));
-        let repeats =
-            |other: &&Map| other.str("topologyKey") == key && other.str("whenUnsatisfiable") == action;
-        if constraints[i + 1..].iter().any(repeats) {
+        let (key, action) = identity(constraint);
+        if last[&(key, action)] > i {
             let path = path.child("{topologyKey, whenUnsatisfiable}");
             errors.duplicate(&path, format!("{{{key}, {action}}}"));
         }
     }
+}
+
+fn identity(constraint: &Map) -> (&str, &str) {
+    (constraint.str("topologyKey"), constraint.str("whenUnsatisfiable"))
 }
 
 fn validate_one(constraint: &Map, path: &Path<'_>, errors: &mut FieldErrors) {

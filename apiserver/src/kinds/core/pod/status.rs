@@ -3,7 +3,9 @@
 //! Keeps: the spec and the owners come from the stored pod; the quality-of-service class never changes; a container
 //! that has ended for good does not come back.
 
-use super::{METADATA, annotations};
+use std::collections::{HashMap, HashSet};
+
+use super::{METADATA, annotations, containers};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Context};
 use crate::kinds::core::rules;
@@ -55,7 +57,7 @@ pub(super) fn prepare(pod: &mut Map, old: &Map, context: &Context<'_>) {
 }
 
 fn keep_condition_generations(status: &mut Map, old: &Map) {
-    let known: Vec<(&str, i64)> = old
+    let known: HashMap<&str, i64> = old
         .maps("conditions")
         .filter_map(|condition| Some((condition.str("type"), condition.int("observedGeneration")?)))
         .collect();
@@ -63,10 +65,11 @@ fn keep_condition_generations(status: &mut Map, old: &Map) {
         return;
     }
     for condition in super::defaults::maps_mut(status, "conditions") {
-        let found = known.iter().find(|(kind, _)| *kind == condition.str("type"));
-        if let Some((_, generation)) = found.filter(|_| condition.int("observedGeneration").unwrap_or(0) == 0)
+        let generation = known.get(condition.str("type")).copied();
+        if condition.int("observedGeneration").unwrap_or(0) == 0
+            && let Some(generation) = generation
         {
-            condition.set("observedGeneration", *generation);
+            condition.set("observedGeneration", generation);
         }
     }
 }
@@ -132,14 +135,16 @@ fn validate_transitions(spec: &Map, status: &Map, old_status: &Map, errors: &mut
             continue;
         }
         let path = STATUS.child(list);
+        let is_running = |container: &&Map| container.map_at(&["state", "terminated"]).is_none();
+        let running: HashSet<&str> =
+            status.maps(list).filter(is_running).map(|container| container.str("name")).collect();
+        let specs = containers::first_of_each_name(spec.maps(specs));
         for (i, before) in old_status.maps(list).enumerate() {
             let Some(terminated) = before.map_at(&["state", "terminated"]) else { continue };
             let name = before.str("name");
-            let came_back = status
-                .maps(list)
-                .any(|after| after.str("name") == name && after.map_at(&["state", "terminated"]).is_none());
-            let container = spec.maps(specs).find(|container| container.str("name") == name);
+            let container = specs.get(name).copied();
             let exit_code = terminated.int("exitCode").unwrap_or(0);
+            let came_back = running.contains(name);
             if came_back && !container.is_some_and(|container| restarts(container, spec, exit_code)) {
                 let detail = "may not be transitioned to non-terminated state";
                 errors.forbidden(&path.index(i).child("state"), detail);
@@ -168,23 +173,26 @@ fn restarts(container: &Map, spec: &Map, exit_code: i64) -> bool {
 
 fn validate_claims(pod: &Map, status: &Map, errors: &mut FieldErrors) {
     let list = STATUS.child("resourceClaimStatuses");
-    let mut seen: Vec<&str> = Vec::new();
+    let known: HashSet<&str> = pod
+        .map("spec")
+        .into_iter()
+        .flat_map(|spec| spec.maps("resourceClaims"))
+        .map(|claim| claim.str("name"))
+        .collect();
+    let mut seen = HashSet::new();
     for (i, claim) in status.maps("resourceClaimStatuses").enumerate() {
         let path = list.index(i);
         let name = claim.str("name");
-        let is_known =
-            pod.map("spec").is_some_and(|spec| spec.maps("resourceClaims").any(|it| it.str("name") == name));
-        if !is_known {
+        if !known.contains(name) {
             errors.invalid(
                 &path.child("name"),
                 name,
                 "must match the name of an entry in `spec.resourceClaims`",
             );
         }
-        if seen.contains(&name) {
+        if !seen.insert(name) {
             errors.duplicate(&path.child("name"), name);
         }
-        seen.push(name);
         if claim.contains("resourceClaimName") {
             rules::dns_subdomain(claim.str("resourceClaimName"), &path.child("resourceClaimName"), errors);
         }

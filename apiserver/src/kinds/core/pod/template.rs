@@ -6,6 +6,7 @@ use super::{annotations, defaults, spec, warnings};
 use crate::field::{FieldErrors, Path};
 use crate::metadata;
 use crate::tree::Map;
+use crate::warning::Warnings;
 
 /// Fills in what absent fields of a PodTemplateSpec mean.
 pub(in crate::kinds) fn set_template_defaults(template: &mut Map) {
@@ -33,6 +34,6 @@ pub(in crate::kinds) fn validate_template(template: &Map, path: &Path<'_>, error
 }
 
 /// Adds advice about a PodTemplateSpec at `path`.
-pub(in crate::kinds) fn warn_template(template: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+pub(in crate::kinds) fn warn_template(template: &Map, path: &Path<'_>, warnings: &mut Warnings) {
     warnings::warn_of_template(template, path, warnings);
 }

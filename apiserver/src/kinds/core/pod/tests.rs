@@ -2,6 +2,7 @@ use super::*;
 use crate::codec::{json, yaml};
 use crate::schema;
 use crate::user::User;
+use crate::warning::Warnings;
 
 /// A pod from YAML, as the decoder leaves it.
 fn pod(text: &str) -> Map {
@@ -393,7 +394,7 @@ spec:
   containers: [{name: c, image: nginx, ports: [{name: http, containerPort: 80, hostIP: 192.0.2.1}]}]
 ",
     );
-    let mut told = Vec::new();
+    let mut told = Warnings::new();
     warnings::warn(&pod, None, &mut told);
     let term = "spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0]";
     assert_eq!(told.len(), 3, "{told:#?}");

@@ -1,6 +1,8 @@
 //! What of a pod may change after it was made: images, deadlines, tolerations; gates go, and while there are some the
 //! choice of nodes may narrow.
 
+use std::collections::HashSet;
+
 use super::{METADATA, SPEC, annotations, containers};
 use crate::field::FieldErrors;
 use crate::kinds::core::difference;
@@ -95,12 +97,10 @@ fn validate_deadline(spec: &Map, old: &Map, errors: &mut FieldErrors) -> bool {
 }
 
 fn validate_tolerations(spec: &Map, old: &Map, errors: &mut FieldErrors) {
-    let without_seconds = |toleration: &Map| {
-        let mut toleration = toleration.clone();
-        toleration.remove("tolerationSeconds");
-        toleration
+    let without_seconds = |toleration: &'_ Map| {
+        ["key", "operator", "value", "effect"].map(|field| toleration.str(field).to_owned())
     };
-    let new: Vec<Map> = spec.maps("tolerations").map(without_seconds).collect();
+    let new: HashSet<[String; 4]> = spec.maps("tolerations").map(without_seconds).collect();
     if old.maps("tolerations").map(without_seconds).any(|toleration| !new.contains(&toleration)) {
         let detail = "existing toleration can not be modified except its tolerationSeconds";
         errors.forbidden(&SPEC.child("tolerations"), detail);
@@ -109,9 +109,10 @@ fn validate_tolerations(spec: &Map, old: &Map, errors: &mut FieldErrors) {
 
 fn validate_gates(spec: &Map, old: &Map, errors: &mut FieldErrors) {
     let path = SPEC.child("schedulingGates");
+    let known: HashSet<&str> = old.maps("schedulingGates").map(|gate| gate.str("name")).collect();
     for (i, gate) in spec.maps("schedulingGates").enumerate() {
         let name = gate.str("name");
-        if !old.maps("schedulingGates").any(|gate| gate.str("name") == name) {
+        if !known.contains(name) {
             let detail = format!("only deletion is allowed, but found new scheduling gate '{name}'");
             errors.forbidden(&path.index(i).child("name"), detail);
         }

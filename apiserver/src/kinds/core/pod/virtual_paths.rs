@@ -1,9 +1,12 @@
 //! Files that volumes make out of other objects: paths of a volume of which one is, or lies in, another.
 
+use std::collections::HashMap;
+
 use crate::tree::Map;
+use crate::warning::Warnings;
 
 /// A path in a volume, and of what it is where a volume has several sources.
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Origin<'a> {
     path: &'a str,
     source: Option<String>,
@@ -17,7 +20,7 @@ impl std::fmt::Display for Origin<'_> {
 }
 
 /// Warns of paths that hide each other, and of projections of nothing.
-pub(super) fn warn(spec: &Map, warnings: &mut Vec<String>) {
+pub(super) fn warn(spec: &Map, warnings: &mut Warnings) {
     for volume in spec.maps("volumes") {
         let name = volume.str("name");
         if let Some(map) = volume.map("configMap") {
@@ -77,17 +80,39 @@ fn of_projection(source: &Map) -> Vec<Origin<'_>> {
         .collect()
 }
 
-fn warn_of_overlaps(volume: &str, shown: &str, mut origins: Vec<Origin<'_>>, warnings: &mut Vec<String>) {
+fn warn_of_overlaps(volume: &str, shown: &str, mut origins: Vec<Origin<'_>>, warnings: &mut Warnings) {
     origins.iter_mut().for_each(|origin| origin.path = origin.path.trim_end_matches('/'));
-    origins.retain(|origin| !origin.path.is_empty());
-    for (i, origin) in origins.iter().enumerate() {
-        for before in &origins[..i] {
-            if is_within(origin.path, before.path) || is_within(before.path, origin.path) {
-                warnings
-                    .push(format!("volume {volume:?} ({shown}): overlapping paths: {origin} with {before}"));
-            }
-        }
+    let mut counts = HashMap::new();
+    origins.retain(|origin| {
+        let count = counts.entry(origin.clone()).or_insert(0_u8);
+        *count = count.saturating_add(1);
+        // A third of the same says nothing new.
+        !origin.path.is_empty() && *count <= 2
+    });
+    for (later, before) in overlaps(&origins) {
+        let (origin, before) = (&origins[later], &origins[before]);
+        warnings.push(format!("volume {volume:?} ({shown}): overlapping paths: {origin} with {before}"));
     }
+}
+
+/// Pairs of which one path is the other's or below it, in their order; not all where there are very many.
+fn overlaps(origins: &[Origin<'_>]) -> Vec<(usize, usize)> {
+    const PAIRS_MAX: usize = 1_000;
+    let mut order: Vec<usize> = (0..origins.len()).collect();
+    // Part by part, so that what is below a path follows it.
+    order.sort_by(|a, b| origins[*a].path.split('/').cmp(origins[*b].path.split('/')));
+    let mut pairs = Vec::new();
+    let mut around: Vec<usize> = Vec::new();
+    for this in order {
+        around.retain(|outer| is_within(origins[this].path, origins[*outer].path));
+        pairs.extend(around.iter().map(|outer| (this.max(*outer), this.min(*outer))));
+        if pairs.len() > PAIRS_MAX {
+            break;
+        }
+        around.push(this);
+    }
+    pairs.sort_unstable();
+    pairs
 }
 
 /// Whether `path` is `other` or below it.
@@ -107,17 +132,23 @@ mod tests {
             volumes:
             - {name: a, configMap: {name: c, items: [{path: x/}, {path: x/y}, {path: xy}]}}
             - {name: b, projected: {sources: [{serviceAccountToken: {path: t}}, {}, {secret: {name: s, items: [{path: t}]}}]}}
-            - {name: c, downwardAPI: {items: [{path: d}, {path: e}]}}
+            - {name: c, downwardAPI: {items: [{path: d}, {path: e}, {path: e-f}, {path: ee}]}}
+            - {name: d, secret: {secretName: s, items: [{path: a/b/c}, {path: a}, {path: a-b}, {path: a/b}, {path: a}, {path: a}]}}
         "#;
         let Node::Map(spec) = yaml::decode(text.as_bytes(), None).unwrap() else { panic!() };
-        let mut warnings = Vec::new();
+        let mut warnings = Warnings::new();
         warn(&spec, &mut warnings);
         assert_eq!(
-            warnings,
+            *warnings,
             [
                 r#"volume "a" (ConfigMap "c"): overlapping paths: "x/y" with "x""#,
                 r#"volume "b" (Projected) has no sources provided"#,
                 r#"volume "b" (Projected): overlapping paths: "t" (Secret "s") with "t" (ServiceAccountToken)"#,
+                r#"volume "d" (Secret "s"): overlapping paths: "a" with "a/b/c""#,
+                r#"volume "d" (Secret "s"): overlapping paths: "a/b" with "a/b/c""#,
+                r#"volume "d" (Secret "s"): overlapping paths: "a/b" with "a""#,
+                r#"volume "d" (Secret "s"): overlapping paths: "a" with "a""#,
+                r#"volume "d" (Secret "s"): overlapping paths: "a" with "a/b""#,
             ]
         );
     }

@@ -2,6 +2,9 @@
 //!
 //! Keeps: sources that files come from (secrets, config maps, projections) are judged in `projected.rs`.
 
+use std::collections::HashSet;
+
+use super::mounts::Volumes;
 use super::{paths, projected};
 use crate::field::{FieldErrors, Path};
 use crate::kinds::core::rules;
@@ -51,8 +54,9 @@ pub(super) fn validate<'a>(
     pod_name: &str,
     path: &Path<'_>,
     errors: &mut FieldErrors,
-) -> Vec<(&'a str, &'a Map)> {
-    let mut sound: Vec<(&str, &Map)> = Vec::new();
+) -> Volumes<'a> {
+    let mut sound = Volumes::new();
+    let ephemeral = if pod_name.is_empty() { HashSet::new() } else { claims_created(spec, pod_name) };
     for (i, volume) in spec.maps("volumes").enumerate() {
         let path = path.index(i);
         let name = volume.str("name");
@@ -61,14 +65,14 @@ pub(super) fn validate<'a>(
         if rules::require_text(volume, "name", &path, errors) {
             rules::dns_label(name, &path.child("name"), errors);
         }
-        if sound.iter().any(|(other, _)| *other == name) {
+        if sound.contains_key(name) {
             errors.duplicate(&path.child("name"), name);
         }
         if errors.iter().count() == before {
-            sound.push((name, volume));
+            sound.insert(name, volume);
         }
         let claim = volume.map("persistentVolumeClaim").map_or("", |claim| claim.str("claimName"));
-        if !pod_name.is_empty() && is_created(spec, pod_name, claim) {
+        if ephemeral.contains(claim) {
             let path = path.child("persistentVolumeClaim");
             let detail = "must not reference a PVC that gets created for an ephemeral volume";
             errors.invalid(&path.child("claimName"), claim, detail);
@@ -77,12 +81,10 @@ pub(super) fn validate<'a>(
     sound
 }
 
-/// Whether a claim of this name is made for one of the pod's ephemeral volumes.
-fn is_created(spec: &Map, pod_name: &str, claim: &str) -> bool {
-    let Some(volume) = claim.strip_prefix(pod_name).and_then(|rest| rest.strip_prefix('-')) else {
-        return false;
-    };
-    spec.maps("volumes").any(|it| it.contains("ephemeral") && it.str("name") == volume)
+/// The names of the claims that are made for the pod's ephemeral volumes.
+fn claims_created(spec: &Map, pod_name: &str) -> HashSet<String> {
+    let ephemeral = spec.maps("volumes").filter(|volume| volume.contains("ephemeral"));
+    ephemeral.map(|volume| format!("{pod_name}-{}", volume.str("name"))).collect()
 }
 
 fn validate_source(volume: &Map, pod_name: &str, path: &Path<'_>, errors: &mut FieldErrors) {

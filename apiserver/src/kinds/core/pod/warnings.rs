@@ -1,14 +1,17 @@
 //! Advice about pods and templates: what is old, ignored, or probably not meant.
 
+use std::collections::HashSet;
+
 use super::{containers, virtual_paths};
 use crate::field::Path;
 use crate::kinds::core::{node_labels, rules};
 use crate::names::{address, dns, label};
 use crate::quantity::Quantity;
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 /// Adds advice about a new pod; updates come from machines.
-pub(super) fn warn(pod: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
+pub(super) fn warn(pod: &Map, old: Option<&Map>, warnings: &mut Warnings) {
     if old.is_some() {
         return;
     }
@@ -26,7 +29,7 @@ pub(super) fn warn(pod: &Map, old: Option<&Map>, warnings: &mut Vec<String>) {
 }
 
 /// Adds advice about a template at `path`.
-pub(super) fn warn_of_template(template: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+pub(super) fn warn_of_template(template: &Map, path: &Path<'_>, warnings: &mut Warnings) {
     let empty = Map::new();
     let annotations = template.map_at(&["metadata", "annotations"]).unwrap_or(&empty);
     let metadata = path.child("metadata");
@@ -34,7 +37,7 @@ pub(super) fn warn_of_template(template: &Map, path: &Path<'_>, warnings: &mut V
     warn_of_spec(template.map("spec").unwrap_or(&empty), &path.child("spec"), warnings);
 }
 
-fn warn_of_annotations(annotations: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+fn warn_of_annotations(annotations: &Map, path: &Path<'_>, warnings: &mut Warnings) {
     const OLD: [(&str, &str); 3] = [
         (
             "scheduler.alpha.kubernetes.io/critical-pod",
@@ -54,7 +57,7 @@ fn warn_of_annotations(annotations: &Map, path: &Path<'_>, warnings: &mut Vec<St
     }
 }
 
-fn warn_of_spec(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+fn warn_of_spec(spec: &Map, path: &Path<'_>, warnings: &mut Warnings) {
     warn_of_node_labels(spec, path, warnings);
     warn_of_node_affinity(spec, path, warnings);
     warn_of_selectors(spec, path, warnings);
@@ -70,7 +73,7 @@ fn warn_of_spec(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
     warn_of_addresses(spec, path, warnings);
 }
 
-fn warn_of_node_labels(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+fn warn_of_node_labels(spec: &Map, path: &Path<'_>, warnings: &mut Warnings) {
     for key in spec.map("nodeSelector").into_iter().flat_map(Map::keys) {
         if let Some(advice) = node_labels::deprecation(key) {
             warnings.push(format!("{}: {advice}", path.child("nodeSelector").key(key)));
@@ -78,7 +81,7 @@ fn warn_of_node_labels(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) 
     }
 }
 
-fn warn_of_node_affinity(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+fn warn_of_node_affinity(spec: &Map, path: &Path<'_>, warnings: &mut Warnings) {
     let Some(affinity) = spec.map_at(&["affinity", "nodeAffinity"]) else { return };
     let path = path.child("affinity");
     let path = path.child("nodeAffinity");
@@ -99,7 +102,7 @@ fn warn_of_node_affinity(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>
 }
 
 /// Values that no label can have are refused in what is required, and only told of in what is preferred.
-fn warn_of_node_term(term: &Map, tells_of_values: bool, path: &Path<'_>, warnings: &mut Vec<String>) {
+fn warn_of_node_term(term: &Map, tells_of_values: bool, path: &Path<'_>, warnings: &mut Warnings) {
     for (i, expression) in term.maps("matchExpressions").enumerate() {
         let path = path.child("matchExpressions");
         let path = path.index(i);
@@ -118,7 +121,7 @@ fn warn_of_node_term(term: &Map, tells_of_values: bool, path: &Path<'_>, warning
     }
 }
 
-fn warn_of_selectors(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+fn warn_of_selectors(spec: &Map, path: &Path<'_>, warnings: &mut Warnings) {
     const ADVICE: &str = "a null labelSelector results in matching no pod";
     for (i, constraint) in spec.maps("topologySpreadConstraints").enumerate() {
         let path = path.child("topologySpreadConstraints");
@@ -153,7 +156,7 @@ fn warn_of_selectors(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
     }
 }
 
-fn warn_of_volumes(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+fn warn_of_volumes(spec: &Map, path: &Path<'_>, warnings: &mut Warnings) {
     const OLD: [(&str, &str, &str); 9] = [
         ("photonPersistentDisk", "photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"),
         ("gitRepo", "gitRepo", "deprecated in v1.11, and disabled by default in v1.33+"),
@@ -172,13 +175,13 @@ fn warn_of_volumes(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
     }
 }
 
-fn warn_of_duplicates(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+fn warn_of_duplicates(spec: &Map, path: &Path<'_>, warnings: &mut Warnings) {
     for (list, field) in [("hostAliases", "ip"), ("imagePullSecrets", "name")] {
-        let values: Vec<&str> = spec.maps(list).map(|item| item.str(field)).collect();
-        for (i, value) in values.iter().enumerate() {
+        let mut seen = HashSet::new();
+        for (i, value) in spec.maps(list).map(|item| item.str(field)).enumerate() {
             let path = path.child(list);
             let path = path.index(i);
-            if values[..i].contains(value) {
+            if !seen.insert(value) {
                 warnings.push(format!("{}: duplicate {field} {value:?}", path.child(field)));
             }
             if field == "name" && value.is_empty() {
@@ -188,7 +191,7 @@ fn warn_of_duplicates(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
     }
 }
 
-fn warn_of_fractions(container: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+fn warn_of_fractions(container: &Map, path: &Path<'_>, warnings: &mut Warnings) {
     let Some(resources) = container.map("resources") else { return };
     for list in ["limits", "requests"] {
         for name in ["memory", "ephemeral-storage"] {
@@ -209,11 +212,11 @@ fn warn_of_fractions(container: &Map, path: &Path<'_>, warnings: &mut Vec<String
     }
 }
 
-fn warn_of_hidden_variables(container: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
-    let names: Vec<&str> = container.maps("env").map(|variable| variable.str("name")).collect();
+fn warn_of_hidden_variables(container: &Map, path: &Path<'_>, warnings: &mut Warnings) {
+    let mut seen = HashSet::new();
     for (i, variable) in container.maps("env").enumerate() {
-        let name = names[i];
-        if !names[..i].contains(&name) {
+        let name = variable.str("name");
+        if seen.insert(name) {
             continue;
         }
         // A value that builds on the one before does not hide it.
@@ -228,7 +231,7 @@ fn warn_of_hidden_variables(container: &Map, path: &Path<'_>, warnings: &mut Vec
     }
 }
 
-fn warn_of_host_addresses(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+fn warn_of_host_addresses(spec: &Map, path: &Path<'_>, warnings: &mut Warnings) {
     containers::each(spec, path, &mut |container, path| {
         for (i, port) in container.maps("ports").enumerate() {
             let address = port.str("hostIP");
@@ -245,25 +248,31 @@ fn warn_of_host_addresses(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String
     });
 }
 
-fn warn_of_ports(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+/// Up to how many ports of a pod are compared with each other for the sake of advice.
+const PORTS_MAX: usize = 1_000;
+
+fn warn_of_ports(spec: &Map, path: &Path<'_>, warnings: &mut Warnings) {
     let number = |port: &Map, field: &str| port.int(field).unwrap_or(0);
-    let mut ports: Vec<(&str, i64)> = Vec::new();
-    let mut is_doubtful = false;
+    let (mut names, mut numbers) = (HashSet::new(), HashSet::new());
+    let (mut count, mut is_doubtful) = (0, false);
     containers::each(spec, path, &mut |container, _| {
         for port in container.maps("ports") {
-            let (name, own) = (port.str("name"), number(port, "containerPort"));
-            is_doubtful |=
-                ports.iter().any(|(other, number)| own == *number || !name.is_empty() && name == *other);
-            ports.push((name, own));
+            count += 1;
+            let name = port.str("name");
+            is_doubtful |= !name.is_empty() && !names.insert(name);
+            is_doubtful |= !numbers.insert(number(port, "containerPort"));
         }
     });
-    if !is_doubtful {
+    if !is_doubtful || count > PORTS_MAX {
         // Mostly: and then nobody needs to know where they are.
         return;
     }
     let mut seen: Vec<(String, &Map)> = Vec::new();
     containers::each(spec, path, &mut |container, path| {
         for (i, port) in container.maps("ports").enumerate() {
+            if warnings.is_full() {
+                return;
+            }
             let here = path.child("ports").index(i).to_string();
             for (there, other) in &seen {
                 let name = port.str("name");
@@ -291,7 +300,7 @@ fn warn_of_ports(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
     });
 }
 
-fn warn_of_addresses(spec: &Map, path: &Path<'_>, warnings: &mut Vec<String>) {
+fn warn_of_addresses(spec: &Map, path: &Path<'_>, warnings: &mut Warnings) {
     for (i, server) in
         spec.map("dnsConfig").into_iter().flat_map(|it| rules::texts(it, "nameservers")).enumerate()
     {

@@ -1,5 +1,7 @@
 //! Addresses of services: cluster IPs with their families, external IPs.
 
+use std::collections::HashSet;
+
 use super::{SPEC, is_headless};
 use crate::field::FieldErrors;
 use crate::kinds::core::rules;
@@ -60,13 +62,13 @@ pub(crate) fn validate(spec: &Map, errors: &mut FieldErrors) {
 
 fn validate_families(spec: &Map, errors: &mut FieldErrors) {
     let path = SPEC.child("ipFamilies");
-    let families: Vec<&str> = rules::texts(spec, "ipFamilies").collect();
-    for (i, family) in families.iter().enumerate() {
-        if !FAMILIES.contains(family) {
-            errors.not_supported(&path.index(i), *family, FAMILIES);
+    let mut seen = HashSet::new();
+    for (i, family) in rules::texts(spec, "ipFamilies").enumerate() {
+        if !FAMILIES.contains(&family) {
+            errors.not_supported(&path.index(i), family, FAMILIES);
         }
-        if families[..i].contains(family) {
-            errors.duplicate(&path.index(i), *family);
+        if !seen.insert(family) {
+            errors.duplicate(&path.index(i), family);
         }
     }
     rules::choice(spec, "ipFamilyPolicy", POLICIES, &SPEC, errors);

@@ -1,6 +1,8 @@
 //! Ports of services. Keeps: names are there when there are several ports; protocol and number are unique, on the
 //! service and on the nodes.
 
+use std::collections::HashSet;
+
 use super::SPEC;
 use crate::field::{FieldErrors, Path};
 use crate::kinds::core::rules;
@@ -9,10 +11,11 @@ use crate::tree::{Map, Node};
 /// Reports what is wrong with the ports of a service.
 pub(super) fn validate(spec: &Map, errors: &mut FieldErrors) {
     let list = SPEC.child("ports");
-    let ports: Vec<&Map> = spec.maps("ports").collect();
-    for (i, port) in ports.iter().enumerate() {
+    let are_several = spec.list("ports").len() > 1;
+    let mut names = HashSet::new();
+    for (i, port) in spec.maps("ports").enumerate() {
         let path = list.index(i);
-        validate_name(port, &ports[..i], ports.len() > 1, &path, errors);
+        validate_name(port, &mut names, are_several, &path, errors);
         rules::port_number(port.int("port").unwrap_or(0), &path.child("port"), errors);
         rules::require_choice(port, "protocol", &["SCTP", "TCP", "UDP"], &path, errors);
         rules::port(port.get("targetPort"), &path.child("targetPort"), errors);
@@ -24,18 +27,17 @@ pub(super) fn validate(spec: &Map, errors: &mut FieldErrors) {
             errors.forbidden(&path.child("nodePort"), "may not be used when `type` is 'ClusterIP'");
         }
     }
-    for (i, port) in ports.iter().enumerate() {
-        let path = list.index(i);
-        let same = |field: &str| {
-            ports[..i].iter().any(|other| {
-                other.str("protocol") == port.str("protocol") && other.int(field) == port.int(field)
-            })
-        };
+    let mut taken = HashSet::new();
+    for (i, port) in spec.maps("ports").enumerate() {
         let node_port = port.int("nodePort").unwrap_or(0);
-        if node_port != 0 && same("nodePort") {
-            errors.duplicate(&path.child("nodePort"), node_port);
+        if node_port != 0 && !taken.insert((port.str("protocol"), node_port)) {
+            errors.duplicate(&list.index(i).child("nodePort"), node_port);
         }
-        if same("port") {
+    }
+    let mut taken = HashSet::new();
+    for (i, port) in spec.maps("ports").enumerate() {
+        let path = list.index(i);
+        if !taken.insert((port.str("protocol"), port.int("port"))) {
             let key = Map::from(
                 [("protocol", "protocol"), ("port", "port")]
                     .map(|(key, field)| (key, port.get(field).cloned().unwrap_or_default())),
@@ -45,7 +47,13 @@ pub(super) fn validate(spec: &Map, errors: &mut FieldErrors) {
     }
 }
 
-fn validate_name(port: &Map, before: &[&Map], is_required: bool, path: &Path<'_>, errors: &mut FieldErrors) {
+fn validate_name<'a>(
+    port: &'a Map,
+    names: &mut HashSet<&'a str>,
+    is_required: bool,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     let name = port.str("name");
     let path = path.child("name");
     if name.is_empty() {
@@ -55,7 +63,7 @@ fn validate_name(port: &Map, before: &[&Map], is_required: bool, path: &Path<'_>
         return;
     }
     rules::dns_label(name, &path, errors);
-    if before.iter().any(|other| other.str("name") == name) {
+    if !names.insert(name) {
         errors.duplicate(&path, name);
     }
 }

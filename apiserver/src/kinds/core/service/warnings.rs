@@ -4,9 +4,10 @@ use super::SPEC;
 use crate::kinds::core::rules;
 use crate::names::address;
 use crate::tree::Map;
+use crate::warning::Warnings;
 
 /// Adds advice about `service`.
-pub(super) fn warn(service: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
+pub(super) fn warn(service: &Map, _: Option<&Map>, warnings: &mut Warnings) {
     const HINTS: &str = "service.kubernetes.io/topology-aware-hints";
     let Some(spec) = service.map("spec") else { return };
     let kind = spec.str("type");
@@ -56,7 +57,7 @@ pub(super) fn warn(service: &Map, _: Option<&Map>, warnings: &mut Vec<String>) {
     }
 }
 
-fn warn_of_addresses(spec: &Map, field: &str, warnings: &mut Vec<String>) {
+fn warn_of_addresses(spec: &Map, field: &str, warnings: &mut Warnings) {
     let path = SPEC.child(field);
     for (i, text) in rules::texts(spec, field).enumerate() {
         warnings.extend(address::ip_warning(&path.index(i), text));

@@ -1,9 +1,11 @@
 //! Kubernetes' extensions of OpenAPI: kinds of lists and maps, rules in expressions. Keeps: keys of a list of maps are
 //! scalars that every item has; a rule says what it asks and where.
 
+use std::collections::HashSet;
+
 use super::field_path::{self, Notation};
 use super::is_true;
-use crate::field::{FieldErrors, Path};
+use crate::field::{Cause, FieldErrors, Path};
 use crate::kinds::core::rules::texts;
 use crate::tree::{Map, Node};
 
@@ -96,21 +98,25 @@ fn validate_list_map(schema: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
         let detail = "must be object if parent array's x-kubernetes-list-type is map";
         return errors.invalid(&items_path.child("type"), items.str("type"), detail);
     }
-    let whole = || keys.iter().cloned().collect::<Node>();
+    let whole: Node = keys.iter().cloned().collect();
     let properties_path = items_path.child("properties");
-    for (i, key) in texts(schema, KEYS).enumerate() {
+    let mut seen = HashSet::new();
+    for key in texts(schema, KEYS) {
         match items.map("properties").and_then(|properties| properties.map(key)) {
             Some(property) if matches!(property.str("type"), "array" | "object") => {
                 let detail = "must be a scalar type if parent array's x-kubernetes-list-type is map";
                 errors.invalid(&properties_path.key(key).child("type"), items.str("type"), detail);
             }
             Some(_) => {}
-            None => {
-                errors.invalid(&path.child(KEYS), whole(), "entries must all be names of item properties")
-            }
+            None => errors.add(
+                Cause::Invalid,
+                &path.child(KEYS),
+                &whole,
+                "entries must all be names of item properties",
+            ),
         }
-        if texts(schema, KEYS).take(i).any(|before| before == key) {
-            errors.invalid(&path.child(KEYS), whole(), "must not contain duplicate entries");
+        if !seen.insert(key) {
+            errors.add(Cause::Invalid, &path.child(KEYS), &whole, "must not contain duplicate entries");
         }
     }
 }

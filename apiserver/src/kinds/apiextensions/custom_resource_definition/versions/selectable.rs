@@ -1,5 +1,7 @@
 //! Fields that objects of a defined kind can be selected by. Keeps: each leads to one scalar outside of metadata.
 
+use std::collections::HashSet;
+
 use crate::field::{FieldErrors, Path};
 use crate::kinds::apiextensions::custom_resource_definition::schema::field_path::{self, Notation};
 use crate::tree::Map;
@@ -20,7 +22,7 @@ pub(super) fn validate(
     let Some(schema) = schema else {
         return errors.invalid(path, "", without_schema);
     };
-    let mut seen: Vec<Vec<String>> = Vec::new();
+    let mut seen: HashSet<Vec<String>> = HashSet::new();
     for (i, field) in owner.maps("selectableFields").enumerate() {
         let path = path.index(i);
         let path = path.child("jsonPath");
@@ -43,10 +45,8 @@ pub(super) fn validate(
             let detail = "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.";
             errors.invalid(&path, text, detail);
         }
-        if seen.contains(&steps) {
+        if !seen.insert(steps) {
             errors.duplicate(&path, text);
-        } else {
-            seen.push(steps);
         }
     }
     if seen.len() > FIELDS_MAX {
