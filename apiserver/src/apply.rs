@@ -51,8 +51,10 @@ pub fn apply(
     let own = body::field_set(&written, schema, id).map_err(|error| {
         Error::Plain(format!("failed to create typed patch object ({}): {error}", name()))
     })?;
-    let typed = json::typed(written.clone(), schema, id, None).map_err(|error| {
-        Error::Plain(format!("failed to convert new object ({}) to proper version: {error}", name()))
+    let typed = json::restored(written.clone(), None, schema, id, None).map_err(|error| {
+        let kind = type_text(request.context.api_version, request.kind);
+        let cause = format!("unable to convert unstructured object to {kind}: {error}");
+        Error::Plain(format!("failed to convert new object ({}) to proper version: {cause}", name()))
     })?;
     let mut own = own;
     for path in request.context.reset {

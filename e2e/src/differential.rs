@@ -71,6 +71,8 @@ pub struct Group {
 pub struct Report {
     /// How many cases were asked.
     pub asked: usize,
+    /// Why the reference refuses the document itself: then its cases show little.
+    pub refusal: Option<String>,
     /// Those that differ, by how they differ.
     pub groups: BTreeMap<String, Group>,
     /// The case that took the other server longest.
@@ -111,16 +113,28 @@ impl Servers {
             Mode::Apply => (Method::PATCH, &object, APPLY, "&force=true&fieldManager=another"),
         };
         let path = format!("{path}?dryRun=All&fieldValidation=Warn{more}");
+        let call = |body: &Value| Call::send(method.clone(), path.as_str(), media, body.to_string());
+        // Some kinds are only updated from a state that one has seen; each server has its own revisions.
+        let unconditional = self.reference.answer(&call(document)).await?;
+        let is_conditional =
+            mode == Mode::Update && unconditional.message().contains("metadata.resourceVersion");
         let mut report = Report::default();
         for case in cases {
             report.asked += 1;
-            let call = Call::send(method.clone(), path.as_str(), media, case.body.to_string());
+            let (mut of_reference, mut of_other) = (case.body.clone(), case.body.clone());
+            if is_conditional {
+                self.reference.take_revision(&object, &mut of_reference).await?;
+                self.other.take_revision(&object, &mut of_other).await?;
+            }
             let asked = Moment::now();
-            let reference = self.reference.answer(&call).await?;
+            let reference = self.reference.answer(&call(&of_reference)).await?;
             let answered = asked.elapsed();
             let asked = Moment::now();
-            let other = self.other.answer(&call).await?;
+            let other = self.other.answer(&call(&of_other)).await?;
             report.time(&case.change, answered, asked.elapsed());
+            if case.change.is_empty() && reference.code >= 400 {
+                report.refusal = Some(reference.message().to_owned());
+            }
             let differences = differences(&reference, &other);
             if let Some(first) = differences.first() {
                 let group = report.groups.entry(first.signature());
@@ -184,6 +198,16 @@ impl Peer {
     async fn connect(target: Target) -> Result<Peer> {
         let connection = target.connect().await?;
         Ok(Peer { target, connection })
+    }
+
+    /// Gives a body that names no revision that of the stored object.
+    async fn take_revision(&mut self, object: &str, body: &mut Value) -> Result<()> {
+        let stored = self.answer(&Call::get(object)).await?;
+        let revision = &stored.body["metadata"]["resourceVersion"];
+        if let (Some(metadata), true) = (body["metadata"].as_object_mut(), revision.is_string()) {
+            metadata.entry("resourceVersion").or_insert_with(|| revision.clone());
+        }
+        Ok(())
     }
 
     /// The answer to a call. A server that panics over it breaks the connection: that is an answer, too.

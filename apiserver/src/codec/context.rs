@@ -20,6 +20,24 @@ pub(super) struct Context<'a> {
     mismatch: Option<DecodeError>,
     /// A leaf that its own decoder refused.
     refusal: Option<DecodeError>,
+    words: Words,
+}
+
+/// Whose words are used for a value of the wrong type.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Words {
+    /// Go's decoder of JSON.
+    Json,
+    /// Upstream's converter of maps to structs, through which the results of strategic patches and applies go.
+    Converter,
+}
+
+/// A value of the wrong type, as its error shows it.
+pub(super) struct Found<'a> {
+    /// `string`, `number`, `number 1.5`, `object` …
+    pub(super) json: &'a str,
+    /// `string`, `int64`, `float64`, `bool`, `map` or `slice`.
+    pub(super) go: &'a str,
 }
 
 #[derive(Clone, Copy)]
@@ -33,7 +51,13 @@ enum Segment {
 impl<'a> Context<'a> {
     pub(super) fn new(schema: &'a Schema, findings: Option<&'a mut Findings>) -> Context<'a> {
         let path = Vec::with_capacity(16);
-        Context { schema, path, keys: Vec::new(), findings, lenient: 0, mismatch: None, refusal: None }
+        let words = Words::Json;
+        Context { schema, path, keys: Vec::new(), findings, lenient: 0, mismatch: None, refusal: None, words }
+    }
+
+    /// The same in other words.
+    pub(super) fn speaking(self, words: Words) -> Context<'a> {
+        Context { words, ..self }
     }
 
     /// Whether the object itself is being read, not something inside it.
@@ -115,10 +139,15 @@ impl<'a> Context<'a> {
         &schema.get(id).flat[usize::from(at)]
     }
 
-    /// Notes that a JSON value (`string`, `number 1.5`, `object` …) is not of the expected type.
-    pub(super) fn mismatch(&mut self, value: &str, ty: &str) {
+    /// Notes that a value is not of the expected type. `levels` is how many lists or maps inside the field's type it is.
+    pub(super) fn mismatch(&mut self, found: &Found<'_>, ty: &Type, levels: usize) {
         if self.mismatch.is_none() {
-            self.mismatch = Some(self.type_error(value, ty));
+            let go = self.go_type(ty, levels);
+            let error = match self.words {
+                Words::Json => self.type_error(found.json, &go),
+                Words::Converter => DecodeError::new(converter_error(found, ty, &go)),
+            };
+            self.mismatch = Some(error);
         }
     }
 
@@ -148,7 +177,7 @@ impl<'a> Context<'a> {
             Segment::Field(id, _) => Some(*id),
             _ => None,
         });
-        let Some(innermost) = innermost else {
+        let Some(innermost) = innermost.filter(|_| self.words == Words::Json) else {
             return DecodeError::new(format!("json: cannot unmarshal {value} into Go value of type {ty}"));
         };
         let go = &self.schema.get(innermost).go;
@@ -169,8 +198,14 @@ impl<'a> Context<'a> {
         ))
     }
 
-    /// The expected type in Go's words. `levels` is how many lists or maps inside the field's type it is.
-    pub(super) fn go_type(&self, ty: &Type, levels: usize) -> String {
+    /// Notes that a text is no base64 from a byte on.
+    pub(super) fn note_base64(&mut self, at: usize) {
+        let prefix = if self.words == Words::Converter { "error decoding from json: " } else { "" };
+        self.note(format!("{prefix}illegal base64 data at input byte {at}"));
+    }
+
+    /// The expected type in Go's words.
+    fn go_type(&self, ty: &Type, levels: usize) -> String {
         if let Some(Segment::Field(id, at)) = self.path.iter().rev().find(|s| matches!(s, Segment::Field(..)))
         {
             let go = &self.flat(*id, *at).field.go;
@@ -211,6 +246,26 @@ impl<'a> Context<'a> {
             Some(error) => Err(error),
             None => Ok(()),
         }
+    }
+}
+
+fn converter_error(found: &Found<'_>, ty: &Type, go: &str) -> String {
+    let from = found.go;
+    match (ty, from) {
+        (Type::Struct(_), _) => format!("cannot restore struct from: {from}"),
+        (Type::Bytes, "slice") => "unrecognized type: uint8".to_owned(),
+        (Type::List { .. } | Type::Bytes, _) => format!("cannot restore slice from {from}"),
+        (Type::Map(_), _) => format!("cannot restore map from {from}"),
+        // Go can convert a number to a string of one character, so the converter sees it too late.
+        (Type::String, "int64") | (Type::Int32 | Type::Int64, "float64" | "int64") => {
+            format!("cannot convert {from} to {go}")
+        }
+        (Type::String, _) => "unrecognized type: string".to_owned(),
+        (Type::Int32, _) => "unrecognized type: int32".to_owned(),
+        (Type::Int64, _) => "unrecognized type: int64".to_owned(),
+        (Type::Float64, _) => "unrecognized type: float64".to_owned(),
+        (Type::Bool, _) => "unrecognized type: bool".to_owned(),
+        _ => format!("json: cannot unmarshal {} into Go value of type {go}", found.json),
     }
 }
 

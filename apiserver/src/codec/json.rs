@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 
-use super::context::Context;
+use super::context::{Context, Words};
 use super::{DecodeError, Findings, Memory};
 use crate::schema::{self, Schema, StructId};
 use crate::tree::{Map, Node, Unread};
@@ -111,6 +111,18 @@ pub fn typed_again(
     findings: Option<&mut Findings>,
 ) -> Result<Map, DecodeError> {
     typed::convert(map, Some(live), Context::new(schema, findings), id)
+}
+
+/// As [`typed_again`], in the words of upstream's converter, which makes the results of strategic patches typed. Without
+/// `live` the whole of it is walked.
+pub fn restored(
+    map: Map,
+    live: Option<&Map>,
+    schema: &Schema,
+    id: StructId,
+    findings: Option<&mut Findings>,
+) -> Result<Map, DecodeError> {
+    typed::convert(map, live, Context::new(schema, findings).speaking(Words::Converter), id)
 }
 
 /// Writes a string in its quotes, as Go escapes it.

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ecow::{EcoString, EcoVec};
 
-use super::context::Context;
+use super::context::{Context, Found};
 use crate::schema::Type;
 use crate::tree::Node;
 pub(super) use crate::tree::text;
@@ -36,6 +36,18 @@ impl Scalar<'_> {
             Scalar::String(_) => "string",
         }
     }
+
+    fn found(&self) -> Found<'static> {
+        let go = match self {
+            Scalar::Number(text) => number_type(text),
+            _ => self.kind(),
+        };
+        Found { json: self.kind(), go }
+    }
+}
+
+fn number_type(text: &str) -> &'static str {
+    if parse_int(text).is_some() { "int64" } else { "float64" }
 }
 
 /// The canonical node of a scalar; `None` when it is absent (a zero time) or of the wrong type, which is noted.
@@ -95,16 +107,14 @@ fn uncommon_scalar(context: &mut Context<'_>, ty: &Type, levels: usize, value: S
             None
         }
         _ => {
-            let go = context.go_type(ty, levels);
-            context.mismatch(value.kind(), &go);
+            context.mismatch(&value.found(), ty, levels);
             None
         }
     }
 }
 
 fn wrong_number(context: &mut Context<'_>, ty: &Type, levels: usize, text: &str) -> Option<Node> {
-    let go = context.go_type(ty, levels);
-    context.mismatch(&format!("number {text}"), &go);
+    context.mismatch(&Found { json: &format!("number {text}"), go: number_type(text) }, ty, levels);
     None
 }
 
@@ -119,8 +129,8 @@ pub(super) fn composite(context: &mut Context<'_>, ty: &Type, levels: usize, wha
         Type::IntOrString => context.refuse_type(what, "int32"),
         Type::Quantity => context.refuse(quantity::QuantityError::Format.to_string()),
         _ => {
-            let go = context.go_type(ty, levels);
-            context.mismatch(what, &go);
+            let go = if what == "object" { "map" } else { "slice" };
+            context.mismatch(&Found { json: what, go }, ty, levels);
         }
     }
 }
@@ -149,7 +159,7 @@ fn bytes(context: &mut Context<'_>, text: &str) -> Option<Node> {
     match lax_base64(text) {
         Ok(canonical) => Some(Node::Str(canonical)),
         Err(error) => {
-            context.note_base64(&error);
+            context.note_base64(first_wrong_byte(text, &error));
             None
         }
     }
@@ -186,13 +196,14 @@ pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 
-impl Context<'_> {
-    fn note_base64(&mut self, error: &base64::DecodeError) {
-        let at = match error {
-            base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => *at,
-            base64::DecodeError::InvalidLength(at) => *at,
-            base64::DecodeError::InvalidPadding => 0,
-        };
-        self.note(format!("illegal base64 data at input byte {at}"));
+/// Where Go finds a fault: at a byte that is none of base64, else where the last, incomplete group of four begins.
+fn first_wrong_byte(text: &str, error: &base64::DecodeError) -> usize {
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    match error {
+        base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => *at,
+        base64::DecodeError::InvalidLength(_) => {
+            text.bytes().position(|byte| !is_known(byte)).unwrap_or(text.len() / 4 * 4)
+        }
+        base64::DecodeError::InvalidPadding => text.len() / 4 * 4,
     }
 }

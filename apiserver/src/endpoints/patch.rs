@@ -80,8 +80,9 @@ impl Scope<'_> {
                 let context = self.ownership(endpoint.name);
                 let force = options.force.unwrap_or(false);
                 let request = apply::Request { context, kind: self.resource.kind.names.kind, force };
-                let new =
+                let mut new =
                     apply::apply(live.as_ref(), applied, schema::builtin(), self.resource.schema, &request)?;
+                self.place_applied(&mut new)?;
                 match entry {
                     Some(entry) => self.prepare_update(
                         &entry,
@@ -116,6 +117,16 @@ impl Scope<'_> {
             (conversion.from_storage)(&mut object);
         }
         object
+    }
+
+    /// An applied object is where the URL says.
+    fn place_applied(&self, object: &mut Map) -> Result<(), Error> {
+        self.check_namespace(object)?;
+        self.require_name(object)?;
+        if object.namespace().is_empty() && !self.namespace().is_empty() {
+            object.metadata_mut().set("namespace", self.namespace());
+        }
+        Ok(())
     }
 
     fn may_apply_create(&self, applied: &Map) -> Result<bool, Error> {
@@ -207,14 +218,6 @@ impl Scope<'_> {
         if object.metadata().is_some_and(|metadata| metadata.contains("managedFields")) {
             return Err(Error::BadRequest("metadata.managedFields must be nil".to_owned()));
         }
-        self.check_name(&object)?;
-        self.check_namespace(&object)?;
-        let (name, namespace) = (self.name().to_owned(), self.namespace().to_owned());
-        let metadata = object.metadata_mut();
-        metadata.set("name", name);
-        if !namespace.is_empty() {
-            metadata.set("namespace", namespace);
-        }
         Ok(object)
     }
 
@@ -238,8 +241,11 @@ impl Scope<'_> {
         };
         let mut findings = Findings::default();
         let wanted = (validation != FieldValidation::Ignore).then_some(&mut findings);
-        let mut object = codec::json::typed_again(document.clone(), live, schema, id, wanted)
-            .map_err(|error| unusable_result(&document, &error.to_string()))?;
+        let typed = match patch {
+            Patch::Strategic(_) => codec::json::restored(document.clone(), Some(live), schema, id, wanted),
+            _ => codec::json::typed_again(document.clone(), live, schema, id, wanted),
+        };
+        let mut object = typed.map_err(|error| unusable_result(&document, &error.to_string()))?;
         let sentences = findings.sentences();
         match validation {
             FieldValidation::Strict if !sentences.is_empty() => {

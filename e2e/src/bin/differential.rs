@@ -116,6 +116,7 @@ fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
 /// Prints the groups of a document's differences; answers how many cases differ.
 fn print(kind: &str, report: &Report) -> usize {
     const SHOWN: usize = 400;
+    let cut = |text: &str| text.chars().take(SHOWN).collect::<String>();
     let differing = report.groups.values().map(|group| group.changes.len()).sum();
     print!("{kind}: {differing} of {} differ", report.asked);
     if let Some(slowest) = &report.slowest {
@@ -124,6 +125,9 @@ fn print(kind: &str, report: &Report) -> usize {
         print!("; slowest: {}, {other:.1} ms (reference: {reference:.1} ms)", slowest.change);
     }
     println!();
+    if let Some(refusal) = &report.refusal {
+        println!("  the reference refuses the document itself: {}", cut(refusal));
+    }
     for group in report.groups.values() {
         let more = group.changes.len().saturating_sub(3);
         let first: Vec<&str> = group.changes.iter().take(3).map(String::as_str).collect();
@@ -133,7 +137,6 @@ fn print(kind: &str, report: &Report) -> usize {
             if more > 0 { format!(" and {more} more") } else { String::new() }
         );
         for difference in group.differences.iter().take(3) {
-            let cut = |text: &str| text.chars().take(SHOWN).collect::<String>();
             println!("    {}", difference.place);
             println!("      reference: {}", cut(&difference.reference));
             println!("      other:     {}", cut(&difference.other));

@@ -13,6 +13,13 @@ pub struct Answer {
     pub body: Value,
 }
 
+impl Answer {
+    /// What a Status says.
+    pub fn message(&self) -> &str {
+        self.body["message"].as_str().unwrap_or_default()
+    }
+}
+
 /// A place where two answers differ.
 #[derive(Debug, PartialEq)]
 pub struct Difference {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::patch::PatchError;
 use crate::patch::go_text::type_name;
-use crate::tree::{List, Map, Node};
+use crate::tree::{Key, List, Map, Node};
 
 impl Merger<'_> {
     /// Merges the list of a patch into a list with merge strategy.
@@ -53,7 +53,7 @@ impl Merger<'_> {
                         *place = (*node).clone();
                     }
                     known.insert(value, original.len());
-                    original.extend(without_directives(node));
+                    original.extend(without_directives(node).map(|item| keyed(item, key, value)));
                 }
             }
         }
@@ -61,6 +61,14 @@ impl Merger<'_> {
         *original = order::arrange(original.clone(), &wanted, &live, key)?;
         Ok(places)
     }
+}
+
+/// An item with its merge key, also where that is null: upstream goes by it until the whole is made typed.
+fn keyed(mut item: Node, key: &str, value: &Node) -> Node {
+    if let (Node::Null, Some(map)) = (value, item.as_map_mut()) {
+        map.set(Key::from(ecow::EcoString::from(key)), Node::Null);
+    }
+    item
 }
 
 /// Takes out the items that are directives: deletions are done, a replacement is reported.
