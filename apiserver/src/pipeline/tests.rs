@@ -98,6 +98,20 @@ fn refusals_have_the_words_that_clients_know() {
                 "400 the name of the object (m based on URL) was undeterminable: name must be provided",
             ),
             (
+                Method::PATCH,
+                format!("{maps}/new?fieldManager=f"),
+                "application/apply-patch+yaml",
+                json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": { "a": "b" } }),
+                "400 the name of the object (new based on URL) was undeterminable: name must be provided",
+            ),
+            (
+                Method::PATCH,
+                format!("{maps}/m?fieldManager=f"),
+                "application/apply-patch+yaml",
+                json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": 5 }),
+                "500 failed to create typed patch object (/; /v1, Kind=ConfigMap): .metadata: expected map, got &{5}",
+            ),
+            (
                 Method::GET,
                 format!("{maps}?fieldSelector=data.a%3Db"),
                 JSON,

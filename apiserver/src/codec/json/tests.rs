@@ -119,6 +119,29 @@ fn unknown_and_duplicate_fields_are_reported_with_their_paths() {
 }
 
 #[test]
+fn what_a_strategic_patch_made_is_refused_in_the_converters_words() {
+    let pod = schema::kind("", "v1", "Pod").unwrap();
+    for (text, expected) in [
+        (r#"{"spec":[]}"#, "cannot restore struct from: slice"),
+        (r#"{"spec":{"containers":{}}}"#, "cannot restore slice from map"),
+        (r#"{"spec":{"nodeSelector":1.5}}"#, "cannot restore map from float64"),
+        (r#"{"spec":{"restartPolicy":5}}"#, "cannot convert int64 to v1.RestartPolicy"),
+        (r#"{"spec":{"restartPolicy":true}}"#, "unrecognized type: string"),
+        (r#"{"spec":{"priority":"x"}}"#, "unrecognized type: int32"),
+        (r#"{"spec":{"priority":1.5}}"#, "cannot convert float64 to int32"),
+        (r#"{"spec":{"hostNetwork":1}}"#, "unrecognized type: bool"),
+        (
+            r#"{"metadata":{"creationTimestamp":{}}}"#,
+            "json: cannot unmarshal object into Go value of type string",
+        ),
+    ] {
+        let Node::Map(map) = decode_untyped(text.as_bytes()).unwrap() else { panic!("{text}") };
+        let error = restored(map, None, schema::builtin(), pod, None).unwrap_err();
+        assert_eq!(error.to_string(), expected, "{text}");
+    }
+}
+
+#[test]
 fn wrong_types_are_refused_in_gos_words() {
     let deployment = schema::kind("apps", "v1", "Deployment").unwrap();
     let cases = [

@@ -78,6 +78,26 @@ fn lists_of_objects_merge_by_their_key() {
 }
 
 #[test]
+fn an_item_may_have_a_null_for_its_merge_key() {
+    check(
+        POD,
+        "spec: {containers: [{name: a}]}",
+        "spec: {containers: [{name: null, image: i}]}",
+        "spec: {containers: [{image: i}, {name: a}]}",
+    );
+}
+
+#[test]
+fn additions_take_the_places_of_deleted_items() {
+    check(
+        POD,
+        "spec: {containers: [{name: a}, {name: b}, {name: c}, {name: d}]}",
+        "spec: {$setElementOrder/containers: [{name: x}, {name: d}], containers: [{name: c, $patch: delete}, {name: a, $patch: delete}, {name: x}]}",
+        "spec: {containers: [{name: b}, {name: x}, {name: d}]}",
+    );
+}
+
+#[test]
 fn items_are_deleted_and_lists_replaced_by_directives() {
     check(
         POD,
