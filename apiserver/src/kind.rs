@@ -58,6 +58,8 @@ pub struct Kind {
     pub validate_metadata: fn(&Map, &mut FieldErrors),
     /// Reports what is wrong with an object beyond the schema (required, enum … are checked by the schema).
     pub validate: fn(&Map, &mut FieldErrors),
+    /// Of an update, `validate_update` speaks before `validate`, as upstream's does for this kind.
+    pub changes_first: bool,
     /// `set_defaults` and `validate` look at nothing in metadata that an update may change. An update that leaves
     /// everything else as it was then does without them: what is stored was defaulted and judged before.
     pub ignores_metadata: bool,
@@ -319,6 +321,7 @@ impl Kind {
         prepare_for_update: |_, _, _| {},
         validate_metadata: |_, _| {},
         validate: |_, _| {},
+        changes_first: false,
         ignores_metadata: false,
         repeats: None,
         validate_update: |_, _, _| {},

@@ -357,10 +357,15 @@ impl Scope<'_> {
             Some(view) => (view.validate)(&object, &old, &mut errors),
             None => {
                 (kind.validate_metadata)(&object, &mut errors);
+                if kind.changes_first {
+                    (kind.validate_update)(&object, &old, &mut errors);
+                }
                 if !kind.ignores_metadata || !differs_in_metadata_alone(&object, &old) {
                     (kind.validate)(&object, &mut errors);
                 }
-                (kind.validate_update)(&object, &old, &mut errors);
+                if !kind.changes_first {
+                    (kind.validate_update)(&object, &old, &mut errors);
+                }
                 (kind.validate_request)(resource.version, &object, Some(&old), &mut errors);
             }
         }

@@ -67,6 +67,12 @@ fn refusals_have_the_words_that_clients_know() {
     fixture::serving(async |server| {
         create(server, &leases, &json!({ "metadata": { "name": "l" } })).await;
         create(server, &maps, &json!({ "metadata": { "name": "m" } })).await;
+        let sets = format!("/apis/apps/v1/{DEFAULT}/daemonsets");
+        let labels = json!({ "a": "b" });
+        let spec = json!({ "containers": [{ "name": "c", "image": "i" }] });
+        let template = json!({ "metadata": { "labels": labels }, "spec": spec });
+        let spec = json!({ "selector": { "matchLabels": labels }, "template": template });
+        create(server, &sets, &json!({ "metadata": { "name": "d" }, "spec": spec })).await;
         let merge = "application/merge-patch+json";
         for (method, url, media, body, expected) in [
             (
@@ -110,6 +116,13 @@ fn refusals_have_the_words_that_clients_know() {
                 "application/apply-patch+yaml",
                 json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": 5 }),
                 "500 failed to create typed patch object (/; /v1, Kind=ConfigMap): .metadata: expected map, got &{5}",
+            ),
+            (
+                Method::PATCH,
+                format!("{sets}/d"),
+                merge,
+                json!({ "spec": { "selector": { "matchLabels": { "a": "c" } } } }),
+                r#"422 DaemonSet.apps "d" is invalid: [spec.selector: Invalid value: {"matchLabels":{"a":"c"}}: field is immutable, spec.template.metadata.labels: Invalid value: {"a":"b"}: `selector` does not match template `labels`]"#,
             ),
             (
                 Method::GET,

@@ -47,6 +47,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     prepare_for_update,
     validate,
     validate_update,
+    changes_first: true,
     ..Kind::DEFAULT
 };
 

@@ -71,6 +71,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     prepare_for_update: |it, _, _| drop_balancer_status(it),
     validate,
     validate_update: update::validate,
+    changes_first: true,
     warnings: warnings::warn,
     ..Kind::DEFAULT
 };
