@@ -59,6 +59,12 @@ pub enum Error {
         /// The file with the certificate.
         path: PathBuf,
     },
+    /// The file that kubelets are to be checked against holds no authority.
+    #[error("{path} holds no certificates in PEM form: name the file with the authority that signs the kubelets' serving certificates", path = path.display())]
+    KubeletAuthority {
+        /// The file.
+        path: PathBuf,
+    },
     /// A host name, user or group that cannot stand in a certificate.
     #[error("{name:?} cannot stand in a certificate: {why}")]
     Name {

@@ -5,24 +5,20 @@
 //! and other tools. Keeps: both sides prove themselves to the peer authority, and no session outlives a renewal by
 //! being resumed.
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{net::IpAddr, sync::Arc};
 
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig, SignatureScheme,
-    client::{ResolvesClientCert, Resumption},
+    ClientConfig, RootCertStore, ServerConfig,
+    client::Resumption,
     crypto::ring,
-    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier},
-    sign::CertifiedKey,
+    server::{NoServerSessionStorage, WebPkiClientVerifier},
 };
 
 use crate::{
     Error, Result, ServerNames,
     authority::Authority,
+    current::Current,
     leaf::{Issued, Leaf, Usage},
-    server_tls::certified_key,
 };
 
 /// The DNS name by which a node's certificate names it. It is never resolved.
@@ -71,7 +67,7 @@ pub struct PeerTls {
 impl PeerTls {
     pub(crate) fn new(issued: &Issued, authority: &Authority) -> Result<PeerTls> {
         let provider = Arc::new(ring::default_provider());
-        let current = Arc::new(Current(RwLock::new(certified_key(issued, &provider)?)));
+        let current = Arc::new(Current::new(issued, &provider)?);
         let mut roots = RootCertStore::empty();
         roots.add(authority.der().clone())?;
         let roots = Arc::new(roots);
@@ -104,34 +100,6 @@ impl PeerTls {
     }
 
     pub(crate) fn replace(&self, issued: &Issued) -> Result<()> {
-        let key = certified_key(issued, self.server.crypto_provider())?;
-        *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = key;
-        Ok(())
-    }
-}
-
-/// The certificate in use, for both directions.
-#[derive(Debug)]
-struct Current(RwLock<Arc<CertifiedKey>>);
-
-impl Current {
-    fn key(&self) -> Arc<CertifiedKey> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl ResolvesServerCert for Current {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.key())
-    }
-}
-
-impl ResolvesClientCert for Current {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        Some(self.key())
-    }
-
-    fn has_certs(&self) -> bool {
-        true
+        self.current.replace(issued, self.server.crypto_provider())
     }
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::{
-    AuthorityHash, Kubeconfig, PeerNames, PeerTls, Result, ServerNames, ServerTls, ServiceAccountKeys,
+    AuthorityHash, Kubeconfig, KubeletTls, PeerNames, PeerTls, Result, ServerNames, ServerTls,
+    ServiceAccountKeys,
     authority::Authority,
     files::Batch,
     leaf::{Issued, Leaf, Usage},
@@ -58,16 +59,39 @@ impl Pki {
 
     /// The certificates with which the API server calls others.
     fn clients(&self, now: Timestamp, batch: &mut Batch) -> Result<()> {
-        let masters = ["system:masters".to_owned()];
-        let kubelet_client = client("kube-apiserver-kubelet-client", &masters);
+        self.kubelet_client(now, batch)?;
         let front_proxy_client = client("front-proxy-client", &[]);
-        for (leaf, stem, authority) in [
-            (kubelet_client, "apiserver-kubelet-client", &self.kubernetes),
-            (front_proxy_client, "front-proxy-client", &self.front_proxy),
-        ] {
-            leaf.open_or_issue(&self.directory, stem, authority, now, batch)?;
-        }
+        front_proxy_client.open_or_issue(
+            &self.directory,
+            "front-proxy-client",
+            &self.front_proxy,
+            now,
+            batch,
+        )?;
         Ok(())
+    }
+
+    fn kubelet_client(&self, now: Timestamp, batch: &mut Batch) -> Result<Issued> {
+        let masters = ["system:masters".to_owned()];
+        let leaf = client("kube-apiserver-kubelet-client", &masters);
+        leaf.open_or_issue(&self.directory, "apiserver-kubelet-client", &self.kubernetes, now, batch)
+    }
+
+    /// The TLS configurations for connections to nodes; kubelets are checked against the certificates in the file
+    /// `authority`, or not at all.
+    pub fn kubelet_tls(&self, authority: Option<&Path>, now: Timestamp) -> Result<KubeletTls> {
+        let mut batch = Batch::default();
+        let issued = self.kubelet_client(now, &mut batch)?;
+        batch.commit()?;
+        KubeletTls::new(&issued, authority)
+    }
+
+    /// Lets `tls` use the certificate for kubelets that is on disk, made anew if it is about to expire.
+    pub fn renew_kubelet(&self, tls: &KubeletTls, now: Timestamp) -> Result<()> {
+        let mut batch = Batch::default();
+        let issued = self.kubelet_client(now, &mut batch)?;
+        batch.commit()?;
+        tls.replace(&issued)
     }
 
     /// Issues leaves anew that are about to expire or do not fit any more, and lets `tls` use the serving certificate
