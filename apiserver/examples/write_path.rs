@@ -208,6 +208,7 @@ fn request(method: Method, url: &str, content_type: &'static str, body: String) 
         headers,
         body: Bytes::from(body),
         fence: None,
+        origin: None,
     }
 }
 

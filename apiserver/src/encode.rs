@@ -78,6 +78,7 @@ pub fn reply(reply: Reply, mut recipient: Recipient) -> Response<Body> {
             };
             with_type(StatusCode::OK, content_type, body)
         }
+        Reply::Relayed(relayed) => relayed.response,
     }
 }
 

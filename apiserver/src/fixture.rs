@@ -95,7 +95,7 @@ pub(crate) fn request(
     headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
     let attributes = RequestAttributes::parse(&method, path, &query);
     let body = Bytes::copy_from_slice(body.as_ref());
-    Request { attributes, method, query, headers, body, fence: None }
+    Request { attributes, method, query, headers, body, fence: None, origin: None }
 }
 
 impl Fixture {

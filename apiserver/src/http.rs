@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::io::Read as _;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
@@ -17,12 +18,15 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Request as HttpRequest, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use parking_lot::Mutex;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::authentication::{Connection, Credentials};
@@ -32,7 +36,8 @@ use crate::encode::{self, Recipient};
 use crate::metrics::{Kind, RequestLabels, ResourceLabels};
 use crate::negotiation::{self, Form, Offer};
 use crate::pipeline::{Answer, Server};
-use crate::request::{Attributes, Query, Request};
+use crate::reply::Reply;
+use crate::request::{Attributes, Origin, Query, Request};
 use crate::reviews;
 use crate::status::Error;
 use crate::stream::Watching;
@@ -41,9 +46,11 @@ use crate::warning::Warnings;
 
 mod corked;
 mod streams;
+mod tunnel;
 
 use corked::Corked;
 use streams::Streams;
+use tunnel::Tunnel;
 
 /// Largest body, compressed or not.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
@@ -75,6 +82,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long an idle HTTP/2 connection goes without a ping, and how long the pong may take.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a silent connection goes without the system asking whether its client is still there.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long every connection goes on when the server closes: what has just come may still ask.
 const CLOSING_DELAY: Duration = Duration::from_millis(100);
 /// Connections are closed one after the other, so far apart but all within the longest delay: their clients come to the
@@ -118,8 +127,7 @@ pub async fn serve(
     let serve = |stream, permit| {
         let (acceptor, handshakes, shared) = (acceptor.clone(), handshakes.clone(), shared.clone());
         tokio::spawn(async move {
-            serve_connection(stream, acceptor, handshakes, shared).await;
-            drop(permit);
+            serve_connection(stream, acceptor, handshakes, shared, Arc::new(permit)).await;
         });
     };
     loop {
@@ -159,11 +167,14 @@ async fn serve_connection(
     acceptor: TlsAcceptor,
     handshakes: Arc<Semaphore>,
     shared: Arc<Shared>,
+    permit: Arc<OwnedSemaphorePermit>,
 ) {
     let metrics = &shared.server.metrics;
     let (close, closing) = watch::channel(false);
     let mut stopping = Closing::new(shared.closing.clone());
     let _ = stream.set_nodelay(true);
+    let client = stream.peer_addr().ok().map(|address| address.ip().to_canonical());
+    keep_alive(&stream);
     let Ok(handshake) = handshakes.acquire().await else { return };
     let tls = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(Corked::new(stream))).await {
         Ok(Ok(tls)) => tls,
@@ -182,8 +193,19 @@ async fn serve_connection(
     let certificates = tls.get_ref().1.peer_certificates().unwrap_or_default();
     let connection = Arc::new(shared.identify(certificates));
     let answering = shared.clone();
+    let corked = cork.clone();
     let service = hyper::service::service_fn(move |request: HttpRequest<Incoming>| {
-        let handling = handle(answering.clone(), connection.clone(), closing.clone(), request.map(Body::new));
+        if request.version() == http::Version::HTTP_11 && request.headers().contains_key(header::UPGRADE) {
+            // Nobody ends the turns of what comes after the answer.
+            corked.uncork();
+        }
+        let caller = Caller {
+            connection: connection.clone(),
+            closing: closing.clone(),
+            client,
+            permit: permit.clone(),
+        };
+        let handling = handle(answering.clone(), caller, request.map(Body::new));
         async move { Ok::<_, Infallible>(handling.await) }
     });
     let streams = Streams::default();
@@ -255,21 +277,37 @@ impl Shared {
     }
 }
 
+/// Has the system ask whether the client is still there: in a tunnel nobody else does.
+fn keep_alive(stream: &TcpStream) {
+    let often = TcpKeepalive::new().with_time(KEEP_ALIVE_INTERVAL).with_interval(KEEP_ALIVE_INTERVAL);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&often);
+}
+
 /// Waits for the server to stop.
 async fn closed(closing: &mut watch::Receiver<bool>) {
     // A sender that is gone has stopped, too.
     let _ = closing.wait_for(|closing| *closing).await;
 }
 
-async fn handle(
-    shared: Arc<Shared>,
+/// Who is at the other end of a connection.
+struct Caller {
     connection: Arc<Connection>,
     closing: watch::Receiver<bool>,
-    request: HttpRequest<Body>,
-) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+    client: Option<IpAddr>,
+    permit: Arc<OwnedSemaphorePermit>,
+}
+
+async fn handle(shared: Arc<Shared>, caller: Caller, request: HttpRequest<Body>) -> Response<Body> {
+    let (mut parts, mut body) = request.into_parts();
     let query = Query::parse(parts.uri.query().unwrap_or(""));
     let attributes = Attributes::parse(&parts.method, parts.uri.path(), &query);
+    let (mut origin, mut tunnel) = (None, None);
+    if shared.server.passes_on(&attributes) {
+        let upgrade = parts.extensions.remove::<OnUpgrade>();
+        tunnel = upgrade.map(|upgrade| Tunnel::new(upgrade, caller.permit.clone()));
+        let body = Mutex::new(Some(std::mem::take(&mut body)));
+        origin = Some(Arc::new(Origin { uri: parts.uri, client: caller.client, body }));
+    }
     let request = Request {
         attributes,
         method: parts.method,
@@ -277,14 +315,16 @@ async fn handle(
         headers: parts.headers,
         body: Bytes::new(),
         fence: None,
+        origin,
     };
-    if request.attributes.is_resource && matches!(request.attributes.verb.as_str(), "get" | "watch") {
+    let waits = request.origin.is_some() || matches!(request.attributes.verb.as_str(), "get" | "watch");
+    if request.attributes.is_resource && waits {
         // A watch outlives its answer by far: what that needed is given back.
-        return Box::pin(answer(shared, connection, closing, request, body)).await;
+        return Box::pin(answer(shared, caller, request, body, tunnel)).await;
     }
     // What computes for a while must not hold up the connection's other streams, nor end halfway with it.
     // In a box of its own it is moved once; the runtime's is aligned, and filled by moves.
-    let answering = tokio::spawn(Box::pin(answer(shared, connection, closing, request, body)));
+    let answering = tokio::spawn(Box::pin(answer(shared, caller, request, body, tunnel)));
     answering.await.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => encode::error(&Error::Unavailable("the server is stopping".to_owned()), &Form::JSON),
@@ -293,21 +333,26 @@ async fn handle(
 
 async fn answer(
     shared: Arc<Shared>,
-    connection: Arc<Connection>,
-    closing: watch::Receiver<bool>,
+    caller: Caller,
     mut request: Request,
     body: Body,
+    tunnel: Option<Tunnel>,
 ) -> Response<Body> {
+    let Caller { connection, closing, .. } = caller;
+    let is_passed_on = request.origin.is_some();
     let is_watch = request.attributes.verb == "watch" && request.attributes.is_resource;
     let form = negotiate(&request);
     let started = tokio::time::Instant::now();
     let metrics = &shared.server.metrics;
     let labels = labels(&shared.server, &request);
+    let mut passing = is_passed_on.then(|| metrics.long_running(&labels));
     let (watching, _working) = if is_watch {
         let resource =
             ResourceLabels { group: labels.group, version: labels.version, resource: labels.resource };
         let ongoing = metrics.long_running(&labels);
         (Some(Watching { ongoing, events: metrics.watch_events(resource) }), None)
+    } else if is_passed_on {
+        (None, None)
     } else {
         (None, Some(metrics.in_flight(if is_write(&request) { Kind::Mutating } else { Kind::ReadOnly })))
     };
@@ -319,7 +364,7 @@ async fn answer(
         clock: shared.server.clock.clone(),
         closing,
     };
-    let answer = if is_watch {
+    let mut answer = if is_watch || is_passed_on {
         carry_out(&shared, &connection, &mut request, body, form).await
     } else {
         match timeout(&request) {
@@ -333,6 +378,14 @@ async fn answer(
         }
     };
     let form = to.form;
+    match &mut answer.reply {
+        Ok(Reply::Relayed(relayed)) => {
+            if let Some((tunnel, other)) = tunnel.zip(relayed.upgraded.take()) {
+                tunnel.open(other, passing.take());
+            }
+        }
+        _ => passing = None,
+    }
     let mut response = match answer.reply {
         Ok(reply) => encode::reply(reply, to),
         Err(error) => {
@@ -344,7 +397,16 @@ async fn answer(
         }
     };
     let code = response.status().as_u16();
-    if is_watch {
+    if let Some(passing) = passing {
+        // It lasts as long as its body.
+        response = response.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let _ = &passing;
+                frame
+            }))
+        });
+    }
+    if is_watch || is_passed_on {
         metrics.ended(&labels, code);
     } else {
         let bytes = http_body::Body::size_hint(response.body()).lower() as usize;
@@ -357,7 +419,8 @@ async fn answer(
 /// What a request counts as. Names come from the registry, so clients cannot make series.
 fn labels(server: &Server, request: &Request) -> RequestLabels {
     let attributes = &request.attributes;
-    let mut labels = RequestLabels::of(&attributes.verb);
+    let verb = if request.origin.is_some() { "connect" } else { &attributes.verb };
+    let mut labels = RequestLabels::of(verb);
     if !attributes.is_resource {
         return labels;
     }
@@ -422,7 +485,7 @@ async fn authenticate_and_call(
         Ok(None) => user,
         Err(error) => return refused(error),
     };
-    let long_running = request.attributes.verb == "watch";
+    let long_running = request.attributes.verb == "watch" || request.origin.is_some();
     let semaphore = if is_write(request) { &shared.writes } else { &shared.reads };
     let _permit = match (long_running, semaphore.try_acquire()) {
         (true, _) => None,
@@ -449,8 +512,9 @@ fn is_write(request: &Request) -> bool {
     !matches!(request.method, http::Method::GET | http::Method::HEAD | http::Method::OPTIONS)
 }
 
+/// Whether a body is read here.
 fn has_body(request: &Request) -> bool {
-    is_write(request)
+    is_write(request) && request.origin.is_none()
 }
 
 async fn read_body(request: &Request, body: &mut Body) -> Result<Bytes, Error> {

@@ -221,8 +221,25 @@ pub enum Action {
     Scale(ScalePaths),
     /// POST of a body that changes the object (binding): answers a Status.
     Change(fn(object: &mut Map, body: &Map, &Context<'_>) -> Result<(), Error>),
-    /// Handled by a named part of the server (`eviction`, `token`, `log`, `exec` …).
+    /// Handled by a named part of the server (`eviction`, `token`).
     Special,
+    /// Passed on to a kubelet, a pod or a service.
+    Connect(Connect),
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connect {
+    /// The output of a container, from its kubelet.
+    Log,
+    /// A running container's input and output: another protocol, through its kubelet.
+    Attach,
+    /// As attaching, to a new process.
+    Exec,
+    /// Connections to ports of a pod: another protocol, through its kubelet.
+    PortForward,
+    /// Any request, to whoever the path names.
+    Proxy,
 }
 
 /// Rules of a view of the object.

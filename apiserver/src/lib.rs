@@ -13,6 +13,7 @@ pub mod clock;
 mod closing;
 pub mod cluster;
 pub mod codec;
+pub mod connect;
 pub mod continuation;
 pub mod discovery;
 pub mod document;

@@ -10,9 +10,10 @@ use std::time::Duration;
 use crate::authorization::{self, Authorizer};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
+use crate::connect::Outbound;
 use crate::extension::Extension;
 use crate::identity::Identity;
-use crate::kind::Action;
+use crate::kind::{Action, Connect};
 use crate::metrics::Metrics;
 use crate::negotiation::Form;
 use crate::options::ListOptions;
@@ -52,6 +53,8 @@ pub struct Server {
     pub identity: Identity,
     /// Who answers paths that are none of Kubernetes'.
     pub extensions: Vec<Arc<dyn Extension>>,
+    /// How it connects to kubelets and to what it passes requests on to; without it, it does not.
+    pub outbound: Option<Outbound>,
     draining: AtomicBool,
 }
 
@@ -77,6 +80,7 @@ impl Server {
             templates: Templates::default(),
             identity: Identity::default(),
             extensions: Vec::new(),
+            outbound: None,
             draining: AtomicBool::new(false),
         }
     }
@@ -146,6 +150,8 @@ impl Server {
         };
         let form = match form {
             Ok(form) => form,
+            // Somebody else answers, in a form of theirs.
+            Err(_) if self.passes_on(&request.attributes) => Form::JSON,
             Err(error) => return refused(error),
         };
         let mut scope = Scope::new(self, user, request, resource, form);
@@ -154,7 +160,7 @@ impl Server {
     }
 
     /// Decides on the local view first; a refusal is decided again behind a barrier.
-    async fn authorize(&self, user: &User, attributes: &Attributes) -> Result<(), Error> {
+    pub(crate) async fn authorize(&self, user: &User, attributes: &Attributes) -> Result<(), Error> {
         let view = self.view();
         let Err(refusal) = authorization::check(&self.authorizer, &view, user, attributes) else {
             return Ok(());
@@ -274,8 +280,9 @@ impl Scope<'_> {
         let subresource =
             *self.resource.kind.subresource(&attributes.subresource).ok_or(Error::NoResource)?;
         let verb = attributes.verb.as_str();
-        // Connections come as any method; everything else states its verbs.
-        if !subresource.verbs.contains(&verb) {
+        // What is passed on may have any method; everything else states its verbs.
+        let takes_all = matches!(subresource.action, Action::Connect(Connect::Proxy));
+        if !takes_all && !subresource.verbs.contains(&verb) {
             return Err(Error::MethodNotAllowed);
         }
         match (subresource.action, verb) {
@@ -286,6 +293,7 @@ impl Scope<'_> {
             (Action::View(view), _) => self.patch_view(subresource.name, &view).await,
             (Action::Scale(paths), _) => self.scale(&paths, verb).await,
             (Action::Change(change), _) => self.change(&subresource, change).await,
+            (Action::Connect(to), _) => self.connect(to).await,
             (Action::Special, _) => self.special(subresource.name).await,
         }
     }

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use bytes::Bytes;
+use hyper::upgrade::Upgraded;
 use tokio::sync::mpsc;
 
 use crate::document;
@@ -36,6 +38,16 @@ pub enum Reply {
     Text(bool, Bytes),
     /// What an extension answers, with its media type.
     Content(&'static str, Content),
+    /// What somebody else answers.
+    Relayed(Box<Relayed>),
+}
+
+/// The answer of whom a request was passed on to.
+pub struct Relayed {
+    /// Code, headers and body.
+    pub response: http::Response<Body>,
+    /// The connection to it, when both sides go on in another protocol.
+    pub upgraded: Option<Upgraded>,
 }
 
 /// Bytes of an extension.

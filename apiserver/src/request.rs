@@ -3,8 +3,13 @@
 //! Keeps: the path is parsed here and nowhere else; what authorization decides on is what dispatch acts on.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
 
+use axum::body::Body;
 use bytes::Bytes;
+use http::Uri;
+use parking_lot::Mutex;
 
 /// What the path and method ask for (upstream's RequestInfo).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +56,26 @@ pub struct Request {
     /// The Raft term in which the loop that asks was started: its writes are refused in any other. Only callers inside
     /// the process have one; nothing that a client sends becomes a fence.
     pub fence: Option<u64>,
+    /// How it came, if it is to be passed on; requests of this process came from nowhere.
+    pub origin: Option<Arc<Origin>>,
+}
+
+/// How a request came that is passed on to somebody else.
+#[derive(Debug, Default)]
+pub struct Origin {
+    /// Path and query as they were sent, and the host of HTTP/2.
+    pub uri: Uri,
+    /// Who sent it.
+    pub client: Option<IpAddr>,
+    /// What is left to be read.
+    pub body: Mutex<Option<Body>>,
+}
+
+impl Origin {
+    /// Takes the body, once.
+    pub fn take_body(&self) -> Option<Body> {
+        self.body.lock().take()
+    }
 }
 
 /// The decoded query.

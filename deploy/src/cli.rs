@@ -92,6 +92,11 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "SIZE", default_value = "8Gi")]
     pub(crate) storage_quota: Size,
 
+    /// File with the authorities, in PEM form, that sign the kubelets' serving certificates. Without it these are not
+    /// checked: kubelets sign them themselves unless told otherwise.
+    #[arg(long = "kubelet-certificate-authority", value_name = "FILE")]
+    pub(crate) kubelet_authority: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) controllers: ControllerFlags,
 

@@ -55,6 +55,7 @@ impl OwnRequest<'_> {
             ]),
             body: self.body,
             fence: self.fence,
+            origin: None,
         }
     }
 }

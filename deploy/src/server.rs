@@ -13,8 +13,8 @@ use std::{
     time::Duration,
 };
 
-use pintle_apiserver::{Server, clock::SystemClock, cluster::Cluster, http, identity};
-use pintle_certs::{Pki, ServerNames, ServerTls};
+use pintle_apiserver::{Server, clock::SystemClock, cluster::Cluster, connect::Outbound, http, identity};
+use pintle_certs::{KubeletTls, Pki, ServerNames, ServerTls};
 use pintle_store::Store;
 use tokio::{runtime::Handle, sync::watch, task::JoinSet};
 
@@ -120,7 +120,16 @@ async fn serve(args: &ServerArgs, controllers: &Handle) -> Result<(), Error> {
     };
     let mut tasks = JoinSet::new();
     let was_removed = Arc::new(AtomicBool::new(false));
-    tasks.spawn(renew(pki.clone(), tls.clone(), names, url.clone(), kubeconfig.clone(), peer_port.clone()));
+    let kubelet_tls = Arc::new(pki.kubelet_tls(args.kubelet_authority.as_deref(), clock::now())?);
+    tasks.spawn(renew(Renewed {
+        pki: pki.clone(),
+        tls: tls.clone(),
+        kubelet_tls: kubelet_tls.clone(),
+        names,
+        url: url.clone(),
+        kubeconfig: kubeconfig.clone(),
+        peer_port: peer_port.clone(),
+    }));
     let cluster = Cluster {
         service_networks: service_networks.all().to_vec(),
         advertised,
@@ -142,6 +151,7 @@ async fn serve(args: &ServerArgs, controllers: &Handle) -> Result<(), Error> {
         api_address: advertised.into(),
         service_cidr: service_networks.to_string(),
     }));
+    server.outbound = Some(Outbound { kubelets: kubelet_tls.kubelets(), others: kubelet_tls.others() });
     let server = Arc::new(server);
     if let Some(address) = &peer_address {
         tasks.spawn(promotion::run(store.clone(), server.clone()));
@@ -325,21 +335,26 @@ fn shell_quoted(path: &Path) -> String {
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-async fn renew(
+/// What is made anew before it expires.
+struct Renewed {
     pki: Arc<Pki>,
     tls: Arc<ServerTls>,
+    kubelet_tls: Arc<KubeletTls>,
     names: ServerNames,
     url: String,
     kubeconfig: PathBuf,
     peer_port: Option<Arc<PeerPort>>,
-) {
+}
+
+async fn renew(of: Renewed) {
     let masters = [ADMINISTRATORS.to_owned()];
     let renew = |now| {
-        pki.renew(&tls, &names, now)?;
-        if let Some(port) = &peer_port {
-            port.renew(&pki, now)?;
+        of.pki.renew(&of.tls, &of.names, now)?;
+        of.pki.renew_kubelet(&of.kubelet_tls, now)?;
+        if let Some(port) = &of.peer_port {
+            port.renew(&of.pki, now)?;
         }
-        pki.kubeconfig(ADMINISTRATOR, &masters, &url)?.write_file(&kubeconfig, now)
+        of.pki.kubeconfig(ADMINISTRATOR, &masters, &of.url)?.write_file(&of.kubeconfig, now)
     };
     loop {
         tokio::time::sleep(CERTIFICATE_CHECK).await;

@@ -1,4 +1,4 @@
-//! Subresources that change an object by a body of their own (binding, eviction) or connect to it.
+//! Subresources that change an object by a body of their own (binding, eviction).
 
 use crate::admission::{Companions, Operation};
 use crate::body::{self, Expected};
@@ -10,7 +10,7 @@ use crate::reply::Reply;
 use crate::schema;
 use crate::scope::Scope;
 use crate::status::{Error, Status};
-use crate::storage::{self, Compare, Op, View};
+use crate::storage::{self, Compare, Op};
 use crate::tree::Map;
 use crate::write::{Intent, Stage};
 
@@ -104,30 +104,8 @@ impl Scope<'_> {
     pub async fn special(&mut self, name: &str) -> Result<Reply, Error> {
         match name {
             "eviction" => self.evict().await,
-            "token" => self.token().await,
-            "log" => self.log().await,
-            _ => self.connect(name).await,
+            _ => self.token().await,
         }
-    }
-
-    /// Logs of a pod without a node are empty; those of others lie on a kubelet.
-    async fn log(&mut self) -> Result<Reply, Error> {
-        let view = View::new(self.server.reader().latest().await?);
-        let pod = storage::decode(&self.resource, &*self.current(&view)?);
-        if pod.str_at(&["spec", "nodeName"]).is_empty() {
-            return Ok(Reply::Text(true, bytes::Bytes::new()));
-        }
-        Err(no_kubelets("log"))
-    }
-
-    async fn connect(&mut self, name: &str) -> Result<Reply, Error> {
-        let view = View::new(self.server.reader().latest().await?);
-        let object = storage::decode(&self.resource, &*self.current(&view)?);
-        let is_pod = object.map("spec").is_some_and(|spec| spec.contains("containers"));
-        if is_pod && object.str_at(&["spec", "nodeName"]).is_empty() {
-            return Err(Error::BadRequest(format!("pod {} does not have a host assigned", self.name())));
-        }
-        Err(no_kubelets(name))
     }
 
     /// POST of an Eviction: deletes the pod if its disruption budgets allow.
@@ -153,8 +131,4 @@ impl Scope<'_> {
         .await?;
         Ok(Reply::Status(Status::success(None, 201)))
     }
-}
-
-fn no_kubelets(what: &str) -> Error {
-    Error::NotImplemented(format!("this server does not connect to kubelets yet, so {what} is not available"))
 }

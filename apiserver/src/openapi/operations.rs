@@ -326,7 +326,7 @@ impl Resource<'_> {
 
     /// The options of a subresource that answers text: `PodLogOptions` of `log`.
     fn text_options(&self, subresource: &Subresource) -> Option<Vec<Parameter>> {
-        if subresource.body.is_some() || !matches!(subresource.action, Action::Special) {
+        if subresource.body.is_some() || !matches!(subresource.action, Action::Connect(_)) {
             return None;
         }
         parameters::options(&format!(
@@ -410,8 +410,8 @@ fn list_of(item: &'static str) -> &'static str {
 
 /// The options of a subresource that passes a connection on; they are its body's type.
 fn connect_options(subresource: &Subresource) -> Option<Vec<Parameter>> {
-    let body = subresource.body.filter(|body| body.kind.ends_with("Options"))?;
-    parameters::options(body.schema)
+    let Action::Connect(_) = subresource.action else { return None };
+    parameters::options(subresource.body?.schema)
 }
 
 #[derive(Clone, Copy)]

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use super::{pod, rules};
 use crate::field::{Cause, FieldErrors, Path};
 use crate::kind::{
-    self, Action, BodyKind, Context, Kind, Names, Scope, Selectable, Subresource, Version, column, wide,
+    self, Action, BodyKind, Connect, Context, Kind, Names, Scope, Selectable, Subresource, Version, column,
+    wide,
 };
 use crate::names::{self, address, label};
 use crate::tree::{List, Map, Node};
@@ -33,7 +34,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
                 kind: "NodeProxyOptions",
                 schema: "io.k8s.api.core.v1.NodeProxyOptions",
             }),
-            action: Action::Special,
+            action: Action::Connect(Connect::Proxy),
         },
         kind::status(prepare_status, validate_update),
     ],

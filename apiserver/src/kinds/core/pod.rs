@@ -3,7 +3,8 @@
 
 use crate::field::{FieldErrors, Path};
 use crate::kind::{
-    self, Action, BodyKind, Context, Generation, Kind, Names, Scope, Subresource, VIEW_VERBS, Version, View,
+    self, Action, BodyKind, Connect, Context, Generation, Kind, Names, Scope, Subresource, VIEW_VERBS,
+    Version, View,
 };
 use crate::tree::{Map, Node};
 
@@ -74,7 +75,13 @@ pub(in crate::kinds) static KIND: Kind = Kind {
 };
 
 const SUBRESOURCES: &[Subresource] = &[
-    connect("attach", "PodAttachOptions", "io.k8s.api.core.v1.PodAttachOptions", &["create", "get"]),
+    connect(
+        "attach",
+        Connect::Attach,
+        "PodAttachOptions",
+        "io.k8s.api.core.v1.PodAttachOptions",
+        &["create", "get"],
+    ),
     Subresource {
         name: "binding",
         verbs: &["create"],
@@ -103,16 +110,18 @@ const SUBRESOURCES: &[Subresource] = &[
         }),
         action: Action::Special,
     },
-    connect("exec", "PodExecOptions", "io.k8s.api.core.v1.PodExecOptions", &["create", "get"]),
-    Subresource { name: "log", verbs: &["get"], body: None, action: Action::Special },
+    connect("exec", Connect::Exec, "PodExecOptions", "io.k8s.api.core.v1.PodExecOptions", &["create", "get"]),
+    Subresource { name: "log", verbs: &["get"], body: None, action: Action::Connect(Connect::Log) },
     connect(
         "portforward",
+        Connect::PortForward,
         "PodPortForwardOptions",
         "io.k8s.api.core.v1.PodPortForwardOptions",
         &["create", "get"],
     ),
     connect(
         "proxy",
+        Connect::Proxy,
         "PodProxyOptions",
         "io.k8s.api.core.v1.PodProxyOptions",
         &["create", "delete", "get", "patch", "update"],
@@ -126,9 +135,10 @@ const SUBRESOURCES: &[Subresource] = &[
     kind::status(status::prepare, status::validate),
 ];
 
-/// A connection to a pod: a part of the server of its own.
+/// A connection to a pod.
 const fn connect(
     name: &'static str,
+    to: Connect,
     kind: &'static str,
     schema: &'static str,
     verbs: &'static [&'static str],
@@ -137,7 +147,7 @@ const fn connect(
         name,
         verbs,
         body: Some(BodyKind { group: "", version: "v1", kind, schema }),
-        action: Action::Special,
+        action: Action::Connect(to),
     }
 }
 

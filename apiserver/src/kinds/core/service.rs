@@ -7,7 +7,8 @@
 use super::{pod::defaults, rules};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{
-    self, Action, BodyKind, Kind, NameRule, Names, Scope, Selectable, Subresource, Version, column, wide,
+    self, Action, BodyKind, Connect, Kind, NameRule, Names, Scope, Selectable, Subresource, Version, column,
+    wide,
 };
 use crate::kinds::selector;
 use crate::tree::{Map, Node};
@@ -42,7 +43,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
                 kind: "ServiceProxyOptions",
                 schema: "io.k8s.api.core.v1.ServiceProxyOptions",
             }),
-            action: Action::Special,
+            action: Action::Connect(Connect::Proxy),
         },
         kind::status(kind::keep_all_but_status, traffic::validate_status),
     ],

@@ -1,0 +1,178 @@
+//! The headers of a request that is passed on, and of its answer.
+//!
+//! Keeps: what the client proved itself with, or asked to act as, stays here; what concerns one connection alone is not
+//! carried over to another.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use crate::authentication::WEBSOCKET_TOKEN_PROTOCOL;
+use crate::request::{Origin, Request};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// What concerns one connection alone.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    PROXY_CONNECTION,
+    KEEP_ALIVE,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Whether the client wants to go on in another protocol.
+pub(super) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.to_ascii_lowercase().contains("upgrade"))
+}
+
+/// What a request says to whom it is passed on.
+pub(super) fn of_request(request: &Request, origin: Option<&Origin>) -> HeaderMap {
+    let mut headers = request.headers.clone();
+    let protocol = headers.get(header::UPGRADE).cloned().filter(|_| asks_for_upgrade(&headers));
+    remove_hop_by_hop(&mut headers);
+    if let Some(protocol) = protocol {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(header::UPGRADE, protocol);
+    }
+    headers.remove(header::AUTHORIZATION);
+    let secrets: Vec<HeaderName> =
+        headers.keys().filter(|name| is_credential(name.as_str())).cloned().collect();
+    for name in secrets {
+        headers.remove(name);
+    }
+    hide_token(&mut headers);
+    if let Some(origin) = origin {
+        // HTTP/2 says the host elsewhere.
+        if let Some(authority) = origin.uri.authority()
+            && let Ok(host) = HeaderValue::try_from(authority.as_str())
+        {
+            headers.entry(header::HOST).or_insert(host);
+        }
+        if let Some(client) = origin.client {
+            let before = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+            let all: Vec<String> = before.map(str::to_owned).chain([client.to_string()]).collect();
+            if let Ok(value) = HeaderValue::try_from(all.join(", ")) {
+                headers.insert(FORWARDED_FOR, value);
+            }
+        }
+    }
+    headers
+}
+
+/// Removes what concerns the connection alone.
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.into_iter().chain(HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+fn is_credential(name: &str) -> bool {
+    name.starts_with("impersonate-") || name.starts_with("x-remote-")
+}
+
+/// Takes a bearer token out of the subprotocols of a WebSocket.
+fn hide_token(headers: &mut HeaderMap) {
+    let offered: Vec<String> = headers
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|protocol| protocol.trim().to_owned())
+        .collect();
+    let kept: Vec<&str> = offered
+        .iter()
+        .map(String::as_str)
+        .filter(|protocol| !protocol.starts_with(WEBSOCKET_TOKEN_PROTOCOL))
+        .collect();
+    if kept.len() == offered.len() {
+        return;
+    }
+    headers.remove(header::SEC_WEBSOCKET_PROTOCOL);
+    if let Ok(value) = HeaderValue::try_from(kept.join(", "))
+        && !kept.is_empty()
+    {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::fixture;
+
+    fn passed_on(headers: &[(&'static str, &'static str)], origin: Option<&Origin>) -> Vec<(String, String)> {
+        let mut request = fixture::request(http::Method::GET, "/api/v1/namespaces/a/pods/b/exec", "a/b", "");
+        request.headers.clear();
+        for (name, value) in headers {
+            request.headers.append(*name, HeaderValue::from_static(value));
+        }
+        let passed = of_request(&request, origin);
+        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+        let mut seen: Vec<_> =
+            passed.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+        seen.sort();
+        seen
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_a_client_proves_itself_with_stays_here() {
+        let sent = [
+            ("authorization", "Bearer secret"),
+            ("impersonate-user", "jane"),
+            ("impersonate-extra-a", "b"),
+            ("x-remote-user", "jane"),
+            ("sec-websocket-protocol", "v5.channel.k8s.io"),
+            ("sec-websocket-protocol", "base64url.bearer.authorization.k8s.io.c2VjcmV0, v4.channel.k8s.io"),
+            ("accept", "*/*"),
+        ];
+        let expected =
+            [("accept", "*/*"), ("sec-websocket-protocol", "v5.channel.k8s.io, v4.channel.k8s.io")];
+        assert_eq!(passed_on(&sent, None), pairs(&expected));
+    }
+
+    #[test]
+    fn another_protocol_is_asked_for_and_nothing_else_of_the_connection_is_passed_on() {
+        let sent = [
+            ("connection", "keep-alive, Upgrade, x-own"),
+            ("upgrade", "SPDY/3.1"),
+            ("keep-alive", "5"),
+            ("x-own", "1"),
+            ("te", "trailers"),
+        ];
+        assert_eq!(passed_on(&sent, None), pairs(&[("connection", "Upgrade"), ("upgrade", "SPDY/3.1")]));
+        // An upgrade that the connection does not announce is none.
+        assert_eq!(passed_on(&[("upgrade", "h2c")], None), pairs(&[]));
+    }
+
+    #[test]
+    fn host_and_client_are_named() {
+        let origin = Origin {
+            uri: "https://api.example.org:6443/api/v1/nodes/n/proxy/".parse().unwrap(),
+            client: Some(IpAddr::from([192, 0, 2, 7])),
+            ..Origin::default()
+        };
+        let expected = [("host", "api.example.org:6443"), ("x-forwarded-for", "198.51.100.1, 192.0.2.7")];
+        assert_eq!(passed_on(&[("x-forwarded-for", "198.51.100.1")], Some(&origin)), pairs(&expected));
+    }
+}
