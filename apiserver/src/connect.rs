@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
+use http::Method;
 use rustls::ClientConfig;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::kind::{Action, Connect};
 use crate::pipeline::Server;
@@ -25,20 +27,44 @@ mod proxy;
 mod query;
 mod relay;
 
+/// Connections to others at once.
+const CONNECTIONS_MAX: usize = 5_000;
+
 /// How the server proves itself to others, and whom it believes.
-#[derive(Clone)]
 pub struct Outbound {
     /// For kubelets.
     pub kubelets: Arc<ClientConfig>,
+    /// For kubelets whose certificate the client of a log does not want to be checked.
+    pub unchecked_kubelets: Arc<ClientConfig>,
     /// For what pods, services and other ports of nodes serve over HTTPS.
     pub others: Arc<ClientConfig>,
+    connections: Arc<Semaphore>,
+}
+
+impl Outbound {
+    /// The configurations for kubelets, for kubelets that are not checked, and for all others.
+    pub fn new([kubelets, unchecked_kubelets, others]: [Arc<ClientConfig>; 3]) -> Outbound {
+        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        Outbound { kubelets, unchecked_kubelets, others, connections }
+    }
+
+    /// One connection more, as long as the permit lives.
+    fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
+        self.connections.clone().try_acquire_owned().map_err(|_| Error::TooManyRequests {
+            message: "Too many requests are passed on at once, please try again later.".to_owned(),
+            retry_after: 1,
+            causes: Vec::new(),
+        })
+    }
 }
 
 impl Server {
     /// Whether a request is passed on: its body is not for this server.
     pub fn passes_on(&self, attributes: &Attributes) -> bool {
-        let Attributes { group, version, resource, subresource, .. } = attributes;
+        let Attributes { group, version, resource, subresource, verb, .. } = attributes;
+        // A watch asks for the rights of a watch, and there is none of what others have.
         !subresource.is_empty()
+            && verb != "watch"
             && self
                 .registry
                 .find(group, version, resource)
@@ -55,6 +81,9 @@ impl Scope<'_> {
         })?;
         if to == Connect::Proxy {
             return self.proxy(outbound).await;
+        }
+        if to == Connect::Log && self.request.method != Method::GET {
+            return Err(Error::MethodNotAllowed);
         }
         if to != Connect::Log {
             // Browsers can open WebSockets with GET alone; whoever may only look must not run anything.

@@ -1,6 +1,6 @@
 //! The HTTP adapter: TLS connections to requests, replies to responses.
 //!
-//! Keeps: every connection, header and body has a limit; before authentication nothing of a body is read; a
+//! Keeps: every connection, header and body that is read here has a limit; before authentication nothing of a body is read; a
 //! client that goes away or is slow costs only its own connection.
 
 use std::convert::Infallible;
@@ -24,7 +24,6 @@ use hyper_util::server::conn::auto;
 use parking_lot::Mutex;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
@@ -33,6 +32,7 @@ use crate::authentication::{Connection, Credentials};
 use crate::clock::Clock;
 use crate::closing::Closing;
 use crate::encode::{self, Recipient};
+use crate::keep_alive;
 use crate::metrics::{Kind, RequestLabels, ResourceLabels};
 use crate::negotiation::{self, Form, Offer};
 use crate::pipeline::{Answer, Server};
@@ -45,10 +45,12 @@ use crate::warning;
 use crate::warning::Warnings;
 
 mod corked;
+mod relayed;
 mod streams;
 mod tunnel;
 
 use corked::Corked;
+use relayed::{Counted, RelayedBody};
 use streams::Streams;
 use tunnel::Tunnel;
 
@@ -82,8 +84,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long an idle HTTP/2 connection goes without a ping, and how long the pong may take.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a silent connection goes without the system asking whether its client is still there.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long every connection goes on when the server closes: what has just come may still ask.
 const CLOSING_DELAY: Duration = Duration::from_millis(100);
 /// Connections are closed one after the other, so far apart but all within the longest delay: their clients come to the
@@ -174,7 +174,7 @@ async fn serve_connection(
     let mut stopping = Closing::new(shared.closing.clone());
     let _ = stream.set_nodelay(true);
     let client = stream.peer_addr().ok().map(|address| address.ip().to_canonical());
-    keep_alive(&stream);
+    keep_alive::ask_often(&stream);
     let Ok(handshake) = handshakes.acquire().await else { return };
     let tls = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(Corked::new(stream))).await {
         Ok(Ok(tls)) => tls,
@@ -277,12 +277,6 @@ impl Shared {
     }
 }
 
-/// Has the system ask whether the client is still there: in a tunnel nobody else does.
-fn keep_alive(stream: &TcpStream) {
-    let often = TcpKeepalive::new().with_time(KEEP_ALIVE_INTERVAL).with_interval(KEEP_ALIVE_INTERVAL);
-    let _ = SockRef::from(stream).set_tcp_keepalive(&often);
-}
-
 /// Waits for the server to stop.
 async fn closed(closing: &mut watch::Receiver<bool>) {
     // A sender that is gone has stopped, too.
@@ -345,7 +339,7 @@ async fn answer(
     let started = tokio::time::Instant::now();
     let metrics = &shared.server.metrics;
     let labels = labels(&shared.server, &request);
-    let mut passing = is_passed_on.then(|| metrics.long_running(&labels));
+    let passing = is_passed_on.then(|| metrics.long_running(&labels));
     let (watching, _working) = if is_watch {
         let resource =
             ResourceLabels { group: labels.group, version: labels.version, resource: labels.resource };
@@ -380,11 +374,21 @@ async fn answer(
     let form = to.form;
     match &mut answer.reply {
         Ok(Reply::Relayed(relayed)) => {
-            if let Some((tunnel, other)) = tunnel.zip(relayed.upgraded.take()) {
-                tunnel.open(other, passing.take());
+            let counted = Counted { _ongoing: passing, _permit: relayed.permit.take() };
+            match tunnel.zip(relayed.upgraded.take()) {
+                Some((tunnel, other)) => {
+                    let shared = shared.clone();
+                    tunnel.open(other, counted, async move { shared.turn_to_close().await });
+                }
+                None => {
+                    let body = std::mem::take(relayed.response.body_mut());
+                    let closing = Closing::new(to.closing.clone());
+                    *relayed.response.body_mut() =
+                        Body::new(RelayedBody { body, closing, _counted: counted });
+                }
             }
         }
-        _ => passing = None,
+        _ => drop(passing),
     }
     let mut response = match answer.reply {
         Ok(reply) => encode::reply(reply, to),
@@ -397,15 +401,6 @@ async fn answer(
         }
     };
     let code = response.status().as_u16();
-    if let Some(passing) = passing {
-        // It lasts as long as its body.
-        response = response.map(|body| {
-            Body::new(body.map_frame(move |frame| {
-                let _ = &passing;
-                frame
-            }))
-        });
-    }
     if is_watch || is_passed_on {
         metrics.ended(&labels, code);
     } else {
@@ -449,7 +444,11 @@ async fn carry_out(
     form: Result<Form, Error>,
 ) -> Answer {
     let answer = authenticate_and_call(shared, connection, request, &mut body, form).await;
-    if answer.reply.is_err() && has_body(request) {
+    if answer.reply.is_err() && is_write(request) {
+        let body = match &request.origin {
+            Some(origin) => origin.take_body().unwrap_or_default(),
+            None => body,
+        };
         let _ = tokio::time::timeout(UNWANTED_TIMEOUT, discard(body)).await;
     }
     answer

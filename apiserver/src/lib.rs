@@ -28,6 +28,7 @@ pub mod forms;
 pub mod health;
 pub mod http;
 pub mod identity;
+mod keep_alive;
 pub mod kind;
 pub mod kinds;
 pub mod managed_fields;

@@ -280,9 +280,11 @@ impl Scope<'_> {
         let subresource =
             *self.resource.kind.subresource(&attributes.subresource).ok_or(Error::NoResource)?;
         let verb = attributes.verb.as_str();
-        // What is passed on may have any method; everything else states its verbs.
-        let takes_all = matches!(subresource.action, Action::Connect(Connect::Proxy));
-        if !takes_all && !subresource.verbs.contains(&verb) {
+        // OPTIONS, which is no verb, is for whom the request is passed on to.
+        let is_options = matches!(subresource.action, Action::Connect(Connect::Proxy))
+            && self.request.method == http::Method::OPTIONS
+            && verb.is_empty();
+        if !is_options && !subresource.verbs.contains(&verb) {
             return Err(Error::MethodNotAllowed);
         }
         match (subresource.action, verb) {

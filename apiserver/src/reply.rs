@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::upgrade::Upgraded;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::document;
 use crate::negotiation::Form;
@@ -48,6 +48,8 @@ pub struct Relayed {
     pub response: http::Response<Body>,
     /// The connection to it, when both sides go on in another protocol.
     pub upgraded: Option<Upgraded>,
+    /// Counts the connection to whom it was passed on to.
+    pub permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Bytes of an extension.

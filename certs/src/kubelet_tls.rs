@@ -6,7 +6,11 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use rustls::{ClientConfig, RootCertStore, client::Resumption, crypto::ring};
+use rustls::{
+    ClientConfig, ConfigBuilder, RootCertStore,
+    client::{Resumption, WantsClientCert},
+    crypto::ring,
+};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 use crate::{Error, Result, current::Current, join_tls, leaf::Issued};
@@ -15,6 +19,7 @@ use crate::{Error, Result, current::Current, join_tls, leaf::Issued};
 #[derive(Debug)]
 pub struct KubeletTls {
     kubelets: Arc<ClientConfig>,
+    unchecked_kubelets: Arc<ClientConfig>,
     others: Arc<ClientConfig>,
     current: Arc<Current>,
 }
@@ -24,20 +29,30 @@ impl KubeletTls {
         let provider = Arc::new(ring::default_provider());
         let current = Arc::new(Current::new(issued, &provider)?);
         let builder =
-            ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
-        let builder = match authority {
-            Some(path) => builder.with_root_certificates(roots(path)?),
-            None => builder.dangerous().with_custom_certificate_verifier(join_tls::anybody(provider)),
+            || ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+        let with_client = |checked: ConfigBuilder<ClientConfig, WantsClientCert>| {
+            let mut config = checked.with_client_cert_resolver(current.clone());
+            config.resumption = Resumption::disabled();
+            Arc::new(config)
         };
-        let mut kubelets = builder.with_client_cert_resolver(current.clone());
-        kubelets.resumption = Resumption::disabled();
+        let anybody = join_tls::anybody(provider.clone());
+        let unchecked = with_client(builder()?.dangerous().with_custom_certificate_verifier(anybody));
+        let kubelets = match authority {
+            Some(path) => with_client(builder()?.with_root_certificates(roots(path)?)),
+            None => unchecked.clone(),
+        };
         let others = Arc::new(join_tls::unverified_client()?);
-        Ok(KubeletTls { kubelets: Arc::new(kubelets), others, current })
+        Ok(KubeletTls { kubelets, unchecked_kubelets: unchecked, others, current })
     }
 
     /// For kubelets. It stays the same when the certificate is renewed.
     pub fn kubelets(&self) -> Arc<ClientConfig> {
         self.kubelets.clone()
+    }
+
+    /// For kubelets whatever their certificate says, where a client wants it so.
+    pub fn unchecked_kubelets(&self) -> Arc<ClientConfig> {
+        self.unchecked_kubelets.clone()
     }
 
     /// For pods, services and other ports of nodes: no certificate is shown to them, and theirs is not checked.

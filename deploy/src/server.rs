@@ -151,7 +151,8 @@ async fn serve(args: &ServerArgs, controllers: &Handle) -> Result<(), Error> {
         api_address: advertised.into(),
         service_cidr: service_networks.to_string(),
     }));
-    server.outbound = Some(Outbound { kubelets: kubelet_tls.kubelets(), others: kubelet_tls.others() });
+    let outbound = [kubelet_tls.kubelets(), kubelet_tls.unchecked_kubelets(), kubelet_tls.others()];
+    server.outbound = Some(Outbound::new(outbound));
     let server = Arc::new(server);
     if let Some(address) = &peer_address {
         tasks.spawn(promotion::run(store.clone(), server.clone()));

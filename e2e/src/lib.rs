@@ -8,6 +8,7 @@ pub mod clients;
 pub mod cluster;
 pub mod differential;
 pub mod kubeconfig;
+pub mod kubelet_port;
 pub mod kubelets;
 pub mod load;
 pub mod process;

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::Outbound;
+use crate::keep_alive;
 
 /// How long it may take until a connection is open, TLS included.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,6 +30,8 @@ pub(super) enum Tls {
     None,
     /// A kubelet.
     Kubelets,
+    /// A kubelet, whatever its certificate says.
+    UncheckedKubelets,
     /// Anybody else.
     Others,
 }
@@ -109,6 +112,7 @@ impl Address {
             let tls = match self.tls {
                 Tls::None => return handshake(stream).await,
                 Tls::Kubelets => &outbound.kubelets,
+                Tls::UncheckedKubelets => &outbound.unchecked_kubelets,
                 Tls::Others => &outbound.others,
             };
             let unnamed = |error| Failure::Tls(io::Error::new(io::ErrorKind::InvalidInput, error));
@@ -126,6 +130,8 @@ impl Address {
         let stream = TcpStream::connect(addresses.as_slice()).await.map_err(failed)?;
         // Keys are pressed one by one.
         let _ = stream.set_nodelay(true);
+        // A node without power says nothing.
+        keep_alive::ask_often(&stream);
         Ok(stream)
     }
 }
@@ -134,7 +140,7 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
 ) -> Result<http1::SendRequest<Body>, Failure> {
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::Http)?;
-    // It ends with the sender and the answer; what goes wrong is seen by whoever waits for that.
+    // It ends when what is sent and what is answered have; what goes wrong is seen by whoever waits for the answer.
     tokio::spawn(connection.with_upgrades());
     Ok(sender)
 }

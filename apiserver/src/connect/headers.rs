@@ -49,6 +49,7 @@ pub(super) fn of_request(request: &Request, origin: Option<&Origin>) -> HeaderMa
         headers.remove(name);
     }
     hide_token(&mut headers);
+    join_cookies(&mut headers);
     if let Some(origin) = origin {
         // HTTP/2 says the host elsewhere.
         if let Some(authority) = origin.uri.authority()
@@ -83,6 +84,16 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 
 fn is_credential(name: &str) -> bool {
     name.starts_with("impersonate-") || name.starts_with("x-remote-")
+}
+
+/// Puts cookies into one header: HTTP/2 may send each by itself, HTTP/1.1 may not.
+fn join_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1
+        && let Ok(all) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, all);
+    }
 }
 
 /// Takes a bearer token out of the subprotocols of a WebSocket.
@@ -163,6 +174,12 @@ mod tests {
         assert_eq!(passed_on(&sent, None), pairs(&[("connection", "Upgrade"), ("upgrade", "SPDY/3.1")]));
         // An upgrade that the connection does not announce is none.
         assert_eq!(passed_on(&[("upgrade", "h2c")], None), pairs(&[]));
+    }
+
+    #[test]
+    fn cookies_arrive_together() {
+        let sent = [("cookie", "a=1"), ("cookie", "b=2; c=3")];
+        assert_eq!(passed_on(&sent, None), pairs(&[("cookie", "a=1; b=2; c=3")]));
     }
 
     #[test]

@@ -1,10 +1,15 @@
 //! The log of a container, from its kubelet.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::time::timeout;
 
+use super::dial::Tls;
 use super::query::{self, Parameters};
 use super::{Outbound, container, relay};
 use crate::field::{FieldErrors, Path};
@@ -17,7 +22,9 @@ use crate::time;
 use crate::tree::Map;
 
 /// How much of a refusal is read.
-const REFUSAL_BYTES_MAX: usize = 50 << 10;
+const REFUSAL_BYTES_MAX: usize = 50_000;
+/// How long that may take.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What of a log is asked for.
 struct Options {
@@ -32,9 +39,6 @@ struct Options {
 impl Scope<'_> {
     /// Logs of a pod without a node are empty; those of others lie on its kubelet.
     pub(super) async fn log(&self, outbound: &Outbound, view: &View, pod: &Map) -> Result<Reply, Error> {
-        if self.request.method != Method::GET {
-            return Err(Error::MethodNotAllowed);
-        }
         let query = &self.request.query;
         let options = Options::parse(query)?;
         let errors = options.validate();
@@ -43,9 +47,13 @@ impl Scope<'_> {
             return Err(Error::Invalid { group, kind, name: self.name().to_owned(), errors });
         }
         let container = container::named(query.get("container").unwrap_or(""), pod)?;
-        let Some(kubelet) = self.kubelet_of(view, pod)? else {
-            return Ok(text(StatusCode::NO_CONTENT, Body::empty()));
+        let Some(mut kubelet) = self.kubelet_of(view, pod)? else {
+            return Ok(relay::as_it_is(text(StatusCode::NO_CONTENT, Body::empty()), None));
         };
+        if query.flag("insecureSkipTLSVerifyBackend") {
+            kubelet.tls = Tls::UncheckedKubelets;
+        }
+        let permit = outbound.permit()?;
         let path = format!("/containerLogs/{}/{}/{container}", pod.namespace(), pod.name());
         let to = kubelet.at(options.parameters(query).after(&path));
         let mut headers = HeaderMap::new();
@@ -60,25 +68,37 @@ impl Scope<'_> {
             return Err(Error::Plain(format!("Get {:?}: redirects forbidden", to.url())));
         }
         if code < StatusCode::OK || code > StatusCode::PARTIAL_CONTENT {
-            let said = Limited::new(answer.into_body(), REFUSAL_BYTES_MAX).collect().await;
-            let body = said.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            let mut said = Vec::new();
+            // What has come by then must do.
+            let _ = timeout(REFUSAL_TIMEOUT, read(answer.into_body(), &mut said)).await;
             return Err(Error::Kubelet {
                 code: code.as_u16(),
                 pod: self.name().to_owned(),
-                body: String::from_utf8_lossy(&body).into_owned(),
+                body: String::from_utf8_lossy(&said).into_owned(),
             });
         }
-        Ok(text(StatusCode::OK, Body::new(answer.into_body())))
+        Ok(relay::as_it_is(text(StatusCode::OK, Body::new(answer.into_body())), Some(permit)))
     }
 }
 
-fn text(code: StatusCode, body: Body) -> Reply {
+/// Reads the beginning of a refusal.
+async fn read(mut body: Incoming, said: &mut Vec<u8>) {
+    while let Some(Ok(frame)) = body.frame().await {
+        let data = frame.data_ref().map_or(&[][..], |data| data);
+        said.extend_from_slice(&data[..data.len().min(REFUSAL_BYTES_MAX - said.len())]);
+        if said.len() == REFUSAL_BYTES_MAX {
+            return;
+        }
+    }
+}
+
+fn text(code: StatusCode, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = code;
     if code == StatusCode::OK {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     }
-    relay::as_it_is(response)
+    response
 }
 
 impl Options {

@@ -45,12 +45,13 @@ impl Scope<'_> {
         }
         let host = passed.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("").to_owned();
         let body = origin.and_then(|origin| origin.take_body()).unwrap_or_else(Body::empty);
+        let permit = outbound.permit()?;
         let to = address.at(format!("{path}{question}"));
         let asked = relay::http_request(&to.path, method.clone(), passed, body)?;
         let unreachable = |failure| Error::Unreachable(format!("error trying to reach service: {failure}"));
         let mut answer = to.address.send(outbound, asked).await.map_err(unreachable)?.map(Body::new);
         adapt(answer.headers_mut(), prefix, &to.address.to_string(), &host);
-        Ok(relay::as_it_is(answer))
+        Ok(relay::as_it_is(answer, Some(permit)))
     }
 }
 

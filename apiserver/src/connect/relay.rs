@@ -1,7 +1,10 @@
 //! Sends a request on, and its answer back.
 
 use axum::body::Body;
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request as HttpRequest, Response, Uri};
+use http_body::Body as _;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::destination::Destination;
 use super::{Outbound, headers};
@@ -19,8 +22,9 @@ pub(super) async fn upgrade(
     if !headers::asks_for_upgrade(&request.headers) {
         return Err(Error::BadRequest("Upgrade request required".to_owned()));
     }
-    let asked =
-        http_request(&to.path, request.method.clone(), headers::of_request(request, origin), Body::empty())?;
+    let permit = outbound.permit()?;
+    let body = origin.and_then(Origin::take_body).unwrap_or_else(Body::empty);
+    let asked = http_request(&to.path, request.method.clone(), headers::of_request(request, origin), body)?;
     let answer = to.address.send(outbound, asked).await;
     let mut answer = answer.map_err(|failure| Error::Plain(format!("error dialing backend: {failure}")))?;
     if answer.status() == http::StatusCode::SWITCHING_PROTOCOLS {
@@ -28,26 +32,27 @@ pub(super) async fn upgrade(
             .await
             .map_err(|error| Error::Plain(format!("error dialing backend: {error}")))?;
         let response = answer.map(|_| Body::empty());
-        return Ok(Reply::Relayed(Box::new(Relayed { response, upgraded: Some(upgraded) })));
+        let relayed = Relayed { response, upgraded: Some(upgraded), permit: Some(permit) };
+        return Ok(Reply::Relayed(Box::new(relayed)));
     }
     if !answer.status().is_client_error() && !answer.status().is_server_error() {
         let code = answer.status().as_u16();
         return Err(Error::Plain(format!("invalid upgrade response: status code {code}")));
     }
-    Ok(as_it_is(answer.map(Body::new)))
+    Ok(as_it_is(answer.map(Body::new), Some(permit)))
 }
 
 /// An answer whose body is passed on as it comes.
-pub(super) fn as_it_is(mut response: Response<Body>) -> Reply {
+pub(super) fn as_it_is(mut response: Response<Body>, permit: Option<OwnedSemaphorePermit>) -> Reply {
     headers::remove_hop_by_hop(response.headers_mut());
-    Reply::Relayed(Box::new(Relayed { response, upgraded: None }))
+    Reply::Relayed(Box::new(Relayed { response, upgraded: None, permit }))
 }
 
 /// A request for a path.
 pub(super) fn http_request(
     path: &str,
     method: Method,
-    headers: http::HeaderMap,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<HttpRequest<Body>, Error> {
     let uri: Uri =
@@ -56,5 +61,9 @@ pub(super) fn http_request(
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
+    // Of a body without a length only this tells that there is one.
+    if !request.body().is_end_stream() && !request.headers().contains_key(header::CONTENT_LENGTH) {
+        request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     Ok(request)
 }

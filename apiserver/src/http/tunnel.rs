@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy, split};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use crate::metrics::Ongoing;
+use super::relayed::Counted;
 
 /// How long a side may take to hear that it is over.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,20 +29,24 @@ impl Tunnel {
     }
 
     /// Carries bytes between the client, once it has its answer, and the other side, in a task of its own.
-    pub(super) fn open(self, other: Upgraded, ongoing: Option<Ongoing>) {
+    /// It ends at the latest when `until` does.
+    pub(super) fn open<U>(self, other: Upgraded, counted: Counted, until: U)
+    where
+        U: Future<Output = ()> + Send + 'static,
+    {
         tokio::spawn(async move {
             let Tunnel { client, permit } = self;
             match client.await {
-                Ok(client) => carry(TokioIo::new(client), TokioIo::new(other)).await,
+                Ok(client) => carry(TokioIo::new(client), TokioIo::new(other), until).await,
                 Err(error) => tracing::debug!(%error, "the client left before the protocol was switched"),
             }
-            drop((permit, ongoing));
+            drop((permit, counted));
         });
     }
 }
 
-/// Carries bytes both ways until one side ends.
-async fn carry<A, B>(one: A, other: B)
+/// Carries bytes both ways until one side ends, or `until` does.
+async fn carry<A, B>(one: A, other: B, until: impl Future<Output = ()>)
 where
     A: AsyncRead + AsyncWrite,
     B: AsyncRead + AsyncWrite,
@@ -52,6 +56,7 @@ where
     let ended = tokio::select! {
         ended = copy(&mut from_one, &mut to_other) => ended,
         ended = copy(&mut from_other, &mut to_one) => ended,
+        () = until => Ok(0),
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a tunnel ended");
@@ -61,6 +66,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::future::{pending, ready};
+
     use tokio::io::{AsyncReadExt as _, duplex};
 
     use super::*;
@@ -69,7 +76,7 @@ mod tests {
     async fn what_was_said_before_the_end_arrives_and_then_both_sides_end() {
         let (mut client, near) = duplex(64);
         let (mut kubelet, far) = duplex(64);
-        let carrying = tokio::spawn(carry(near, far));
+        let carrying = tokio::spawn(carry(near, far, pending()));
         client.write_all(b"question").await.unwrap();
         let mut read = [0; 8];
         kubelet.read_exact(&mut read).await.unwrap();
@@ -88,5 +95,15 @@ mod tests {
         assert_eq!(received, expected);
         assert!(answering.await.unwrap().is_empty());
         carrying.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_silent_tunnel_ends_with_the_server() {
+        let (mut client, near) = duplex(64);
+        let (mut kubelet, far) = duplex(64);
+        carry(near, far, ready(())).await;
+        for side in [&mut client, &mut kubelet] {
+            assert_eq!(side.read(&mut [0]).await.unwrap(), 0);
+        }
     }
 }
