@@ -7,7 +7,7 @@ use http::{Method, Uri};
 use super::{Outbound, headers, relay};
 use crate::document;
 use crate::reply::Reply;
-use crate::request::Attributes;
+use crate::request::{Attributes, Origin};
 use crate::scope::Scope;
 use crate::status::Error;
 use crate::storage::View;
@@ -44,8 +44,8 @@ impl Scope<'_> {
             passed.insert(FORWARDED_URI, own);
         }
         let host = passed.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("").to_owned();
-        let body = origin.and_then(|origin| origin.take_body()).unwrap_or_else(Body::empty);
         let permit = outbound.permit()?;
+        let body = origin.and_then(Origin::take_body).unwrap_or_else(Body::empty);
         let to = address.at(format!("{path}{question}"));
         let asked = relay::http_request(&to.path, method.clone(), passed, body)?;
         let unreachable = |failure| Error::Unreachable(format!("error trying to reach service: {failure}"));

@@ -303,7 +303,8 @@ impl StateStore for RocksState {
             if errors > self.errors.load(Ordering::Relaxed) {
                 let free =
                     rustix::fs::statvfs(self.db.path()).map(|status| status.f_bavail * status.f_frsize);
-                if free.is_ok_and(|free| free >= self.room) {
+                // Where not even the room can be asked for, more than room is missing.
+                if free.is_err() || free.is_ok_and(|free| free >= self.room) {
                     return Err(DiskError::Engine("a background write failed".to_owned()));
                 }
                 // The engine writes it again once there is room.
@@ -351,5 +352,22 @@ impl StateStore for RocksState {
             iterator.next();
         }
         iterator.status().map_err(engine)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_is_gone_is_not_taken_for_a_full_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        let state = RocksEngine::default().open_state(&path).unwrap();
+        let mut write = StateWrite { meta: vec![1], revision: 1, ..StateWrite::default() };
+        write.records.push_with(1, |buffer| buffer.push(1));
+        state.write(&write).unwrap();
+        std::fs::remove_dir_all(&path).unwrap();
+        assert!(state.begin_flush().and_then(|()| state.finish_flush()).is_err());
     }
 }
