@@ -8,7 +8,6 @@ use std::io::Read as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -171,7 +170,6 @@ async fn serve_connection(
 ) {
     let metrics = &shared.server.metrics;
     let (close, closing) = watch::channel(false);
-    let mut stopping = Closing::new(shared.closing.clone());
     let _ = stream.set_nodelay(true);
     let client = stream.peer_addr().ok().map(|address| address.ip().to_canonical());
     keep_alive::ask_often(&stream);
@@ -226,26 +224,13 @@ async fn serve_connection(
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
     let serving = builder.serve_connection_with_upgrades(TokioIo::new(tls), service);
-    let until_closed = async move {
-        let mut serving = std::pin::pin!(serving);
-        let ended = std::future::poll_fn(|context| match stopping.poll(context) {
-            Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending => serving.as_mut().poll(context).map(Some),
-        });
-        match ended.await {
-            Some(ended) => ended,
-            None => tokio::select! {
-                ended = serving.as_mut() => ended,
-                () = shared.turn_to_close() => {
-                    // Watches end, and then the connection does.
-                    close.send_replace(true);
-                    serving.as_mut().graceful_shutdown();
-                    serving.await
-                }
-            },
-        }
-    };
-    let ended = streams.drive(until_closed, &cork).await;
+    let ended = streams
+        .drive(serving, &cork, shared.turn_to_close(), |serving| {
+            // Watches end, and then the connection does.
+            close.send_replace(true);
+            serving.graceful_shutdown();
+        })
+        .await;
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }

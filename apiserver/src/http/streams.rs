@@ -19,7 +19,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::task::AtomicWaker;
 use hyper::rt::Executor;
 use parking_lot::Mutex;
-use tokio::task::unconstrained;
+use tokio::task::{Unconstrained, unconstrained};
 
 use super::corked::Cork;
 
@@ -39,22 +39,36 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
 
 impl Streams {
     /// Drives a connection, made with this executor on a corked socket, and its streams until the connection has
-    /// ended.
-    pub(super) async fn drive<C: Future>(&self, connection: C, cork: &Cork) -> C::Output {
-        let mut connection = pin!(connection);
-        let mut running = FuturesUnordered::new();
+    /// ended. Once `until` has ended, it is told to `close`.
+    pub(super) async fn drive<C: Future>(
+        &self,
+        connection: C,
+        cork: &Cork,
+        until: impl Future<Output = ()>,
+        close: impl FnOnce(Pin<&mut C>),
+    ) -> C::Output {
+        let (mut connection, mut until, mut close) = (pin!(connection), pin!(until), Some(close));
+        let mut running = Running::default();
         let mut patience = Patience::default();
         let turns = Arc::new(Turns::new());
-        let wakes = [Turns::STREAMS, Turns::CONNECTION].map(|due| Waker::from(Bell::new(&turns, due)));
+        let wakes =
+            [Turns::STREAMS, Turns::CONNECTION, Turns::UNTIL].map(|due| Waker::from(Bell::new(&turns, due)));
         let ended = poll_fn(|context| {
-            let [mut of_streams, mut of_connection] = wakes.each_ref().map(Context::from_waker);
+            let [mut of_streams, mut of_connection, mut of_until] = wakes.each_ref().map(Context::from_waker);
             turns.begin(context);
             let mut due = 0;
             for pass in 0..Turns::PASSES_MAX {
                 due |= turns.due();
+                if due & Turns::UNTIL != 0 {
+                    due &= !Turns::UNTIL;
+                    if close.is_some() && until.as_mut().poll(&mut of_until).is_ready() {
+                        close.take().into_iter().for_each(|close| close(connection.as_mut()));
+                        due |= Turns::CONNECTION;
+                    }
+                }
                 if due & Turns::STREAMS != 0 {
                     due &= !Turns::STREAMS;
-                    while let Poll::Ready(Some(())) = running.poll_next_unpin(&mut of_streams) {}
+                    running.poll(&mut of_streams);
                     if pass < Turns::PASSES_MAX / 2 {
                         // The connection takes what all of them have to send.
                         continue;
@@ -69,9 +83,7 @@ impl Streams {
                     let started = std::mem::take(&mut *self.started.lock());
                     if !started.is_empty() {
                         turns.ring(Turns::STREAMS);
-                        // Tokio's budget is for one task with one thing to do: a hundred watchers that share it would
-                        // mostly be told to come back.
-                        running.extend(started.into_iter().map(unconstrained));
+                        started.into_iter().for_each(|stream| running.add(stream));
                     }
                 }
                 if turns.end() {
@@ -94,6 +106,42 @@ impl Streams {
     }
 }
 
+/// The streams that have not ended. Most connections have one at a time, which needs no waker of its own.
+#[derive(Default)]
+struct Running {
+    first: Option<Unconstrained<Stream>>,
+    others: FuturesUnordered<Unconstrained<Stream>>,
+}
+
+impl Running {
+    fn add(&mut self, stream: Stream) {
+        // Tokio's budget is for one task with one thing to do: a hundred watchers that share it would mostly be told
+        // to come back.
+        let stream = unconstrained(stream);
+        if self.first.is_none() {
+            self.first = Some(stream);
+        } else {
+            self.others.push(stream);
+        }
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
+    /// Polls those that were woken.
+    fn poll(&mut self, context: &mut Context<'_>) {
+        if let Some(first) = &mut self.first
+            && Pin::new(first).poll(context).is_ready()
+        {
+            self.first = None;
+        }
+        if !self.others.is_empty() {
+            while let Poll::Ready(Some(())) = self.others.poll_next_unpin(context) {}
+        }
+    }
+}
+
 /// Sends what is gathered. When the socket takes more, it is the connection that goes on, which may have waited for that.
 fn send(cork: &Cork, of_connection: &mut Context<'_>) {
     // The connection meets a broken socket at its next read or write.
@@ -113,12 +161,17 @@ impl Turns {
     const CONNECTION: u8 = 2;
     /// A turn is under way: it sees by itself what is woken.
     const RUNNING: u8 = 4;
+    /// What the connection lasts until was woken.
+    const UNTIL: u8 = 8;
     /// After so many passes other tasks have their turn.
     const PASSES_MAX: usize = 8;
 
     /// In the first turn everything is polled.
     fn new() -> Turns {
-        Turns { state: AtomicU8::new(Turns::STREAMS | Turns::CONNECTION), task: AtomicWaker::new() }
+        Turns {
+            state: AtomicU8::new(Turns::STREAMS | Turns::CONNECTION | Turns::UNTIL),
+            task: AtomicWaker::new(),
+        }
     }
 
     fn begin(&self, context: &Context<'_>) {
@@ -193,6 +246,7 @@ impl Patience {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
     use std::sync::atomic::AtomicUsize;
     use std::time::Duration;
 
@@ -248,7 +302,7 @@ mod tests {
         let wakes = Arc::new(Wakes::default());
         let waker = Waker::from(wakes.clone());
         let mut context = Context::from_waker(&waker);
-        let mut driving = pin!(streams.drive(polled.clone().connection(), &cork));
+        let mut driving = pin!(streams.drive(polled.clone().connection(), &cork, pending(), |_| ()));
         assert!(driving.as_mut().poll(&mut context).is_pending());
         assert_eq!((polled.number(), wakes.number()), (1, 0));
         for event in 1..=2 {
@@ -266,6 +320,60 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_connection_is_told_to_close_once_and_only_then_looked_at() {
+        let (socket, _client) = sockets().await;
+        let cork = socket.cork();
+        let (polled, streams) = (Arc::new(Polled::default()), Streams::default());
+        let (close, closing) = tokio::sync::oneshot::channel::<()>();
+        let until = async { drop(closing.await) };
+        let told = AtomicUsize::new(0);
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(wakes.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut driving = pin!(streams.drive(polled.clone().connection(), &cork, until, |_| {
+            told.fetch_add(1, Ordering::SeqCst);
+        }));
+        assert!(driving.as_mut().poll(&mut context).is_pending());
+        assert_eq!((polled.number(), told.load(Ordering::SeqCst), wakes.number()), (1, 0, 0));
+        close.send(()).unwrap();
+        assert_eq!(wakes.number(), 1);
+        for _ in 0..2 {
+            assert!(driving.as_mut().poll(&mut context).is_pending());
+            assert_eq!((polled.number(), told.load(Ordering::SeqCst)), (2, 1));
+        }
+    }
+
+    #[tokio::test]
+    async fn many_streams_end_each_by_itself() {
+        let (socket, _client) = sockets().await;
+        let cork = socket.cork();
+        let streams = Streams::default();
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(8);
+        let signals: Vec<_> = (0..3)
+            .map(|number| {
+                let (signal, signalled) = tokio::sync::oneshot::channel::<()>();
+                let sender = sender.clone();
+                streams.execute(async move {
+                    signalled.await.unwrap();
+                    sender.send(number).await.unwrap();
+                });
+                signal
+            })
+            .collect();
+        let driving = streams.drive(pending::<()>(), &cork, pending(), |_| ());
+        let signalling = async {
+            for (number, signal) in signals.into_iter().enumerate().rev() {
+                signal.send(()).unwrap();
+                assert_eq!(receiver.recv().await, Some(number));
+            }
+        };
+        tokio::select! {
+            () = driving => panic!("the connection does not end"),
+            () = signalling => {}
+        }
+    }
+
+    #[tokio::test]
     async fn streams_that_wake_themselves_for_ever_leave_others_their_turn() {
         let (socket, _client) = sockets().await;
         let cork = socket.cork();
@@ -276,7 +384,7 @@ mod tests {
         }));
         let wakes = Arc::new(Wakes::default());
         let waker = Waker::from(wakes.clone());
-        let mut driving = pin!(streams.drive(std::future::pending::<()>(), &cork));
+        let mut driving = pin!(streams.drive(pending::<()>(), &cork, pending(), |_| ()));
         for turn in 1..4 {
             assert!(driving.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
             assert_eq!(wakes.number(), turn);
@@ -293,7 +401,8 @@ mod tests {
             socket.write_all(&answer).await.unwrap();
             socket.shutdown().await.unwrap();
         };
-        let driving = tokio::spawn(async move { Streams::default().drive(connection, &cork).await });
+        let driving =
+            tokio::spawn(async move { Streams::default().drive(connection, &cork, pending(), |_| ()).await });
         let mut received = Vec::new();
         let reading = client.read_to_end(&mut received);
         tokio::time::timeout(Duration::from_secs(60), reading).await.expect("the rest comes").unwrap();
