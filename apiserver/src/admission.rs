@@ -17,6 +17,7 @@ mod certificate_approval;
 mod certificate_subject_restriction;
 mod cluster_role_aggregation;
 mod cluster_trust_bundle_attest;
+mod custom_resource_lifecycle;
 mod default_ingress_class;
 mod default_storage_class;
 mod default_toleration_seconds;
@@ -45,6 +46,7 @@ pub(crate) use service_allocation::address_object;
 /// upstream does in a kind's storage (escalation checks, allocation) or in a controller that would race.
 pub static PLUGINS: &[&dyn Plugin] = &[
     &namespace_lifecycle::NamespaceLifecycle,
+    &custom_resource_lifecycle::CustomResourceLifecycle,
     &limit_ranger::LimitRanger,
     &service_account::ServiceAccount,
     &node_restriction::NodeRestriction,

@@ -8,6 +8,14 @@ pub fn age(created: &str, now_seconds: i64) -> String {
     }
 }
 
+/// As [`age`], of a value that need not be a time; `<invalid>` when it is none.
+pub fn age_or_invalid(text: &str, now_seconds: i64) -> String {
+    match text.parse::<jiff::Timestamp>() {
+        Ok(time) => human_duration(now_seconds - time.as_second()),
+        Err(_) => "<invalid>".to_owned(),
+    }
+}
+
 /// A duration in the two most telling units: `45s`, `3m5s`, `5h30m`, `3d4h`, `2y10d`.
 pub fn human_duration(seconds: i64) -> String {
     const MINUTE: i64 = 60;

@@ -8,7 +8,7 @@ use crate::codec::json;
 use crate::managed_fields::{
     self, Fields, Manager, Operation, Set, compare, managed_fields, read_stored, set_managed_fields,
 };
-use crate::schema::{Schema, StructId};
+use crate::schema::{self, Schema, StructId};
 use crate::status::Error;
 use crate::tree::{Map, Node};
 
@@ -29,6 +29,8 @@ pub struct Request<'a> {
     pub kind: &'a str,
     /// Take fields from other managers.
     pub force: bool,
+    /// The struct of the built-in schema that objects are read by.
+    pub object: StructId,
 }
 
 /// The manager that owns what an object had before it was tracked.
@@ -51,7 +53,8 @@ pub fn apply(
     let own = body::field_set(&written, schema, id).map_err(|error| {
         Error::Plain(format!("failed to create typed patch object ({}): {error}", name()))
     })?;
-    let typed = json::restored(written.clone(), None, schema, id, None).map_err(|error| {
+    let restored = json::restored(written.clone(), None, schema::builtin(), request.object, None);
+    let typed = restored.map_err(|error| {
         let kind = type_text(request.context.api_version, request.kind);
         let cause = format!("unable to convert unstructured object to {kind}: {error}");
         Error::Plain(format!("failed to convert new object ({}) to proper version: {cause}", name()))

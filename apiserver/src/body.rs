@@ -5,6 +5,8 @@
 
 use crate::codec::proto::Envelope;
 use crate::codec::{self, Findings, Memory};
+use crate::custom::Custom;
+use crate::field::{FieldErrors, Path};
 use crate::negotiation::{self, Media};
 use crate::options::FieldValidation;
 use crate::request::Request;
@@ -14,7 +16,7 @@ use crate::tree::Map;
 use crate::warning::Warnings;
 
 /// What an endpoint expects to read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Expected<'a> {
     /// `apps/v1`
     pub api_version: &'a str,
@@ -22,6 +24,8 @@ pub struct Expected<'a> {
     pub kind: &'a str,
     /// Its struct.
     pub schema: StructId,
+    /// The custom resource that it is.
+    pub custom: Option<&'a Custom>,
 }
 
 /// Decodes the body of a create, update or subresource write.
@@ -79,15 +83,26 @@ pub fn decode_as(
         Media::Yaml => {
             let json = codec::yaml::to_json(bytes, findings.as_deref_mut())
                 .map_err(|error| unreadable(expected, &error, bytes))?;
-            codec::json::decode_with(&json, schema, expected.schema, findings, memory)
+            codec::json::decode_with(&json, schema, expected.schema, findings.as_deref_mut(), memory)
                 .map_err(|error| cannot(&error))?
         }
-        Media::Json => codec::json::decode_with(bytes, schema, expected.schema, findings, memory)
-            .map_err(|error| cannot(&error))?,
+        Media::Json => {
+            codec::json::decode_with(bytes, schema, expected.schema, findings.as_deref_mut(), memory)
+                .map_err(|error| match expected.custom {
+                    Some(_) if error.is_of_document() => no_kind(expected, &error.to_string(), bytes),
+                    _ => cannot(&error),
+                })?
+        }
     };
+    if expected.custom.is_some() {
+        check_custom_kind(expected, &object, bytes)?;
+    }
     check_kind(expected, object.str("apiVersion"), object.str("kind"))?;
     object.remove("apiVersion");
     object.remove("kind");
+    if let Some(custom) = expected.custom {
+        custom.prune(&mut object, findings);
+    }
     Ok(object)
 }
 
@@ -110,6 +125,55 @@ fn check_kind(expected: Expected<'_>, api_version: &str, kind: &str) -> Result<(
         )));
     }
     Ok(())
+}
+
+/// A custom resource says what it is: no type says it for it.
+fn check_custom_kind(expected: Expected<'_>, object: &Map, bytes: &[u8]) -> Result<(), Error> {
+    let (api_version, kind) = (object.str("apiVersion"), object.str("kind"));
+    if kind.is_empty() {
+        let text = String::from_utf8_lossy(bytes);
+        return Err(unrecognized(expected, &format!("Object 'Kind' is missing in '{text}'"), bytes));
+    }
+    if api_version.is_empty() {
+        return Err(Error::BadRequest(format!(
+            "the API version in the data () does not match the expected API version ({})",
+            expected.api_version
+        )));
+    }
+    if kind != expected.kind && api_version == expected.api_version {
+        let mut errors = FieldErrors::new();
+        errors.invalid(&Path::new("kind"), kind, format!("must be {}", expected.kind));
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        return Err(Error::Invalid {
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+            name: object.name().to_owned(),
+            errors,
+        });
+    }
+    Ok(())
+}
+
+/// A document that does not say what it is.
+fn no_kind(expected: Expected<'_>, cause: &str, bytes: &[u8]) -> Error {
+    const READ: &str = r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+    let cause = cause.replace("unstructured.Unstructured", READ);
+    unrecognized(expected, &format!("couldn't get version/kind; json parse error: {cause}"), bytes)
+}
+
+fn unrecognized(expected: Expected<'_>, cause: &str, bytes: &[u8]) -> Error {
+    const SHOWN_BYTES_MAX: usize = 30;
+    let start = &bytes[..bytes.len().min(SHOWN_BYTES_MAX)];
+    let more = if bytes.len() > SHOWN_BYTES_MAX { " ..." } else { "" };
+    let start = match bytes.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => String::from_utf8_lossy(start).into_owned(),
+        Some(_) => start.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    let kind = expected.kind;
+    Error::BadRequest(format!(
+        "the object provided is unrecognized (must be of type {kind}): {cause} ({start}{more})"
+    ))
 }
 
 fn unreadable(expected: Expected<'_>, cause: &dyn std::fmt::Display, bytes: &[u8]) -> Error {

@@ -46,7 +46,7 @@ impl Findings {
         self.order.iter().filter_map(sentence).collect()
     }
 
-    fn add_unknown(&mut self, path: EcoString) {
+    pub(crate) fn add_unknown(&mut self, path: EcoString) {
         if self.unknown.len() < Findings::MAX && !self.unknown.contains(&path) {
             self.unknown.push(path);
             self.order.push(false);
@@ -82,5 +82,13 @@ pub struct DecodeError {
 impl DecodeError {
     fn new(message: impl Into<String>) -> DecodeError {
         DecodeError { message: message.into() }
+    }
+
+    /// Whether the document is wrong, rather than something in it.
+    pub fn is_of_document(&self) -> bool {
+        let message = self.message.as_str();
+        message.starts_with("invalid character")
+            || message == "unexpected end of JSON input"
+            || message.contains("into Go value of type unstructured.Unstructured")
     }
 }

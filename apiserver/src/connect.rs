@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::kind::{Action, Connect};
 use crate::pipeline::Server;
+use crate::registry::Registry;
 use crate::reply::Reply;
 use crate::request::Attributes;
 use crate::scope::Scope;
@@ -65,8 +66,7 @@ impl Server {
         // A watch asks for the rights of a watch, and there is none of what others have.
         !subresource.is_empty()
             && verb != "watch"
-            && self
-                .registry
+            && Registry::builtin()
                 .find(group, version, resource)
                 .and_then(|found| found.kind.subresource(subresource))
                 .is_some_and(|found| matches!(found.action, Action::Connect(_)))

@@ -3,13 +3,19 @@
 //! Keeps: everything here is derived from the list of kinds; the order of groups decides what a short name means
 //! to kubectl, and stands once, in `groups.rs`.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 
 use crate::codec;
 use crate::document::{Answer, Ask, Document};
+use crate::openapi;
+use crate::registry::Registry;
 use crate::schema::{self, StructId};
 use crate::status::Error;
 use crate::tree::Map;
+
+use aggregated::Aggregated;
 
 mod aggregated;
 mod groups;
@@ -17,22 +23,36 @@ mod legacy;
 mod paths;
 mod resources;
 
+pub(crate) use groups::stability;
 pub use groups::{ApiService, Catalog, Group, GroupVersion, Served, api_services, catalog};
 
+/// Documents about everything that is served, each made on first use.
+#[derive(Default)]
+pub struct Documents {
+    core: OnceLock<Aggregated>,
+    named: OnceLock<Aggregated>,
+    /// Those of OpenAPI.
+    pub(crate) openapi: openapi::Documents,
+}
+
 /// Finds the discovery document at a path; `None` when no group or version is there.
-pub fn find(ask: &Ask<'_>) -> Option<Result<Answer, Error>> {
+pub fn find(ask: &Ask<'_>, registry: &Registry) -> Option<Result<Answer, Error>> {
+    let catalog = registry.catalog();
+    let documents = registry.documents();
+    let core = || documents.core.get_or_init(|| Aggregated::new(catalog.group("").into_iter()));
+    let named = || documents.named.get_or_init(|| Aggregated::new(catalog.named_groups()));
     let mut segments = ask.path.split('/').filter(|segment| !segment.is_empty());
     let path = [segments.next(), segments.next(), segments.next(), segments.next()];
     match path {
-        [None, ..] => found(paths::document(ask)),
-        [Some("api"), None, ..] => Some(aggregated::or(ask, &aggregated::CORE, || legacy::versions(ask))),
-        [Some("apis"), None, ..] => Some(aggregated::or(ask, &aggregated::NAMED, legacy::groups)),
-        [Some("api"), Some(version), None, _] => found(resources::document(catalog().find("", version)?)),
+        [None, ..] => found(paths::document(ask, catalog)),
+        [Some("api"), None, ..] => Some(aggregated::or(ask, core, || legacy::versions(ask, catalog))),
+        [Some("apis"), None, ..] => Some(aggregated::or(ask, named, || legacy::groups(catalog))),
+        [Some("api"), Some(version), None, _] => found(resources::document(catalog.find("", version)?)),
         [Some("apis"), Some(group), None, _] if !group.is_empty() => {
-            found(legacy::group(catalog().group(group)?))
+            found(legacy::group(catalog.group(group)?))
         }
         [Some("apis"), Some(group), Some(version), None] => {
-            found(resources::document(catalog().find(group, version)?))
+            found(resources::document(catalog.find(group, version)?))
         }
         _ => None,
     }

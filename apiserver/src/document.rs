@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 
+use crate::registry::Registry;
 use crate::request::Request;
 use crate::status::Error;
 use crate::{discovery, openapi, version};
@@ -112,12 +113,12 @@ pub fn etag(tag: &str) -> (HeaderName, HeaderValue) {
 /// Finds the document at the path asked for; `None` when no document is there.
 ///
 /// The caller has checked that the method is GET or HEAD and that the user may read the path.
-pub fn find(ask: &Ask<'_>) -> Option<Result<Answer, Error>> {
+pub fn find(ask: &Ask<'_>, registry: &Registry) -> Option<Result<Answer, Error>> {
     let path = ask.path.trim_end_matches('/');
     match path {
         "/version" => Some(Ok(Answer::Found(version::document()))),
-        _ if path.starts_with("/openapi/") => openapi::find(ask),
-        _ => discovery::find(ask),
+        _ if path.starts_with("/openapi/") => openapi::find(ask, registry),
+        _ => discovery::find(ask, registry),
     }
 }
 

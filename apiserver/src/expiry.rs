@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::facts::FactsView;
 use crate::pipeline::Server;
+use crate::registry::Registry;
 use crate::storage::{Compare, Entry, Key, Op, Txn, View};
 
 /// How often expired objects are looked for.
@@ -30,7 +31,7 @@ pub async fn run(server: Arc<Server>) {
 pub async fn sweep(server: &Server, term: u64) {
     let view = server.view();
     let now = server.clock.unix_seconds();
-    let expired = expired(server, &view, now);
+    let expired = expired(&view, now);
     for batch in expired.chunks(DELETES_MAX) {
         let mut txn = Txn { fence: Some(term), ..Txn::default() };
         for (key, revision) in batch {
@@ -43,11 +44,10 @@ pub async fn sweep(server: &Server, term: u64) {
     }
 }
 
-fn expired(server: &Server, view: &View, now: i64) -> Vec<(Key, u64)> {
+fn expired(view: &View, now: i64) -> Vec<(Key, u64)> {
     let due =
         |entry: &&Arc<Entry>| FactsView::new(entry.facts()).expires().is_some_and(|expires| expires <= now);
-    server
-        .registry
+    Registry::builtin()
         .iter()
         .filter(|resource| resource.kind.expires.is_some() && resource.version.storage)
         .flat_map(|resource| {

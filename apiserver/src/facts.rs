@@ -39,7 +39,7 @@ pub struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// The facts of an object of the storage version.
     pub fn of(kind: &Kind, object: &'a Map) -> Facts<'a> {
-        let fields = kind.selectable.iter().map(|field| (field.value)(object)).collect();
+        let fields = kind.selectable.iter().map(|field| field.value.of(object)).collect();
         Facts::with_fields(fields, kind, object)
     }
 
@@ -256,7 +256,7 @@ mod tests {
         const KIND: Kind = Kind {
             selectable: &[crate::kind::Selectable {
                 name: "spec.node",
-                value: |object| object.str_at(&["spec", "node"]).into(),
+                value: crate::kind::FieldValue::At(&["spec", "node"]),
                 indexed: true,
             }],
             expires: Some(|_| Some(7)),

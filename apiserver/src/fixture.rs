@@ -58,6 +58,11 @@ pub(crate) fn object(resource: &Resource, json: &Value) -> Map {
         .unwrap()
 }
 
+/// A map of any shape from JSON.
+pub(crate) fn untyped(json: &Value) -> Map {
+    codec::json::decode_untyped(json.to_string().as_bytes()).unwrap().as_map().unwrap().clone()
+}
+
 /// A user of some groups.
 pub(crate) fn user(name: &str, groups: &[&str]) -> User {
     User {

@@ -13,7 +13,7 @@ use crate::codec::json::Head;
 use crate::negotiation::{Form, Media, Transform};
 use crate::registry::Resource;
 use crate::schema::{self, StructId};
-use crate::storage::{self, Entry};
+use crate::storage::{self, Entry, Revision};
 use crate::table;
 use crate::tree::{Map, Node};
 
@@ -33,20 +33,27 @@ pub enum Place {
 pub struct Stored<'a> {
     /// Bytes as the store keeps them.
     pub bytes: &'a [u8],
+    /// When they were written.
+    pub written: Revision,
+}
+
+impl<'a> Stored<'a> {
+    /// Bytes that were just made.
+    pub fn new(bytes: &'a [u8]) -> Stored<'a> {
+        Stored { bytes, written: Revision::MAX }
+    }
 }
 
 impl<'a> From<&'a Entry> for Stored<'a> {
     fn from(entry: &'a Entry) -> Stored<'a> {
-        Stored { bytes: entry.bytes() }
+        Stored { bytes: entry.bytes(), written: entry.modified }
     }
 }
 
 /// The tree of a stored object in the version of `resource`.
 pub fn served_tree(resource: &Resource, stored: &Stored<'_>) -> Map {
     let mut object = storage::decode_bytes(resource, stored.bytes);
-    if let Some(conversion) = &resource.version.conversion {
-        (conversion.from_storage)(&mut object);
-    }
+    resource.from_storage(&mut object);
     object
 }
 
@@ -60,7 +67,9 @@ pub fn append(resource: &Resource, stored: &Stored<'_>, form: &Form, place: Plac
 }
 
 fn append_json(resource: &Resource, stored: &Stored<'_>, place: Place, out: &mut Vec<u8>) {
-    if resource.is_storage() {
+    // Custom resources say what they are in lists, too.
+    let place = if resource.custom.is_some() { Place::Alone } else { place };
+    if resource.serves_as_stored(stored.written) {
         out.reserve(resource.head.len() + stored.bytes.len());
         match place {
             Place::Alone => out.extend_from_slice(&resource.head),
@@ -220,9 +229,12 @@ pub fn alone(resource: &Resource, stored: &Stored<'_>, form: &Form, columns: boo
     finish(out, form)
 }
 
-/// Tables print the storage version's fields.
+/// Tables print the storage version's fields, of custom resources those of the version asked for.
 pub fn served_tree_for_table(resource: &Resource, stored: &Stored<'_>) -> Map {
-    storage::decode_bytes(resource, stored.bytes)
+    match resource.custom {
+        Some(_) => served_tree(resource, stored),
+        None => storage::decode_bytes(resource, stored.bytes),
+    }
 }
 
 /// A tree of a served version alone, in any form.
@@ -238,12 +250,10 @@ pub fn tree_alone(
     match (form.transform, form.media, resource) {
         (Transform::Table, _, Some(resource)) if resource.schema == id => {
             let mut stored = object.clone();
-            if let Some(conversion) = &resource.version.conversion {
-                (conversion.to_storage)(&mut stored);
-            }
+            resource.to_storage(&mut stored);
             let value = storage::encode(resource, &stored);
             let mut rows = Vec::new();
-            table::append_row(resource, &Stored { bytes: &value.bytes }, &stored, form, now, &mut rows);
+            table::append_row(resource, &Stored::new(&value.bytes), &stored, form, now, &mut rows);
             table::append_table(resource, form, true, &table::ListMeta::of(""), &rows, &mut out);
         }
         // A list of objects that are made up on request.
@@ -254,14 +264,14 @@ pub fn tree_alone(
                     rows.push(b',');
                 }
                 let value = storage::encode(resource, item);
-                table::append_row(resource, &Stored { bytes: &value.bytes }, item, form, now, &mut rows);
+                table::append_row(resource, &Stored::new(&value.bytes), item, form, now, &mut rows);
             }
             table::append_table(resource, form, true, &table::ListMeta::of(""), &rows, &mut out);
         }
         (Transform::Metadata, _, Some(resource)) if resource.schema == id => {
             let mut bytes = Vec::new();
             append_tree_json(object, id, Place::Item, "", "", &mut bytes);
-            append_metadata(&Stored { bytes: &bytes[1..] }, form, Place::Alone, &mut out);
+            append_metadata(&Stored::new(&bytes[1..]), form, Place::Alone, &mut out);
         }
         (_, Media::Protobuf, _) => {
             let mut message = Vec::new();
@@ -359,7 +369,7 @@ pub fn bookmark(resource: &Resource, form: &Form, revision: u64, initial_end: bo
         let object = Map::from([("metadata", Node::Map(metadata))]);
         let mut bytes = Vec::new();
         append_tree_json(&object, resource.storage_schema, Place::Item, "", "", &mut bytes);
-        table::append_bookmark_row(resource, &Stored { bytes: &bytes[1..] }, form, initial_end, &mut rows);
+        table::append_bookmark_row(resource, &Stored::new(&bytes[1..]), form, initial_end, &mut rows);
         table::append_table(
             resource,
             form,
@@ -376,7 +386,7 @@ pub fn bookmark(resource: &Resource, form: &Form, revision: u64, initial_end: bo
         (Transform::Metadata, _) => {
             let mut bytes = Vec::new();
             append_tree_json(&object, resource.schema, Place::Item, "", "", &mut bytes);
-            append_metadata(&Stored { bytes: &bytes[1..] }, form, Place::Alone, &mut out);
+            append_metadata(&Stored::new(&bytes[1..]), form, Place::Alone, &mut out);
         }
         (_, Media::Protobuf) => {
             let mut message = Vec::new();
@@ -440,8 +450,7 @@ mod tests {
             let append = |object: &serde_json::Value, metadata_only| {
                 let stored = storage::encode(pods, &fixture::object(pods, object));
                 let mut out = b"before".to_vec();
-                let metadata =
-                    append_unmanaged(pods, &Stored { bytes: &stored.bytes }, metadata_only, &mut out);
+                let metadata = append_unmanaged(pods, &Stored::new(&stored.bytes), metadata_only, &mut out);
                 let whole: serde_json::Value = serde_json::from_slice(&out[6..]).unwrap();
                 assert_eq!(
                     serde_json::from_slice::<serde_json::Value>(&out[metadata]).unwrap(),

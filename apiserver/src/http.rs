@@ -320,7 +320,7 @@ async fn answer(
     let Caller { connection, closing, .. } = caller;
     let is_passed_on = request.origin.is_some();
     let is_watch = request.attributes.verb == "watch" && request.attributes.is_resource;
-    let form = negotiate(&request);
+    let form = negotiate(&shared.server, &request);
     let started = tokio::time::Instant::now();
     let metrics = &shared.server.metrics;
     let labels = labels(&shared.server, &request);
@@ -404,7 +404,7 @@ fn labels(server: &Server, request: &Request) -> RequestLabels {
     if !attributes.is_resource {
         return labels;
     }
-    let found = server.registry.find(&attributes.group, &attributes.version, &attributes.resource);
+    let found = server.known(&attributes.group, &attributes.version, &attributes.resource);
     if let Some(resource) = found {
         labels.group = resource.version.group;
         labels.version = resource.version.version;
@@ -544,13 +544,17 @@ fn inflate(bytes: &[u8]) -> Result<Bytes, Error> {
     Ok(Bytes::from(out))
 }
 
-fn negotiate(request: &Request) -> Result<Form, Error> {
+fn negotiate(server: &Server, request: &Request) -> Result<Form, Error> {
     let attributes = &request.attributes;
     let offer = Offer {
         // A review is an answer, not an object: it has no metadata and no columns.
         transforms: attributes.is_resource && !reviews::answers(&attributes.group, &attributes.resource),
         collection: matches!(attributes.verb.as_str(), "list" | "deletecollection"),
         watch: attributes.verb == "watch",
+        messages: attributes.subresource == "scale"
+            || server
+                .known(&attributes.group, &attributes.version, &attributes.resource)
+                .is_none_or(|resource| resource.custom.is_none()),
     };
     let accept = request.header(header::ACCEPT);
     let pretty = pretty(request);

@@ -3,6 +3,9 @@
 //! Keeps: hooks are synchronous and free of IO, authorization and HTTP; everything that can be derived from a
 //! [`Kind`] (discovery, OpenAPI, tables, selectors, storage keys) is derived, never written again.
 
+use ecow::EcoString;
+
+use crate::custom::JsonPath;
 use crate::field::FieldErrors;
 use crate::status::Error;
 use crate::tree::{Map, Node};
@@ -29,6 +32,8 @@ pub struct Kind {
     pub selectable: &'static [Selectable],
     /// What a name must look like.
     pub name_rule: NameRule,
+    /// Finalizers need not say whose they are.
+    pub plain_finalizers: bool,
     /// When `metadata.generation` counts.
     pub generation: Generation,
     /// PUT to a name that does not exist creates it.
@@ -181,9 +186,32 @@ pub struct Selectable {
     /// `spec.nodeName`
     pub name: &'static str,
     /// Its value in an object of the storage version; empty when absent. It never follows from metadata.
-    pub value: fn(&Map) -> ecow::EcoString,
+    pub value: FieldValue,
     /// The store keeps an index by it, and an exact watch is woken by it alone (`spec.nodeName`, event targets).
     pub indexed: bool,
+}
+
+/// Where the text to select by comes from.
+#[derive(Clone, Copy)]
+pub enum FieldValue {
+    /// Of a field: a text as it is, a number or boolean as it is printed.
+    At(&'static [&'static str]),
+    /// Made from the object.
+    Of(fn(&Map) -> EcoString),
+}
+
+impl FieldValue {
+    /// The value in an object; empty when absent.
+    pub fn of(&self, object: &Map) -> EcoString {
+        match self {
+            FieldValue::Of(value) => value(object),
+            FieldValue::At(path) => match object.at(path) {
+                Some(Node::Str(text)) => text.clone(),
+                Some(node @ (Node::Bool(_) | Node::Int(_) | Node::Float(_))) => ecow::eco_format!("{node}"),
+                _ => EcoString::new(),
+            },
+        }
+    }
 }
 
 /// An endpoint below an object.
@@ -252,10 +280,14 @@ pub struct View {
 }
 
 /// Where the numbers of a Scale live.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct ScalePaths {
-    /// Selector text for `status.selector`, from the object.
-    pub selector: fn(&Map) -> String,
+    /// The wanted number: `spec.replicas`.
+    pub replicas: &'static [&'static str],
+    /// The observed one: `status.replicas`.
+    pub status_replicas: &'static [&'static str],
+    /// Selector text for `status.selector`.
+    pub selector: FieldValue,
 }
 
 /// A column of a table.
@@ -271,18 +303,37 @@ pub struct Column {
     pub description: &'static str,
     /// 0 is always shown, 1 only in wide output.
     pub priority: u8,
-    /// The cell of an object (storage version); `now` in Unix seconds.
-    pub cell: fn(&Map, now: i64) -> Node,
+    /// What stands in it.
+    pub cell: Cell,
+}
+
+/// What stands in a column.
+#[derive(Clone, Copy)]
+pub enum Cell {
+    /// Made from the object (storage version); `now` in Unix seconds.
+    Of(fn(&Map, now: i64) -> Node),
+    /// What a path finds in the object (of the served version), as a value of the column's type.
+    At(&'static JsonPath),
+}
+
+impl Column {
+    /// The cell of an object; `now` in Unix seconds.
+    pub fn cell(&self, object: &Map, now: i64) -> Node {
+        match self.cell {
+            Cell::Of(cell) => cell(object, now),
+            Cell::At(path) => path.cell(self.kind, object, now),
+        }
+    }
 }
 
 /// A column that is always shown.
 pub const fn column(name: &'static str, kind: &'static str, cell: fn(&Map, i64) -> Node) -> Column {
-    Column { name, kind, format: "", description: "", priority: 0, cell }
+    Column { name, kind, format: "", description: "", priority: 0, cell: Cell::Of(cell) }
 }
 
 /// A column of wide output.
 pub const fn wide(name: &'static str, kind: &'static str, cell: fn(&Map, i64) -> Node) -> Column {
-    Column { name, kind, format: "", description: "", priority: 1, cell }
+    Column { name, kind, format: "", description: "", priority: 1, cell: Cell::Of(cell) }
 }
 
 /// The first column: the object's name.
@@ -292,7 +343,7 @@ pub const NAME: Column = Column {
     format: "name",
     description: "Name must be unique within a namespace.",
     priority: 0,
-    cell: |object, _| object.name().into(),
+    cell: Cell::Of(|object, _| object.name().into()),
 };
 
 /// The age of the object, in words.
@@ -302,7 +353,9 @@ pub const AGE: Column = Column {
     format: "",
     description: "Time since the object was created.",
     priority: 0,
-    cell: |object, now| crate::age::age(object.str_at(&["metadata", "creationTimestamp"]), now).into(),
+    cell: Cell::Of(|object, now| {
+        crate::age::age(object.str_at(&["metadata", "creationTimestamp"]), now).into()
+    }),
 };
 
 /// The verbs of an ordinary resource.
@@ -324,6 +377,7 @@ impl Kind {
         row_conditions: |_| Vec::new(),
         selectable: &[],
         name_rule: NameRule::DnsSubdomain,
+        plain_finalizers: false,
         generation: Generation::None,
         creates_on_update: false,
         unconditional_update: true,
@@ -393,7 +447,7 @@ pub const fn status(
 }
 
 /// The `scale` endpoint: a Scale of autoscaling/v1 over `spec.replicas` and `status.replicas`.
-pub const fn scale(selector: fn(&Map) -> String) -> Subresource {
+pub const fn scale(selector: fn(&Map) -> EcoString) -> Subresource {
     Subresource {
         name: "scale",
         verbs: VIEW_VERBS,
@@ -403,7 +457,11 @@ pub const fn scale(selector: fn(&Map) -> String) -> Subresource {
             kind: "Scale",
             schema: "io.k8s.api.autoscaling.v1.Scale",
         }),
-        action: Action::Scale(ScalePaths { selector }),
+        action: Action::Scale(ScalePaths {
+            replicas: &["spec", "replicas"],
+            status_replicas: &["status", "replicas"],
+            selector: FieldValue::Of(selector),
+        }),
     }
 }
 

@@ -210,7 +210,7 @@ mod tests {
         for kind in ALL {
             let object = defaulted(kind);
             for column in kind.columns {
-                (column.cell)(&object, 0);
+                column.cell(&object, 0);
             }
             for version in kind.versions {
                 let mut seen = object.clone();

@@ -4,7 +4,7 @@
 //! write that changes nothing leaves every entry as it is, times included. Sets stay text: they are searched, and
 //! only those that a change touches are decoded and written again.
 
-use crate::schema::{Schema, StructId};
+use crate::schema::{self, Schema, StructId};
 use crate::tree::{Map, Node};
 
 mod compare;
@@ -88,7 +88,11 @@ pub fn update(live: Option<&Map>, new: &mut Map, schema: &Schema, id: StructId, 
     };
     if managers.is_empty() {
         let first = || {
-            let fields = Fields::Text(whole::write(new, schema, id, context.reset, context.known));
+            let fields = if std::ptr::eq(schema, schema::builtin()) {
+                Fields::Text(whole::write(new, schema, id, context.reset, context.known))
+            } else {
+                Fields::Set(compare(&Map::new(), new, schema, id, context.reset).changed)
+            };
             Manager { fields, ..context.entry(Operation::Update, Set::new()) }
         };
         let first = Some(live).filter(Option::is_none).map(|_| first()).filter(|first| !first.is_empty());

@@ -3,12 +3,13 @@
 //! Keeps: sentences and order are upstream's `ValidateObjectMeta` and `ValidateObjectMetaUpdate`; finalizers of
 //! built-in kinds are qualified or one of the three standard ones.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::field::{Cause, FieldErrors, Path};
 use crate::kind::Kind;
 use crate::names::{self, Faults, label};
 use crate::tree::{List, Map, Node};
+use crate::warning::Warnings;
 
 const METADATA: Path<'static> = Path::new("metadata");
 /// Total size of annotation keys and values.
@@ -28,11 +29,11 @@ pub fn validate(kind: &Kind, object: &Map, errors: &mut FieldErrors) {
     let metadata = object.metadata().unwrap_or(&empty);
     validate_name(kind, metadata, errors);
     validate_namespace(kind, metadata, errors);
-    validate_contents(metadata, &METADATA, errors);
+    validate_contents(kind, metadata, &METADATA, errors);
 }
 
 /// Reports what is wrong with new metadata of an object of `kind` that was `old`.
-pub fn validate_update(_: &Kind, object: &Map, old: &Map, errors: &mut FieldErrors) {
+pub fn validate_update(kind: &Kind, object: &Map, old: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
     let metadata = object.metadata().unwrap_or(&empty);
     let old = old.metadata().unwrap_or(&empty);
@@ -48,7 +49,7 @@ pub fn validate_update(_: &Kind, object: &Map, old: &Map, errors: &mut FieldErro
     {
         errors.immutable(&METADATA.child(field), metadata.get(field), old.get(field));
     }
-    validate_contents(metadata, &METADATA, errors);
+    validate_contents(kind, metadata, &METADATA, errors);
 }
 
 fn validate_name(kind: &Kind, metadata: &Map, errors: &mut FieldErrors) {
@@ -80,14 +81,14 @@ fn validate_namespace(kind: &Kind, metadata: &Map, errors: &mut FieldErrors) {
 }
 
 /// What create and update have in common.
-fn validate_contents(metadata: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+fn validate_contents(kind: &Kind, metadata: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     if let Some(generation) = metadata.int("generation").filter(|generation| *generation < 0) {
         errors.invalid(&path.child("generation"), generation, "must be greater than or equal to 0");
     }
     validate_labels(metadata.map("labels"), &path.child("labels"), errors);
     validate_annotations(metadata.map("annotations"), &path.child("annotations"), errors);
     validate_owner_references(metadata, &path.child("ownerReferences"), errors);
-    validate_finalizers(metadata, &path.child("finalizers"), errors);
+    validate_finalizers(kind, metadata, &path.child("finalizers"), errors);
     validate_managed_fields(metadata, &path.child("managedFields"), errors);
 }
 
@@ -189,11 +190,13 @@ fn validate_owner_reference(owner: &Map, path: &Path<'_>, errors: &mut FieldErro
     }
 }
 
-fn validate_finalizers(metadata: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+fn validate_finalizers(kind: &Kind, metadata: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let finalizers = metadata.list("finalizers");
     for (i, finalizer) in finalizers.iter().filter_map(Node::as_str).enumerate() {
         names::report(errors, path, finalizer, label::key(finalizer));
-        validate_finalizer_domain(finalizer, &path.index(i), errors);
+        if !kind.plain_finalizers {
+            validate_finalizer_domain(finalizer, &path.index(i), errors);
+        }
     }
     let has = |name| finalizers.iter().any(|finalizer| finalizer.as_str() == Some(name));
     if has(ORPHAN_FINALIZER) && has(FOREGROUND_FINALIZER) {
@@ -202,9 +205,37 @@ fn validate_finalizers(metadata: &Map, path: &Path<'_>, errors: &mut FieldErrors
     }
 }
 
+/// Advises against finalizers of an object that nobody had before and that say not whose they are.
+pub fn warn_of_plain_finalizers(object: &Map, old: Option<&Map>, warnings: &mut Warnings) {
+    let finalizers = |object: &Map| -> BTreeSet<String> {
+        object
+            .metadata()
+            .into_iter()
+            .flat_map(|metadata| metadata.texts("finalizers"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let before = old.map(finalizers).unwrap_or_default();
+    for finalizer in finalizers(object).difference(&before) {
+        let mut faults = label::key(finalizer);
+        if is_plain(finalizer) {
+            let path = if finalizer.contains('.') { " including a path (/)" } else { "" };
+            faults.push(format!(
+                "prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other finalizer writers"
+            ));
+        }
+        warnings
+            .extend(faults.into_iter().map(|fault| format!("metadata.finalizers: {finalizer:?}: {fault}")));
+    }
+}
+
+fn is_plain(finalizer: &str) -> bool {
+    !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer)
+}
+
 /// Reports a finalizer that is neither qualified nor standard.
 pub fn validate_finalizer_domain(finalizer: &str, path: &Path<'_>, errors: &mut FieldErrors) {
-    if !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer) {
+    if is_plain(finalizer) {
         errors.invalid(
             path,
             finalizer,

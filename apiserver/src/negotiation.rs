@@ -98,6 +98,8 @@ pub struct Offer {
     pub collection: bool,
     /// It is a watch: no YAML.
     pub watch: bool,
+    /// It has a protobuf form; metadata has one in any case.
+    pub messages: bool,
 }
 
 struct Clause<'a> {
@@ -165,7 +167,9 @@ fn clause_form(clause: &Clause<'_>, offer: Offer, base: Form) -> Option<Form> {
     };
     let pretty = base.pretty || parameter("pretty") == Some("1");
     let form = Form { media, pretty, ..base };
-    let Some(wanted) = parameter("as") else { return Some(form) };
+    let Some(wanted) = parameter("as") else {
+        return (offer.messages || media != Media::Protobuf).then_some(form);
+    };
     let beta = match (parameter("g"), parameter("v")) {
         (Some("meta.k8s.io"), Some("v1")) => false,
         (Some("meta.k8s.io"), Some("v1beta1")) => true,
@@ -205,7 +209,7 @@ pub fn unsupported(accepted: &[&str]) -> Error {
 mod tests {
     use super::*;
 
-    const LIST: Offer = Offer { transforms: true, collection: true, watch: false };
+    const LIST: Offer = Offer { transforms: true, collection: true, watch: false, messages: true };
 
     #[test]
     fn the_first_clause_that_fits_wins() {

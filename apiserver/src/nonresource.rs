@@ -23,7 +23,7 @@ pub async fn answer(server: &Server, user: &User, request: &Request) -> Result<R
     let address = server.cluster.advertised.to_string();
     let site = Site { address: &address, checks: CHECKS };
     let ask = Ask::of(request, server.clock.unix_seconds(), site);
-    if let Some(answer) = document::find(&ask) {
+    if let Some(answer) = document::find(&ask, &server.registry()) {
         return answer.map(Reply::Document);
     }
     if let Some(tokens) = &server.cluster.service_account_tokens
@@ -89,8 +89,8 @@ fn figures(server: &Server) -> Figures {
     let status = server.store.status();
     let leadership = *server.store.leadership().borrow();
     let view = server.view();
-    let objects = server
-        .registry
+    let registry = server.registry();
+    let objects = registry
         .iter()
         .filter(|resource| resource.version.storage)
         .map(|resource| (resource.group_resource.clone(), view.state().count(&resource.bucket)))

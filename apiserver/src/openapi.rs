@@ -4,19 +4,19 @@
 //! documents are made from, so the index costs no document.
 
 use std::fmt::Write as _;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use http::header::{CACHE_CONTROL, EXPIRES, HeaderValue, VARY};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha512};
 
-use crate::discovery::catalog;
 use crate::document::{self, Answer, Ask, Compressed, Document, accept};
+use crate::registry::{Registry, Resource};
 use crate::status::Error;
 use crate::tree::{Map, Node};
 
+mod custom;
 mod definitions;
 mod descriptions;
 mod operations;
@@ -80,40 +80,74 @@ impl Dialect {
     }
 }
 
+/// What was made of the documents about everything that is served.
+#[derive(Default)]
+pub struct Documents {
+    tags: OnceLock<Vec<(String, String)>>,
+    built: Mutex<FxHashMap<(String, Form), Cell>>,
+}
+
+/// A document, made by the first who asks.
+type Cell = Arc<OnceLock<Compressed>>;
+
 /// Finds the OpenAPI document at a path without its trailing slash.
-pub fn find(ask: &Ask<'_>) -> Option<Result<Answer, Error>> {
+pub fn find(ask: &Ask<'_>, registry: &Registry) -> Option<Result<Answer, Error>> {
     let path = ask.path.trim_end_matches('/');
     match path {
-        V3 => Some(Ok(index(ask))),
-        "/openapi/v2" => Some(whole(ask)),
+        V3 => Some(Ok(index(ask, registry))),
+        "/openapi/v2" => Some(whole(ask, registry)),
         _ => {
             let key = path.strip_prefix(V3)?.strip_prefix('/')?;
-            let (key, tag) = TAGS.iter().find(|(candidate, _)| candidate == key)?;
-            Some(part(ask, key, tag))
+            let (key, tag) =
+                registry.documents().openapi.tags(registry).iter().find(|(candidate, _)| candidate == key)?;
+            Some(part(ask, key, tag, registry))
         }
     }
 }
 
-/// Every document of v3 with its tag, in order of keys.
-static TAGS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
-    let mut keys: Vec<String> = ["api", "apis", "version"].map(str::to_owned).into();
-    keys.extend(catalog().named_groups().map(|group| format!("apis/{}", group.name)));
-    keys.extend(catalog().versions().map(|served| served.path()[1..].to_owned()));
-    keys.sort();
-    keys.into_iter()
-        .map(|key| {
-            let tag = tag(&key);
-            (key, tag)
+impl Documents {
+    /// Every document of v3 with its tag, in order of keys.
+    fn tags(&self, registry: &Registry) -> &[(String, String)] {
+        self.tags.get_or_init(|| {
+            let catalog = registry.catalog();
+            let mut keys: Vec<String> = ["api", "apis", "version"].map(str::to_owned).into();
+            keys.extend(catalog.named_groups().map(|group| format!("apis/{}", group.name)));
+            keys.extend(catalog.versions().map(|served| served.path()[1..].to_owned()));
+            keys.sort();
+            keys.into_iter()
+                .map(|key| {
+                    let tag = tag(&key, registry.custom_in(&key));
+                    (key, tag)
+                })
+                .collect()
         })
-        .collect()
-});
+    }
 
-/// The tag of a document: upper-case hexadecimal, as long as upstream's.
-fn tag(key: &str) -> String {
+    /// The document of a key in a form, built by the first who asks; others wait for it.
+    fn cached(&self, key: &str, form: Form, build: impl FnOnce() -> Compressed) -> Compressed {
+        let cell = self.built.lock().entry((key.to_owned(), form)).or_default().clone();
+        cell.get_or_init(build).clone()
+    }
+}
+
+/// Whose documents say what is asked for: what is built in alone is kept for good.
+fn keeper<'a>(key: &str, registry: &'a Registry) -> &'a Registry {
+    match registry.custom_in(key).next() {
+        Some(_) => registry,
+        None => Registry::builtin(),
+    }
+}
+
+/// The tag of a document: upper-case hexadecimal, as long as upstream's. Of custom resources it follows from their
+/// schemas.
+fn tag<'a>(key: &str, custom: impl Iterator<Item = &'a Arc<Resource>>) -> String {
     let mut digest = Sha512::new();
     digest.update(env!("OPENAPI_FINGERPRINT"));
     digest.update(env!("CARGO_PKG_VERSION"));
     digest.update(key);
+    for resource in custom {
+        digest.update(custom::fingerprint(resource));
+    }
     let mut tag = String::with_capacity(128);
     for byte in digest.finalize() {
         write!(tag, "{byte:02X}").expect("a string takes every write");
@@ -126,28 +160,25 @@ fn url(key: &str, tag: &str) -> String {
 }
 
 /// `/openapi/v3`: where each document is.
-fn index(ask: &Ask<'_>) -> Answer {
-    static INDEX: LazyLock<(Bytes, String)> = LazyLock::new(|| {
-        let paths: Map = TAGS
-            .iter()
-            .map(|(key, tag)| {
-                let entry = Map::from([("serverRelativeURL", Node::from(url(key, tag)))]);
-                (ecow::EcoString::from(key.as_str()), entry)
-            })
-            .collect();
-        let text = Node::from(Map::from([("paths", paths)])).to_string();
-        (text.into(), tag("/"))
-    });
-    let (body, tag) = &*INDEX;
-    let headers = vec![document::etag(tag)];
-    if ask.has(tag) {
+fn index(ask: &Ask<'_>, registry: &Registry) -> Answer {
+    let tag = tag("/", registry.custom());
+    let headers = vec![document::etag(&tag)];
+    if ask.has(&tag) {
         return Answer::NotModified(headers);
     }
-    Answer::Found(Document { headers, ..Document::json(body.clone()) })
+    let tags = registry.documents().openapi.tags(registry).iter();
+    let paths: Map = tags
+        .map(|(key, tag)| {
+            let entry = Map::from([("serverRelativeURL", Node::from(url(key, tag)))]);
+            (ecow::EcoString::from(key.as_str()), entry)
+        })
+        .collect();
+    let text = Node::from(Map::from([("paths", paths)])).to_string();
+    Answer::Found(Document { headers, ..Document::json(text) })
 }
 
 /// `/openapi/v3/<key>`: one group version, or one of the other paths.
-fn part(ask: &Ask<'_>, key: &'static str, tag: &str) -> Result<Answer, Error> {
+fn part(ask: &Ask<'_>, key: &str, tag: &str, registry: &Registry) -> Result<Answer, Error> {
     let form = DIALECT_3.form(ask.accept)?;
     let mut headers = vec![document::etag(tag), (VARY, HeaderValue::from_static("Accept"))];
     match ask.hash {
@@ -162,19 +193,21 @@ fn part(ask: &Ask<'_>, key: &'static str, tag: &str) -> Result<Answer, Error> {
     if ask.has(tag) {
         return Ok(Answer::NotModified(headers));
     }
-    let compressed = cached(key, form, || v3::document(key, form));
+    let registry = keeper(key, registry);
+    let documents = &registry.documents().openapi;
+    let compressed = documents.cached(key, form, || v3::document(key, form, registry));
     Ok(Answer::Found(send(ask, &compressed, DIALECT_3.content_type(form), headers)))
 }
 
 /// `/openapi/v2`: everything in one document.
-fn whole(ask: &Ask<'_>) -> Result<Answer, Error> {
-    static TAG: LazyLock<String> = LazyLock::new(|| tag("v2"));
+fn whole(ask: &Ask<'_>, registry: &Registry) -> Result<Answer, Error> {
+    let tag = tag("v2", registry.custom());
     let form = DIALECT_2.form(ask.accept)?;
-    let headers = vec![document::etag(&TAG), (VARY, HeaderValue::from_static("Accept"))];
-    if ask.has(&TAG) {
+    let headers = vec![document::etag(&tag), (VARY, HeaderValue::from_static("Accept"))];
+    if ask.has(&tag) {
         return Ok(Answer::NotModified(headers));
     }
-    let compressed = cached("v2", form, || v2::document(form));
+    let compressed = registry.documents().openapi.cached("v2", form, || v2::document(form, registry));
     Ok(Answer::Found(send(ask, &compressed, DIALECT_2.content_type(form), headers)))
 }
 
@@ -186,14 +219,6 @@ fn send(
 ) -> Document {
     let body = if ask.gzip { compressed.gzip() } else { compressed.plain() };
     Document { content_type, body, gzipped: ask.gzip, headers }
-}
-
-/// The document of a key in a form, built by the first who asks; others wait for it.
-fn cached(key: &'static str, form: Form, build: impl FnOnce() -> Compressed) -> Compressed {
-    type Cell = Arc<OnceLock<Compressed>>;
-    static BUILT: LazyLock<Mutex<FxHashMap<(&'static str, Form), Cell>>> = LazyLock::new(Mutex::default);
-    let cell = BUILT.lock().entry((key, form)).or_default().clone();
-    cell.get_or_init(build).clone()
 }
 
 /// A time as HTTP prints it; `None` beyond what a calendar holds.

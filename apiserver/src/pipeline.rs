@@ -11,6 +11,7 @@ use crate::authorization::{self, Authorizer};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::connect::Outbound;
+use crate::custom::{self, Definitions};
 use crate::extension::Extension;
 use crate::identity::Identity;
 use crate::kind::{Action, Connect};
@@ -43,8 +44,8 @@ pub struct Server {
     pub authorizer: Authorizer,
     /// The cluster's settings.
     pub cluster: Cluster,
-    /// What is served.
-    pub registry: &'static Registry,
+    /// What users have defined.
+    pub definitions: Definitions,
     /// What is counted.
     pub metrics: Metrics,
     /// Specs that come again and again.
@@ -75,7 +76,7 @@ impl Server {
             clock,
             authorizer: Authorizer::new(),
             cluster,
-            registry: Registry::builtin(),
+            definitions: Definitions::default(),
             metrics: Metrics::new(),
             templates: Templates::default(),
             identity: Identity::default(),
@@ -98,6 +99,7 @@ impl Server {
     /// Makes what a cluster must hold and starts the server's own loops. Needs a tokio runtime.
     pub async fn start(self: &Arc<Self>) -> Result<(), Error> {
         self.bootstrap().await?;
+        tokio::spawn(custom::run(self.clone()));
         tokio::spawn(expiry::run(self.clone()));
         tokio::spawn(identity::run_renewal(self.clone()));
         tokio::spawn(identity::run_list(self.clone()));
@@ -127,6 +129,17 @@ impl Server {
         Reader { store: &self.store, clock: &*self.clock }
     }
 
+    /// Everything that is served as of the newest local view.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.definitions.registry(&self.view())
+    }
+
+    /// The resource of a group, version and plural as of the newest local view.
+    pub fn known(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
+        let builtin = Registry::builtin().find(group, version, plural);
+        builtin.cloned().or_else(|| self.registry().find(group, version, plural).cloned())
+    }
+
     /// The newest local view.
     pub fn view(&self) -> View {
         View::new(self.store.state())
@@ -144,7 +157,7 @@ impl Server {
                 warnings: Warnings::new(),
             };
         }
-        let resource = match self.resource(&request.attributes) {
+        let resource = match self.resource(&request.attributes).await {
             Ok(resource) => resource,
             Err(error) => return refused(error),
         };
@@ -177,20 +190,40 @@ impl Server {
         (latest.revision != view.revision()).then(|| View::new(latest))
     }
 
-    /// The resource that a path names.
-    pub fn resource(&self, attributes: &Attributes) -> Result<Arc<Resource>, Error> {
-        let Attributes { group, version, resource, .. } = attributes;
-        if !self.registry.serves(group, version) {
-            return Err(if self.registry.has_group(group) { Error::NoResource } else { Error::NoPath });
+    /// The resource that a path names: one that is built in, or that a definition of the newest state makes.
+    pub async fn resource(&self, attributes: &Attributes) -> Result<Arc<Resource>, Error> {
+        let view = self.view();
+        match self.resource_of(attributes, &view) {
+            Err(refusal) => match self.newer_than(&view).await {
+                Some(latest) => self.resource_of(attributes, &latest),
+                None => Err(refusal),
+            },
+            found => found,
         }
-        let found = self.registry.find(group, version, resource).ok_or(Error::NoResource)?;
+    }
+
+    fn resource_of(&self, attributes: &Attributes, view: &View) -> Result<Arc<Resource>, Error> {
+        let Attributes { group, version, resource, .. } = attributes;
+        let found = match Registry::builtin().find(group, version, resource) {
+            Some(found) => found.clone(),
+            None => self.definitions.registry(view).found(group, version, resource)?,
+        };
         if !attributes.subresource.is_empty() && found.kind.subresource(&attributes.subresource).is_none() {
             return Err(Error::NoResource);
         }
         if !found.namespaced() && !attributes.namespace.is_empty() && attributes.resource != "namespaces" {
             return Err(Error::NoResource);
         }
-        Ok(found.clone())
+        if let Some(custom) = &found.custom
+            && custom.is_converted
+            && !custom.is_storage
+        {
+            return Err(Error::Internal(format!(
+                "conversion webhook for {}, Kind={} failed: this server does not call webhooks; ask for the storage version",
+                found.api_version, found.kind.names.kind
+            )));
+        }
+        Ok(found)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Schema facts: what is true of every field of the API, from one compact table.
 //!
 //! Keeps: immutable once built; names of built-in fields are `'static`. Built-ins come from the generated
-//! table (`schema/table.txt`, made by `schema/generator`), custom resources will build the same type at run time.
+//! table (`schema/table.txt`, made by `schema/generator`); custom resources build the same type at run time.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustc_hash::FxHashMap;
 
@@ -16,8 +16,15 @@ mod table;
 mod validate;
 
 pub use defaults::apply_defaults;
-pub use table::{BuiltinKind, builtin, builtin_kinds, kind};
+pub use table::{BuiltinKind, CUSTOM_OBJECT, builtin, builtin_kinds, kind};
 pub use validate::{validate, validate_update};
+
+/// What an open struct has beside its fields.
+static OTHER_FIELD: LazyLock<Field> = LazyLock::new(|| {
+    let mut field = Field::new(Key::Static(""), Type::Any);
+    (field.pointer, field.nullable) = (true, true);
+    field
+});
 
 /// A set of struct types that refer to each other by [`StructId`].
 #[derive(Debug, Default)]
@@ -59,6 +66,8 @@ pub struct Struct {
     pub markers: Vec<(Key, Key)>,
     /// The whole struct has one owner in server-side apply (`+structType=atomic`).
     pub atomic: bool,
+    /// Fields that are not declared are kept as they come (the object of a custom resource); only declared ones are typed.
+    pub open: bool,
 }
 
 /// One JSON field of a struct, wherever Go declares it.
@@ -109,6 +118,8 @@ pub struct Field {
     pub default: Option<Node>,
     /// Declared values (`+enum` types); empty when open.
     pub enumeration: Vec<Key>,
+    /// `null` is a value of its own (in custom resources, where it is `nullable`).
+    pub nullable: bool,
     /// Other declared validation markers (`+k8s:maxLength` …) as name and value.
     pub markers: Vec<(Key, Key)>,
 }
@@ -144,6 +155,8 @@ pub enum Type {
     RawExtension,
     /// Free JSON (`apiextensions.JSON`); message {1 raw}.
     Json,
+    /// Whatever a custom resource has where its schema says nothing: maps have an owner per entry, all else has one.
+    Any,
     /// A JSON schema or something else in its place; the struct is `JSONSchemaProps`.
     SchemaOr(SchemaOr, StructId),
     /// A struct.
@@ -331,6 +344,7 @@ impl Field {
             list_keys: Vec::new(),
             default: None,
             enumeration: Vec::new(),
+            nullable: false,
             markers: Vec::new(),
         }
     }
@@ -349,7 +363,7 @@ impl Field {
     #[inline]
     pub fn is_zero(&self, node: &Node) -> bool {
         if self.pointer {
-            return matches!(node, Node::Null);
+            return matches!(node, Node::Null) && !self.nullable;
         }
         match node {
             Node::Null => true,
@@ -404,6 +418,7 @@ impl Type {
             | Type::Float64
             | Type::String
             | Type::Bytes
+            | Type::Any
             | Type::List { .. }
             | Type::Map(_) => false,
         }
@@ -424,6 +439,7 @@ impl Type {
             | Type::FieldsV1
             | Type::RawExtension
             | Type::Json
+            | Type::Any
             | Type::SchemaOr(..)
             | Type::List { .. }
             | Type::Map(_) => Node::Null,
@@ -458,7 +474,14 @@ impl Struct {
             needed: Vec::new(),
             markers: Vec::new(),
             atomic: false,
+            open: false,
         }
+    }
+
+    /// The order in which the fields of an open struct stand: declared ones, then the others by name.
+    pub fn order(&self, a: &Key, b: &Key) -> std::cmp::Ordering {
+        let rank = |name: &Key| self.find(name).unwrap_or(usize::MAX);
+        rank(a).cmp(&rank(b)).then_with(|| a.cmp(b))
     }
 
     /// The index into `flat` of the field with a JSON name.
@@ -506,5 +529,11 @@ impl Struct {
     #[inline]
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.find(name).map(|at| &*self.flat[at].field)
+    }
+
+    /// The field with a JSON name; of an open struct also one that is not declared, as a field without a name.
+    #[inline]
+    pub fn field_or_other(&self, name: &str) -> Option<&Field> {
+        self.field(name).or_else(|| self.open.then_some(&*OTHER_FIELD))
     }
 }

@@ -98,6 +98,7 @@ impl<'a> Scope<'a> {
             api_version: &self.resource.api_version,
             kind: self.resource.kind.names.kind,
             schema: self.resource.schema,
+            custom: self.resource.custom.as_ref(),
         }
     }
 

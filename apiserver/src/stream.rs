@@ -128,7 +128,7 @@ fn list_meta<'a>(reply: &'a ListReply, revision: &'a str) -> ListMeta<'a> {
 fn list_kind<'a>(resource: &'a Resource, form: &Form) -> (&'a str, String) {
     match form.transform {
         Transform::Metadata => (forms::meta_version(form), "PartialObjectMetadataList".to_owned()),
-        _ => (resource.api_version.as_str(), format!("{}List", resource.kind.names.kind)),
+        _ => (resource.api_version.as_str(), resource.list_kind.clone()),
     }
 }
 
@@ -189,7 +189,9 @@ pub fn watch(
     let now = Instant::now();
     let deadline = now + timeout;
     let next_bookmark = bookmarks.then(|| first_bookmark(now, timeout));
+    let retired = resource.custom.as_ref().map(|custom| Closing::new(custom.retirement()));
     Box::pin(Watcher {
+        retired,
         encoder: EventEncoder {
             resource,
             selection,
@@ -236,6 +238,8 @@ struct Watcher {
     alarmed: Asked,
     events: Vec<Arc<Event>>,
     closing: Closing,
+    /// Tells whether the resource is still served, if it is one that may cease to be.
+    retired: Option<Closing>,
     watching: Option<Watching>,
 }
 
@@ -305,7 +309,8 @@ impl Watcher {
 
     /// What is due while there are no events: a bookmark, or the end.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if self.closing.poll(context).is_ready() {
+        let retired = self.retired.as_mut().is_some_and(|retired| retired.poll(context).is_ready());
+        if retired || self.closing.poll(context).is_ready() {
             return Poll::Ready(None);
         }
         if self.alarmed.already(context) && !self.alarm.is_elapsed() {
@@ -378,14 +383,14 @@ impl EventEncoder {
     }
 
     fn make(&mut self, change: Change, event: &Event) -> Bytes {
-        let bytes = changed_bytes(change, event);
-        self.line(change, &Stored { bytes: &bytes })
+        let (bytes, written) = changed_bytes(change, event);
+        self.line(change, &Stored { bytes: &bytes, written })
     }
 
     fn shared(resource: &Resource, form: &Form, change: Change, event: &Event) -> Bytes {
-        let bytes = changed_bytes(change, event);
+        let (bytes, written) = changed_bytes(change, event);
         let mut object = Vec::with_capacity(bytes.len() + 128);
-        forms::append(resource, &Stored { bytes: &bytes }, form, Place::Alone, &mut object);
+        forms::append(resource, &Stored { bytes: &bytes, written }, form, Place::Alone, &mut object);
         frame(change.name(), &object, form)
     }
 
@@ -416,12 +421,13 @@ impl EventEncoder {
     }
 }
 
-/// The bytes that an event shows: the new object, or the old one restamped with the event's revision.
-fn changed_bytes(change: Change, event: &Event) -> Bytes {
+/// The bytes that an event shows and when they were written: the new object, or the old one restamped with the event's
+/// revision.
+fn changed_bytes(change: Change, event: &Event) -> (Bytes, Revision) {
     match (change, &event.new, &event.old) {
-        (Change::Added | Change::Modified, Some(new), _) => new.bytes().clone(),
-        (_, _, Some(old)) => old.restamped(event.revision),
-        _ => Bytes::new(),
+        (Change::Added | Change::Modified, Some(new), _) => (new.bytes().clone(), new.modified),
+        (_, _, Some(old)) => (old.restamped(event.revision), old.modified),
+        _ => (Bytes::new(), event.revision),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::codec;
 use crate::forms::{self, Stored};
-use crate::kind::Column;
+use crate::kind::{Cell, Column};
 use crate::negotiation::{Form, IncludeObject};
 use crate::registry::Resource;
 use crate::tree::{Map, Node};
@@ -62,7 +62,7 @@ const DEFAULT_COLUMNS: &[Column] = &[
         format: "",
         description: "CreationTimestamp is a timestamp representing the server time when this object was created.",
         priority: 0,
-        cell: |object, _| object.str_at(&["metadata", "creationTimestamp"]).into(),
+        cell: Cell::Of(|object, _| object.str_at(&["metadata", "creationTimestamp"]).into()),
     },
 ];
 
@@ -140,7 +140,7 @@ pub fn append_row(
         if i > 0 {
             out.push(b',');
         }
-        codec::json::encode_untyped(&(column.cell)(object, now), out);
+        codec::json::encode_untyped(&column.cell(object, now), out);
     }
     out.push(b']');
     let conditions = (resource.kind.row_conditions)(object);

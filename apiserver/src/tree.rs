@@ -453,6 +453,11 @@ impl Map {
         self.list(key).iter().filter_map(Node::as_map)
     }
 
+    /// The strings among the items of the list at `key`.
+    pub fn texts(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.list(key).iter().filter_map(Node::as_str)
+    }
+
     /// The string at `key`; empty when absent, as Go's zero value.
     pub fn str(&self, key: &str) -> &str {
         self.get(key).and_then(Node::as_str).unwrap_or("")
@@ -479,6 +484,15 @@ impl Map {
             map = map.map(key)?;
         }
         map.get(last)
+    }
+
+    /// Sets the value at a path of keys; what is on the way and no map is made one.
+    pub fn set_at(&mut self, path: &[&'static str], value: impl Into<Node>) {
+        match path {
+            [] => {}
+            [key] => self.set(*key, value),
+            [key, rest @ ..] => self.map_mut(key).set_at(rest, value),
+        }
     }
 
     /// The string at a path of keys; empty when absent.

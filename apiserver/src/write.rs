@@ -195,9 +195,7 @@ impl Scope<'_> {
 
     /// An answer of a tree of the storage version.
     pub fn tree_reply(&self, mut object: Map, created: bool) -> Reply {
-        if let Some(conversion) = &self.resource.version.conversion {
-            (conversion.from_storage)(&mut object);
-        }
+        self.resource.from_storage(&mut object);
         Reply::Tree(TreeReply {
             resource: Some(self.resource.clone()),
             api_version: self.resource.api_version.clone(),
@@ -241,8 +239,7 @@ impl Scope<'_> {
             (kind.validate)(&object, &mut errors);
         }
         (kind.validate_request)(resource.version, &object, None, &mut errors);
-        // What the kind has said of a field in its own words is not said again.
-        schema::validate(&object, judged.as_ref(), schema::builtin(), resource.storage_schema, &mut errors);
+        self.validate_schema(&object, judged.as_ref(), &mut errors);
         self.check(errors, object.name(), object.str_at(&["metadata", "generateName"]))?;
         if let (Some(template), None) = (template, &judged) {
             template.learn(&resource, &object);
@@ -319,7 +316,7 @@ impl Scope<'_> {
         let exact = self.preconditions(&object, &old, entry)?;
         carry_metadata(&mut object, &old);
         self.warnings.extend(metadata::unite_owner_references(&mut object));
-        if resource.version.conversion.is_none() {
+        if resource.is_storage() {
             share_equal_parts(&mut object, &old);
         }
         if !kind.ignores_metadata || !differs_in_metadata_alone(&object, &old) {
@@ -369,7 +366,7 @@ impl Scope<'_> {
                 (kind.validate_request)(resource.version, &object, Some(&old), &mut errors);
             }
         }
-        schema::validate(&object, Some(&old), schema::builtin(), resource.storage_schema, &mut errors);
+        self.validate_schema(&object, Some(&old), &mut errors);
         self.check(errors, object.name(), "")?;
         (kind.warnings)(&object, Some(&old), &mut self.warnings);
         let removed = finished(&object, kind.grace_period.is_some());
@@ -416,7 +413,8 @@ impl Scope<'_> {
         if version.is_empty() || version == "0" {
             if !self.resource.kind.unconditional_update
                 && self.is_put()
-                && self.attributes().subresource.is_empty()
+                && (self.attributes().subresource.is_empty()
+                    || self.resource.custom.is_some() && self.attributes().subresource == "status")
             {
                 let mut errors = FieldErrors::new();
                 errors.invalid(
@@ -490,23 +488,22 @@ impl Scope<'_> {
         }
         let known = self.template.as_ref().and_then(|template| template.owned());
         let context = managed_fields::Context { known, ..self.ownership("") };
-        managed_fields::update(None, object, schema::builtin(), self.resource.schema, &context);
+        let (schema, id) = self.resource.ownership();
+        managed_fields::update(None, object, schema, id, &context);
         Ok(())
     }
 
     fn own_update(&mut self, old: &Map, object: &mut Map, subresource: &str) -> Result<(), Error> {
         let context = self.ownership(subresource);
-        match &self.resource.version.conversion {
-            None => {
-                managed_fields::update(Some(old), object, schema::builtin(), self.resource.schema, &context)
-            }
-            Some(conversion) => {
-                let mut old = old.clone();
-                (conversion.from_storage)(&mut old);
-                (conversion.from_storage)(object);
-                managed_fields::update(Some(&old), object, schema::builtin(), self.resource.schema, &context);
-                (conversion.to_storage)(object);
-            }
+        let (schema, id) = self.resource.ownership();
+        if self.resource.is_storage() {
+            managed_fields::update(Some(old), object, schema, id, &context);
+        } else {
+            let mut old = old.clone();
+            self.resource.from_storage(&mut old);
+            self.resource.from_storage(object);
+            managed_fields::update(Some(&old), object, schema, id, &context);
+            self.resource.to_storage(object);
         }
         Ok(())
     }
@@ -527,8 +524,15 @@ impl Scope<'_> {
     }
 
     fn to_storage(&self, object: &mut Map) {
-        if let Some(conversion) = &self.resource.version.conversion {
-            (conversion.to_storage)(object);
+        self.resource.to_storage(object);
+    }
+
+    /// Reports what the schema does not allow. What the kind has said of a field in its own words is not said again.
+    fn validate_schema(&self, object: &Map, old: Option<&Map>, errors: &mut FieldErrors) {
+        let resource = &self.resource;
+        match &resource.custom {
+            Some(custom) => custom.validate(object, old, errors),
+            None => schema::validate(object, old, schema::builtin(), resource.storage_schema, errors),
         }
     }
 

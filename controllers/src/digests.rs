@@ -1,5 +1,6 @@
 //! Digest types that several controllers share, one file each.
 
+pub mod custom_resource_definition;
 pub mod endpoint_slice;
 pub mod endpoints;
 mod namespace;
@@ -9,6 +10,7 @@ mod secret;
 pub mod service;
 mod service_account;
 
+pub use custom_resource_definition::CustomResourceDefinition;
 pub use endpoint_slice::EndpointSlice;
 pub use endpoints::Endpoints;
 pub use namespace::Namespace;

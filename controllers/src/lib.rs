@@ -74,6 +74,8 @@ mod endpoint_pods;
 mod endpoint_topology;
 
 mod bootstrap_signer;
+mod custom_resource_deletion;
+mod custom_resource_names;
 mod endpoint_slice_mirroring;
 mod endpoint_slices;
 mod endpoints;
@@ -89,6 +91,8 @@ mod token_cleaner;
 pub const ALL: &[&Controller] = &[
     &namespace::CONTROLLER,
     &system_namespaces::CONTROLLER,
+    &custom_resource_names::CONTROLLER,
+    &custom_resource_deletion::CONTROLLER,
     &garbage_collector::CONTROLLER,
     &pod_garbage_collector::CONTROLLER,
     &persistent_volume_claim_protection::CONTROLLER,

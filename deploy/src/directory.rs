@@ -30,7 +30,7 @@ pub(crate) struct Entry {
 /// What is known here of each node, also while there is no leader.
 pub(crate) fn read(server: &Server) -> BTreeMap<NodeId, Entry> {
     let view = server.view();
-    let found = server.registry.find("", "v1", "configmaps");
+    let found = pintle_apiserver::registry::Registry::builtin().find("", "v1", "configmaps");
     let Some(stored) = found.and_then(|resource| view.entry(resource, NAMESPACE, NAME)) else {
         return BTreeMap::new();
     };

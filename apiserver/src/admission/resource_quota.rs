@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use super::pod_usage::{combine, quantity};
 use super::{Attributes, Operation, Plugin, builtin};
 use crate::quantity::Quantity;
-use crate::registry::{Registry, Resource};
+use crate::registry::{self, Registry, Resource};
 use crate::status::Error;
 use crate::storage::{self, Entry, View};
 use crate::tree::{Key, Map, Node};
@@ -156,5 +156,19 @@ fn count(view: &View, quota: &Map, hard: &Map, namespace: &str) -> Map {
             }
         }
     }
+    count_custom(view, hard, namespace, &mut total);
     total
+}
+
+/// Counts the objects of kinds that users define: each is one, whatever is in it.
+fn count_custom(view: &View, hard: &Map, namespace: &str, total: &mut Map) {
+    for key in hard.keys() {
+        let Some((plural, group)) = key.strip_prefix("count/").and_then(|name| name.split_once('.')) else {
+            continue;
+        };
+        if Registry::builtin().storage_of(group, plural).is_none() {
+            let prefix = format!("{}{namespace}/", registry::bucket(group, plural));
+            total.set(key.clone(), view.state().range(&prefix, None).count().to_string());
+        }
+    }
 }

@@ -56,7 +56,7 @@ impl Reader<'_> {
         let mut set = Set::new();
         for (name, node) in map.entries() {
             let element = Element::Field(name.clone());
-            let Some(field) = this.field(name) else {
+            let Some(field) = this.field_or_other(name) else {
                 self.at(&element, |reader| reader.error("field not declared in schema"));
                 break;
             };
@@ -81,6 +81,7 @@ impl Reader<'_> {
     fn value(&mut self, node: &Node, ty: &Type, shape: Shape<'_>, level: Level) -> (bool, Set) {
         match (shape, node) {
             (_, Node::Null) => (true, Set::new()),
+            (Shape::Map(Type::Any), node) if !matches!(node, Node::Map(_)) => (true, Set::new()),
             (Shape::Leaf, node) => {
                 self.check(node, ty);
                 (true, Set::new())

@@ -21,9 +21,9 @@ impl Merger<'_> {
     fn structure(&self, live: &mut Map, written: &Map, typed: &Map, id: StructId) {
         let this = self.schema.get(id);
         for (name, node) in written.entries() {
-            if let Some(field) = this.field(name) {
+            if let Some(field) = this.field_or_other(name) {
                 let shape = shape::of_field(self.schema, field);
-                self.entry(live, &field.name, node, typed.get(name), shape);
+                self.entry(live, name, node, typed.get(name), shape);
             }
         }
     }
@@ -37,7 +37,11 @@ impl Merger<'_> {
 
     /// Merges the value of one field; `typed` is absent when it was written as null, zero or empty.
     fn entry(&self, live: &mut Map, name: &Key, written: &Node, typed: Option<&Node>, shape: Shape<'_>) {
-        let granular = !matches!(shape, Shape::Leaf);
+        let granular = match shape {
+            Shape::Leaf => false,
+            Shape::Map(Type::Any) => matches!((live.get(name), written), (Some(Node::Map(_)), Node::Map(_))),
+            _ => true,
+        };
         let full = match live.get(name) {
             Some(Node::Map(map)) => !map.is_empty(),
             Some(Node::List(list)) => !list.is_empty(),

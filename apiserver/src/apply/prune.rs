@@ -31,7 +31,7 @@ impl Pruner<'_> {
         let mut full = Set::new();
         for entry in set.entries() {
             let (declared, children) = match (shape, &entry.element) {
-                (Shape::Struct(id), Element::Field(name)) => match self.schema.get(id).field(name) {
+                (Shape::Struct(id), Element::Field(name)) => match self.schema.get(id).field_or_other(name) {
                     Some(field) => {
                         (true, self.with_structs(&entry.children, shape::of_field(self.schema, field)))
                     }
@@ -53,7 +53,7 @@ impl Pruner<'_> {
     fn structure(&self, map: &mut Map, dropped: &Set, id: StructId) {
         for entry in dropped.entries() {
             if let Element::Field(name) = &entry.element
-                && let Some(field) = self.schema.get(id).field(name)
+                && let Some(field) = self.schema.get(id).field_or_other(name)
             {
                 let shape = shape::of_field(self.schema, field);
                 self.entry(map, name, entry.member, &entry.children, shape);

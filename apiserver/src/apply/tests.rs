@@ -47,7 +47,7 @@ impl World {
         let (api_version, now) = (self.api_version(), self.now);
         let context =
             Context { manager, api_version: &api_version, subresource, now, reset: &[], known: None };
-        with(&Request { context, kind: self.kind.2, force })
+        with(&Request { context, kind: self.kind.2, force, object: self.id() })
     }
 
     fn try_apply(&mut self, manager: &str, force: bool, body: &str) -> Result<(), Error> {

@@ -233,6 +233,7 @@ impl<'a> Context<'a> {
             Type::FieldsV1 => "v1.FieldsV1".into(),
             Type::RawExtension => "runtime.RawExtension".into(),
             Type::Json => "v1.JSON".into(),
+            Type::Any => "interface {}".into(),
             Type::SchemaOr(..) => "v1.JSONSchemaProps".into(),
             Type::Struct(id) => self.schema.get(*id).go.to_string(),
             Type::List { item, .. } => format!("[]{}", self.plain_go_type(item)),

@@ -87,7 +87,10 @@ fn read_unread(unread: &Unread) -> Map {
 pub fn decode_untyped(input: &[u8]) -> Result<Node, DecodeError> {
     let schema = Schema::default();
     let text = utf8(input);
-    untyped::Decoder::new(&text, Context::new(&schema, None)).document()
+    let mut reader = read::Reader::new(&text);
+    let node = untyped::Decoder::new(&mut reader, &mut Context::new(&schema, None)).value()?;
+    reader.end()?;
+    Ok(node)
 }
 
 /// Makes an untyped tree (the result of a patch) typed: the checks and canonical leaves of [`decode`].

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::dial::{Address, Tls};
 use crate::cluster::Family;
+use crate::registry::Registry;
 use crate::scope::Scope;
 use crate::selector::Selection;
 use crate::status::Error;
@@ -75,7 +76,7 @@ impl<'a> Named<'a> {
 impl Scope<'_> {
     /// An object of another kind.
     fn other(&self, view: &View, plural: &str, namespace: &str, name: &str) -> Result<Map, Error> {
-        let resource = self.server.registry.storage_of("", plural).ok_or(Error::NoResource)?;
+        let resource = Registry::builtin().storage_of("", plural).ok_or(Error::NoResource)?;
         view.object(resource, namespace, name).ok_or_else(|| Error::not_found(plural, name))
     }
 
@@ -158,7 +159,7 @@ impl Scope<'_> {
 
     fn slices(&self, view: &View, service: &str) -> Result<Vec<Map>, Error> {
         let slices =
-            self.server.registry.storage_of("discovery.k8s.io", "endpointslices").ok_or(Error::NoResource)?;
+            Registry::builtin().storage_of("discovery.k8s.io", "endpointslices").ok_or(Error::NoResource)?;
         let selector = format!("{SERVICE_NAME}={service}");
         let selection = Selection::new(slices, self.namespace(), "", &selector, "")?;
         let entries = view.entries(slices, self.namespace());

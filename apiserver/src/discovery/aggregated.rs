@@ -3,14 +3,13 @@
 //! Keeps: a client that does not ask for it exactly gets the older document; the Content-Type says which it is.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderValue, VARY};
 use sha2::{Digest as _, Sha512};
 
 use super::resources::{sorted, texts, verbs};
-use super::{Group, GroupVersion, Served, catalog, json};
+use super::{Group, GroupVersion, Served, json};
 use crate::document::{self, Answer, Ask, Document, Headers, accept};
 use crate::kind::{BodyKind, Scope, Subresource};
 use crate::status::Error;
@@ -24,25 +23,19 @@ pub(super) struct Aggregated {
     tag: String,
 }
 
-/// `/api`
-pub(super) static CORE: LazyLock<Aggregated> =
-    LazyLock::new(|| Aggregated::new(catalog().group("").into_iter()));
-/// `/apis`
-pub(super) static NAMED: LazyLock<Aggregated> = LazyLock::new(|| Aggregated::new(catalog().named_groups()));
-
 enum Form {
     Aggregated,
     Legacy,
 }
 
 /// Answers with the aggregated document if it is asked for, else with the older one.
-pub(super) fn or(
+pub(super) fn or<'a>(
     ask: &Ask<'_>,
-    aggregated: &Aggregated,
+    aggregated: impl FnOnce() -> &'a Aggregated,
     legacy: impl FnOnce() -> Document,
 ) -> Result<Answer, Error> {
     match form(ask.accept) {
-        Some(Form::Aggregated) => Ok(aggregated.answer(ask)),
+        Some(Form::Aggregated) => Ok(aggregated().answer(ask)),
         Some(Form::Legacy) => {
             let mut document = legacy();
             document.headers.push((VARY, HeaderValue::from_static("Accept")));
@@ -70,7 +63,7 @@ fn form(accept: &str) -> Option<Form> {
 }
 
 impl Aggregated {
-    fn new<'a>(groups: impl Iterator<Item = &'a Group>) -> Aggregated {
+    pub(super) fn new<'a>(groups: impl Iterator<Item = &'a Group>) -> Aggregated {
         let items: List = groups.map(|group| Node::from(item(group))).collect();
         let map = Map::from([
             ("kind", Node::from("APIGroupDiscoveryList")),
@@ -126,7 +119,7 @@ fn resource(served: &Served) -> Map {
     };
     let mut map = Map::from([
         ("resource", Node::from(kind.names.plural)),
-        ("responseKind", response_kind("", "", kind.names.kind).into()),
+        ("responseKind", own_kind(served, kind.names.kind).into()),
         ("scope", scope.into()),
         ("singularResource", kind.names.singular.into()),
         ("verbs", verbs(kind.verbs)),
@@ -152,14 +145,22 @@ fn below(served: &Served, subresource: &Subresource) -> Map {
         Some(BodyKind { group, version, kind, .. }) if (group, version) != own => {
             response_kind(group, version, kind)
         }
-        Some(body) => response_kind("", "", body.kind),
-        None => response_kind("", "", served.kind.names.kind),
+        Some(body) => own_kind(served, body.kind),
+        None => own_kind(served, served.kind.names.kind),
     };
     Map::from([
         ("subresource", Node::from(subresource.name)),
         ("responseKind", response.into()),
         ("verbs", verbs(subresource.verbs)),
     ])
+}
+
+/// A kind of the list's own group and version, which only custom resources state.
+fn own_kind(served: &Served, kind: &str) -> Map {
+    match served.is_custom {
+        true => response_kind(served.version.group, served.version.version, kind),
+        false => response_kind("", "", kind),
+    }
 }
 
 fn response_kind(group: &str, version: &str, kind: &str) -> Map {

@@ -4,10 +4,9 @@
 //! higher number; resources by name. The priorities are those of upstream's APIService objects.
 
 use std::cmp::Reverse;
-use std::sync::LazyLock;
 
 use crate::kind::{Kind, Version};
-use crate::kinds;
+use crate::registry::Registry;
 
 /// Every served group, in order.
 #[derive(Debug, Default)]
@@ -42,6 +41,8 @@ pub struct Served {
     pub kind: &'static Kind,
     /// The version.
     pub version: &'static Version,
+    /// A user has defined it.
+    pub is_custom: bool,
 }
 
 /// An APIService of a built-in group version.
@@ -117,7 +118,7 @@ impl Priority {
 }
 
 /// The rank of a version among others: `v2` > `v1` > `v1beta2` > `v1alpha1` > anything else.
-fn stability(version: &str) -> (u8, u32, u32) {
+pub(crate) fn stability(version: &str) -> (u8, u32, u32) {
     let parse = || {
         let rest = version.strip_prefix('v')?;
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -136,13 +137,11 @@ fn stability(version: &str) -> (u8, u32, u32) {
 }
 
 impl Catalog {
-    /// Sorts kinds into groups and versions.
-    pub fn new(kinds: &[&'static Kind]) -> Catalog {
+    /// Sorts kinds in their versions into groups and versions.
+    pub fn new(all: impl Iterator<Item = Served>) -> Catalog {
         let mut catalog = Catalog::default();
-        for kind in kinds {
-            for version in kind.versions {
-                catalog.version_mut(version).kinds.push(Served { kind, version });
-            }
+        for served in all {
+            catalog.version_mut(served.version).kinds.push(served);
         }
         catalog.groups.sort_by_key(|group| (Reverse(Priority::of(group.name).minimum), group.name));
         for group in &mut catalog.groups {
@@ -216,8 +215,7 @@ impl std::fmt::Debug for Served {
 
 /// The built-in groups.
 pub fn catalog() -> &'static Catalog {
-    static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::new(kinds::ALL));
-    &CATALOG
+    Registry::builtin().catalog()
 }
 
 /// The APIService objects that a fresh server must hold, in the order of the groups.

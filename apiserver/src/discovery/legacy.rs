@@ -2,13 +2,13 @@
 //!
 //! Keeps: groups and versions stand in the order of preference.
 
-use super::{Group, GroupVersion, api_version, catalog, json};
+use super::{Catalog, Group, GroupVersion, api_version, json};
 use crate::document::{Ask, Document};
 use crate::tree::{List, Map, Node};
 
 /// `/api`: the versions of the core group. The one document of discovery without an `apiVersion`.
-pub(super) fn versions(ask: &Ask<'_>) -> Document {
-    let core = catalog().group("");
+pub(super) fn versions(ask: &Ask<'_>, catalog: &Catalog) -> Document {
+    let core = catalog.group("");
     let versions: Node = core.into_iter().flat_map(|group| &group.versions).map(|at| at.version).collect();
     let address = Map::from(
         [("clientCIDR", "0.0.0.0/0"), ("serverAddress", ask.site.address)]
@@ -23,8 +23,8 @@ pub(super) fn versions(ask: &Ask<'_>) -> Document {
 }
 
 /// `/apis`: every other group.
-pub(super) fn groups() -> Document {
-    let groups: List = catalog().named_groups().map(|group| Node::from(body(group))).collect();
+pub(super) fn groups(catalog: &Catalog) -> Document {
+    let groups: List = catalog.named_groups().map(|group| Node::from(body(group))).collect();
     let map = Map::from([
         ("kind", Node::from("APIGroupList")),
         ("apiVersion", "v1".into()),

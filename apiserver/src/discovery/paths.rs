@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::catalog;
+use super::Catalog;
 use crate::document::{Ask, Document};
 use crate::tree::{Map, Node};
 
@@ -12,12 +12,12 @@ const FIXED: &[&str] =
     &["/api", "/apis", "/apis/", "/metrics", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version"];
 
 /// The document at `/`.
-pub(super) fn document(ask: &Ask<'_>) -> Document {
+pub(super) fn document(ask: &Ask<'_>, catalog: &Catalog) -> Document {
     let mut paths: BTreeSet<String> = FIXED.iter().map(|path| (*path).to_owned()).collect();
-    for group in catalog().named_groups() {
+    for group in catalog.named_groups() {
         paths.insert(format!("/apis/{}", group.name));
     }
-    paths.extend(catalog().versions().map(super::GroupVersion::path));
+    paths.extend(catalog.versions().map(super::GroupVersion::path));
     for endpoint in ["/healthz", "/livez", "/readyz"] {
         paths.insert(endpoint.to_owned());
         paths.extend(ask.site.checks.iter().map(|check| format!("{endpoint}/{check}")));

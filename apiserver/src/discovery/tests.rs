@@ -12,7 +12,7 @@ fn ask<'a>(path: &'a str, accept: &'a str) -> Ask<'a> {
 }
 
 fn document(path: &str, accept: &str) -> Document {
-    match find(&ask(path, accept)) {
+    match find(&ask(path, accept), Registry::builtin()) {
         Some(Ok(Answer::Found(document))) => document,
         other => panic!("{path}: {other:?}"),
     }
@@ -51,7 +51,7 @@ fn a_trailing_slash_changes_nothing() {
 #[test]
 fn unknown_groups_and_versions_have_no_document() {
     for path in ["/api/v2", "/apis/foo", "/apis/apps/v2", "/apis/apps/v1/deployments", "/foo"] {
-        assert!(find(&ask(path, "")).is_none(), "{path}");
+        assert!(find(&ask(path, ""), Registry::builtin()).is_none(), "{path}");
     }
 }
 
@@ -114,7 +114,10 @@ fn the_aggregated_form_comes_only_when_asked_for() {
     ] {
         assert_eq!(document("/apis", accept).content_type, expected, "{accept}");
     }
-    assert!(matches!(find(&ask("/apis", "text/html")), Some(Err(Error::NotAcceptable(_)))));
+    assert!(matches!(
+        find(&ask("/apis", "text/html"), Registry::builtin()),
+        Some(Err(Error::NotAcceptable(_)))
+    ));
 }
 
 #[test]
@@ -142,7 +145,7 @@ fn a_client_that_has_the_aggregated_document_gets_none() {
     let tag = document.headers[0].1.to_str().expect("text").to_owned();
     assert_eq!(tag.len(), 130);
     let again = Ask { if_none_match: &tag, ..ask("/apis", V2) };
-    assert!(matches!(find(&again), Some(Ok(Answer::NotModified(_)))));
+    assert!(matches!(find(&again, Registry::builtin()), Some(Ok(Answer::NotModified(_)))));
 }
 
 #[test]

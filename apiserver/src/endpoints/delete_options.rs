@@ -143,7 +143,7 @@ fn from_body(request: &Request) -> Result<Map, Error> {
     body::decode_as(
         &request.body,
         media,
-        Expected { api_version, kind: "DeleteOptions", schema: id },
+        Expected { api_version, kind: "DeleteOptions", schema: id, custom: None },
         None,
         None,
     )

@@ -79,9 +79,10 @@ impl Scope<'_> {
                 }
                 let context = self.ownership(endpoint.name);
                 let force = options.force.unwrap_or(false);
-                let request = apply::Request { context, kind: self.resource.kind.names.kind, force };
-                let mut new =
-                    apply::apply(live.as_ref(), applied, schema::builtin(), self.resource.schema, &request)?;
+                let (kind, object) = (self.resource.kind.names.kind, self.resource.schema);
+                let request = apply::Request { context, kind, force, object };
+                let (schema, id) = self.resource.ownership();
+                let mut new = apply::apply(live.as_ref(), applied, schema, id, &request)?;
                 self.place_applied(&mut new)?;
                 match entry {
                     Some(entry) => self.prepare_update(
@@ -113,9 +114,7 @@ impl Scope<'_> {
 
     /// A tree of the storage version in the version of the request.
     pub fn served(&self, mut object: Map) -> Map {
-        if let Some(conversion) = &self.resource.version.conversion {
-            (conversion.from_storage)(&mut object);
-        }
+        self.resource.from_storage(&mut object);
         object
     }
 
@@ -163,7 +162,7 @@ impl Scope<'_> {
         match media.as_str() {
             JSON_PATCH => Ok(Patch::Json(untyped(&self.request.body)?)),
             MERGE_PATCH => Ok(Patch::Merge(untyped(&self.request.body)?)),
-            STRATEGIC_PATCH => match untyped(&self.request.body)? {
+            STRATEGIC_PATCH if self.resource.custom.is_none() => match untyped(&self.request.body)? {
                 Node::Map(map) => Ok(Patch::Strategic(map)),
                 other => Err(Error::BadRequest(format!(
                     "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
@@ -171,6 +170,9 @@ impl Scope<'_> {
                 ))),
             },
             APPLY_PATCH => self.read_apply(options).map(Patch::Apply),
+            _ if self.resource.custom.is_some() => {
+                Err(negotiation::unsupported(&[JSON_PATCH, MERGE_PATCH, APPLY_PATCH]))
+            }
             _ => Err(negotiation::unsupported(&[JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH])),
         }
     }
@@ -246,6 +248,9 @@ impl Scope<'_> {
             _ => codec::json::typed_again(document.clone(), live, schema, id, wanted),
         };
         let mut object = typed.map_err(|error| unusable_result(&document, &error.to_string()))?;
+        if let Some(custom) = &self.resource.custom {
+            custom.prune(&mut object, (validation != FieldValidation::Ignore).then_some(&mut findings));
+        }
         let sentences = findings.sentences();
         match validation {
             FieldValidation::Strict if !sentences.is_empty() => {

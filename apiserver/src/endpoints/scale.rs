@@ -26,7 +26,7 @@ impl Scope<'_> {
         if verb == "get" {
             let view = View::new(self.server.reader().latest().await?);
             let object = storage::decode(&self.resource, &*self.current(&view)?);
-            return Ok(self.scale_reply(&object, paths));
+            return self.scale_reply(&object, paths);
         }
         let options = WriteOptions::parse(&self.request.query, "UpdateOptions")?;
         let wanted = if verb == "update" { Some(self.scale_body(&options)?) } else { None };
@@ -36,22 +36,22 @@ impl Scope<'_> {
                 let entry = scope.current(view)?;
                 let old = storage::decode_for_write(&scope.resource, &entry);
                 if let Some(ScalePatch::Apply(body)) = &patch {
-                    return scope.apply_scale(&entry, old, body, view, &options);
+                    return scope.apply_scale(&entry, old, body, paths, view, &options);
                 }
-                let current = scale_of(&old, paths);
+                let current = scale_of(&old, paths, scope.resource.custom.is_some())?;
                 let scale = match (&wanted, &patch) {
                     (Some(scale), _) => scale.clone(),
                     (None, Some(patch)) => patch.apply(current.clone())?,
                     (None, None) => current.clone(),
                 };
-                scope.scaled(&entry, old, &scale, view, options.dry_run)
+                scope.scaled(&entry, old, &scale, paths, view, options.dry_run)
             })
             .await?;
         let object = match written {
             Written::Stored { entry, .. } => storage::decode(&self.resource, &entry),
             Written::Finished { object } | Written::Dry { object, .. } => object,
         };
-        Ok(self.scale_reply(&object, paths))
+        self.scale_reply(&object, paths)
     }
 
     fn scale_body(&mut self, options: &WriteOptions) -> Result<Map, Error> {
@@ -102,21 +102,24 @@ impl Scope<'_> {
         entry: &std::sync::Arc<Entry>,
         old: Map,
         body: &Map,
+        paths: &ScalePaths,
         view: &View,
         options: &WriteOptions,
     ) -> Result<Intent, Error> {
         let mut applied = Map::new();
         applied.metadata_mut().set("name", self.name());
         if let Some(replicas) = body.at(&["spec", "replicas"]) {
-            applied.map_mut("spec").set("replicas", replicas.clone());
+            applied.set_at(paths.replicas, replicas.clone());
         }
         let live = self.served(old.clone());
         let request = apply::Request {
             context: self.ownership("scale"),
             kind: self.resource.kind.names.kind,
             force: options.force.unwrap_or(false),
+            object: self.resource.schema,
         };
-        let new = apply::apply(Some(&live), &applied, schema::builtin(), self.resource.schema, &request)?;
+        let (schema, id) = self.resource.ownership();
+        let new = apply::apply(Some(&live), &applied, schema, id, &request)?;
         let endpoint = Endpoint { name: "scale", view: None, owns: false };
         self.prepare_update(entry, old, new, endpoint, view, options.dry_run)
     }
@@ -126,6 +129,7 @@ impl Scope<'_> {
         entry: &std::sync::Arc<Entry>,
         old: Map,
         scale: &Map,
+        paths: &ScalePaths,
         view: &View,
         dry_run: bool,
     ) -> Result<Intent, Error> {
@@ -150,7 +154,7 @@ impl Scope<'_> {
         let metadata = object.metadata_mut();
         metadata.set("resourceVersion", version);
         metadata.set("uid", uid);
-        object.map_mut("spec").set("replicas", replicas);
+        object.set_at(paths.replicas, replicas);
         self.prepare_update(
             entry,
             old,
@@ -161,15 +165,15 @@ impl Scope<'_> {
         )
     }
 
-    fn scale_reply(&self, object: &Map, paths: &ScalePaths) -> Reply {
-        Reply::Tree(TreeReply {
+    fn scale_reply(&self, object: &Map, paths: &ScalePaths) -> Result<Reply, Error> {
+        Ok(Reply::Tree(TreeReply {
             resource: None,
             api_version: API_VERSION.to_owned(),
             kind: "Scale".to_owned(),
             schema: scale_schema(),
-            object: scale_of(object, paths),
+            object: scale_of(object, paths, self.resource.custom.is_some())?,
             created: false,
-        })
+        }))
     }
 }
 
@@ -210,11 +214,11 @@ fn scale_schema() -> StructId {
 }
 
 fn scale_expected() -> Expected<'static> {
-    Expected { api_version: API_VERSION, kind: "Scale", schema: scale_schema() }
+    Expected { api_version: API_VERSION, kind: "Scale", schema: scale_schema(), custom: None }
 }
 
 /// The Scale of an object of the storage version.
-fn scale_of(object: &Map, paths: &ScalePaths) -> Map {
+fn scale_of(object: &Map, paths: &ScalePaths, is_custom: bool) -> Result<Map, Error> {
     let mut metadata = Map::new();
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         if let Some(value) = object.metadata().and_then(|metadata| metadata.get(field)) {
@@ -222,16 +226,25 @@ fn scale_of(object: &Map, paths: &ScalePaths) -> Map {
         }
     }
     let mut spec = Map::new();
-    if let Some(replicas) =
-        object.map("spec").and_then(|spec| spec.int("replicas")).filter(|replicas| *replicas != 0)
-    {
-        spec.set("replicas", replicas);
+    let number = |path| object.at(path).and_then(Node::as_int);
+    match number(paths.replicas) {
+        Some(0) => {}
+        Some(replicas) => spec.set("replicas", replicas),
+        None if is_custom => {
+            let path = paths.replicas.join(".");
+            return Err(Error::Internal(format!("the spec replicas field \".{path}\" does not exist")));
+        }
+        None => {}
     }
-    let replicas = object.map("status").and_then(|status| status.int("replicas")).unwrap_or(0);
+    let replicas = number(paths.status_replicas).unwrap_or(0);
     let mut status = Map::from([("replicas", Node::Int(replicas))]);
-    let selector = (paths.selector)(object);
+    let selector = paths.selector.of(object);
     if !selector.is_empty() {
         status.set("selector", selector);
     }
-    Map::from([("metadata", Node::Map(metadata)), ("spec", Node::Map(spec)), ("status", Node::Map(status))])
+    Ok(Map::from([
+        ("metadata", Node::Map(metadata)),
+        ("spec", Node::Map(spec)),
+        ("status", Node::Map(status)),
+    ]))
 }

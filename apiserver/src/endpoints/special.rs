@@ -6,6 +6,7 @@ use crate::endpoints::delete_options::DeleteOptions;
 use crate::eviction;
 use crate::kind::{Context, Subresource};
 use crate::options::WriteOptions;
+use crate::registry::Registry;
 use crate::reply::Reply;
 use crate::schema;
 use crate::scope::Scope;
@@ -33,7 +34,7 @@ impl Scope<'_> {
 
     /// POST of a Binding to the collection: the pod is the one that the body names.
     pub async fn bind_by_body(&mut self) -> Result<Reply, Error> {
-        let pods = self.server.registry.storage_of("", "pods").cloned().ok_or(Error::NoResource)?;
+        let pods = Registry::builtin().storage_of("", "pods").cloned().ok_or(Error::NoResource)?;
         let body = self.decode_body()?;
         self.check_namespace(&body)?;
         let binding = pods.kind.subresource("binding").ok_or(Error::NoResource)?;
@@ -92,7 +93,7 @@ impl Scope<'_> {
         } else {
             format!("{}/{}", kind.group, kind.version)
         };
-        let expected = Expected { api_version: &api_version, kind: kind.kind, schema };
+        let expected = Expected { api_version: &api_version, kind: kind.kind, schema, custom: None };
         let options = WriteOptions::parse(&self.request.query, "CreateOptions")?;
         let mut warnings = std::mem::take(&mut self.warnings);
         let decoded = body::decode(self.request, expected, options.field_validation, &mut warnings);

@@ -39,8 +39,8 @@ fn of_containers(template: Option<&Map>, field: &str) -> Node {
 }
 
 /// The text for `status.selector` of a Scale, from `spec.selector`.
-pub(in crate::kinds) fn scale_selector(object: &Map) -> String {
-    selector::text(object.map_at(&["spec", "selector"]))
+pub(in crate::kinds) fn scale_selector(object: &Map) -> ecow::EcoString {
+    selector::text(object.map_at(&["spec", "selector"])).into()
 }
 
 /// An integer of a section of the object as a cell; absent counts as 0.

@@ -125,17 +125,25 @@ impl Comparison<'_> {
             if old.is_some_and(|old| old.is_shared_with(node)) || skip.leaves_out(name) {
                 continue;
             }
-            if let Some(at) = this.find_from(name, &mut field_next) {
-                self.field(old, Some(node), &this.flat[at], skip, out);
+            match this.find_from(name, &mut field_next) {
+                Some(at) => self.field(old, Some(node), &this.flat[at], skip, out),
+                None if this.open => {
+                    self.entry(name, old, node, shape::of_type(self.schema, &Type::Any), out)
+                }
+                None => {}
             }
         }
         if matched < live.len() {
             for (name, old) in live.entries() {
-                if !new.contains(name)
-                    && !skip.leaves_out(name)
-                    && let Some(at) = this.find(name)
-                {
-                    self.field(Some(old), None, &this.flat[at], skip, out);
+                if new.contains(name) || skip.leaves_out(name) {
+                    continue;
+                }
+                match this.find(name) {
+                    Some(at) => self.field(Some(old), None, &this.flat[at], skip, out),
+                    None if this.open => {
+                        self.removed(name, old, shape::of_type(self.schema, &Type::Any), out)
+                    }
+                    None => {}
                 }
             }
         }
@@ -188,11 +196,13 @@ impl Comparison<'_> {
             (Some(live), Some(new)) => live != new,
             (live, new) => live.is_some() != new.is_some(),
         };
+        let is_map = |node: Option<&Node>| node.is_none_or(|node| node.as_map().is_some());
         if is_empty(live) && is_empty(new) {
             return leaf();
         }
         match shape {
             Shape::Leaf => return leaf(),
+            Shape::Map(Type::Any) if !is_map(live) || !is_map(new) => return leaf(),
             Shape::Struct(id) => {
                 self.structure(map(live, &Map::new()), map(new, &Map::new()), id, skip, below)
             }
@@ -211,27 +221,37 @@ impl Comparison<'_> {
         let mut next = 0;
         let mut matched = 0;
         for (name, node) in new.entries() {
-            let element = || Element::Field(name.clone());
-            match find(live, name, &mut next) {
-                None => out.changed.push(element(), true, self.all(node, shape)),
-                Some(old) => {
-                    matched += 1;
-                    if !old.is_shared_with(node) {
-                        let mut below = Changes::default();
-                        let differs = self.value(Some(old), Some(node), shape, &Skip::NOTHING, &mut below);
-                        out.push(&element(), differs, false, below);
-                    }
-                }
-            }
+            let old = find(live, name, &mut next);
+            matched += usize::from(old.is_some());
+            self.entry(name, old, node, shape, out);
         }
         if matched < live.len() {
             for (name, old) in live.entries() {
                 if !new.contains(name) {
-                    out.removed.push(Element::Field(name.clone()), true, self.all(old, shape));
+                    self.removed(name, old, shape, out);
                 }
             }
         }
         out.finish();
+    }
+
+    /// Compares an entry that is in the new map.
+    fn entry(&self, name: &Key, old: Option<&Node>, new: &Node, shape: Shape<'_>, out: &mut Changes) {
+        let element = || Element::Field(name.clone());
+        match old {
+            None => out.changed.push(element(), true, self.all(new, shape)),
+            Some(old) if old.is_shared_with(new) => {}
+            Some(old) => {
+                let mut below = Changes::default();
+                let differs = self.value(Some(old), Some(new), shape, &Skip::NOTHING, &mut below);
+                out.push(&element(), differs, false, below);
+            }
+        }
+    }
+
+    /// Notes an entry that is not in the new map.
+    fn removed(&self, name: &Key, old: &Node, shape: Shape<'_>, out: &mut Changes) {
+        out.removed.push(Element::Field(name.clone()), true, self.all(old, shape));
     }
 
     fn items(&self, live: &[Node], new: &[Node], items: Items<'_>, out: &mut Changes) {
@@ -355,7 +375,13 @@ impl Comparison<'_> {
         let mut seen = 0_u128;
         let mut next = 0;
         for (name, node) in map.entries() {
-            let Some(at) = this.find_from(name, &mut next) else { continue };
+            let Some(at) = this.find_from(name, &mut next) else {
+                if this.open {
+                    let below = self.all(node, shape::of_type(self.schema, &Type::Any));
+                    set.push(Element::Field(name.clone()), true, below);
+                }
+                continue;
+            };
             let field = &*this.flat[at].field;
             if !field.is_zero(node) {
                 seen |= 1_u128.checked_shl(at as u32).unwrap_or(0);

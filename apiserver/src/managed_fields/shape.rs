@@ -52,6 +52,7 @@ pub(crate) fn of_type<'a>(schema: &Schema, ty: &'a Type) -> Shape<'a> {
         Type::Struct(id) if schema.get(*id).atomic => Shape::Leaf,
         Type::Struct(id) => Shape::Struct(*id),
         Type::Map(value) => Shape::Map(value),
+        Type::Any => Shape::Map(&Type::Any),
         _ => Shape::Leaf,
     }
 }

@@ -9,8 +9,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::descriptions;
 use super::writer::{Section, Writer};
-use crate::discovery::catalog;
 use crate::kind::BodyKind;
+use crate::registry::Registry;
 use crate::schema::{self, Field, ListType, Omit, Schema, Struct, Type};
 use crate::tree::{List, Map, Node};
 
@@ -75,7 +75,8 @@ impl Flavor {
 }
 
 /// The definitions of one document.
-pub(super) struct Definitions {
+pub(super) struct Definitions<'a> {
+    registry: &'a Registry,
     flavor: Flavor,
     schema: &'static Schema,
     /// Group and version of the document; empty for one about all of them.
@@ -85,16 +86,31 @@ pub(super) struct Definitions {
     pending: Vec<&'static str>,
 }
 
-impl Definitions {
+impl<'a> Definitions<'a> {
     /// None yet.
-    pub(super) fn new(flavor: Flavor, scope: Option<(&'static str, &'static str)>) -> Definitions {
+    pub(super) fn new(
+        flavor: Flavor,
+        scope: Option<(&'static str, &'static str)>,
+        registry: &'a Registry,
+    ) -> Definitions<'a> {
         Definitions {
+            registry,
             flavor,
             schema: schema::builtin(),
             scope,
             known: FxHashSet::default(),
             pending: Vec::new(),
         }
+    }
+
+    /// What is served.
+    pub(super) fn registry(&self) -> &'a Registry {
+        self.registry
+    }
+
+    /// The version of OpenAPI.
+    pub(super) fn flavor(&self) -> Flavor {
+        self.flavor
     }
 
     /// `{"$ref": …}` to a type, whose definition the document then has.
@@ -114,6 +130,9 @@ impl Definitions {
     }
 
     fn definition(&mut self, name: &'static str) -> Map {
+        if let Some(custom) = self.custom(name) {
+            return custom;
+        }
         let mut map = match self.schema.find(name) {
             Some(id) => {
                 let schema = self.schema;
@@ -193,7 +212,7 @@ impl Definitions {
             Type::IntOrString => self.reference(INT_OR_STRING),
             Type::FieldsV1 => self.reference(FIELDS_V1),
             Type::RawExtension => self.reference(RAW_EXTENSION),
-            Type::Json => self.reference(JSON),
+            Type::Json | Type::Any => self.reference(JSON),
             Type::SchemaOr(schema::SchemaOr::Array, _) => self.reference(SCHEMA_OR_ARRAY),
             Type::SchemaOr(schema::SchemaOr::Bool, _) => self.reference(SCHEMA_OR_BOOL),
             Type::SchemaOr(schema::SchemaOr::StringArray, _) => self.reference(SCHEMA_OR_STRINGS),
@@ -275,7 +294,7 @@ impl Definitions {
             if matches!(name, DELETE_OPTIONS | WATCH_EVENT) {
                 // These two are registered in every group, and clients find them by the group that they talk to.
                 let scope = self.scope;
-                let others = catalog().versions().map(|served| (served.group, served.version));
+                let others = self.registry.catalog().versions().map(|served| (served.group, served.version));
                 let others = others.filter(|at| !at.0.is_empty() && scope.is_none_or(|scope| scope == *at));
                 list.extend(
                     others.map(|(group, version)| Node::from(group_version_kind(group, version, kind.kind))),

@@ -5,12 +5,14 @@
 
 use super::definitions::{DELETE_OPTIONS, PATCH, STATUS, VERSION_INFO, WATCH_EVENT};
 use super::parameters::{self, Parameter};
-use crate::discovery::{GroupVersion, Served, catalog};
+use crate::discovery::{Catalog, GroupVersion, Served};
 use crate::kind::{Action, BodyKind, Subresource};
 
 /// Media types that an object is answered in.
 pub(super) const OBJECT: &[&str] =
     &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+/// Media types that custom resources are answered in.
+pub(super) const CUSTOM_OBJECT: &[&str] = &["application/json", "application/yaml"];
 /// Media types that a list or a watch is answered in.
 pub(super) const STREAM: &[&str] = &[
     "application/json",
@@ -26,6 +28,9 @@ pub(super) const PATCHES: &[&str] = &[
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 ];
+/// Media types of a patch of a custom resource.
+pub(super) const CUSTOM_PATCHES: &[&str] =
+    &["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
 /// Any media type.
 pub(super) const ANY: &[&str] = &["*/*"];
 const JSON: &[&str] = &["application/json"];
@@ -368,6 +373,7 @@ impl Resource<'_> {
         let own = at.body.schema;
         let answer = match rule.answer {
             Answer::Own => own,
+            Answer::List if self.served.is_custom && own == self.served.version.schema => list_of_custom(own),
             Answer::List => list_of(own),
             Answer::Event => WATCH_EVENT,
             Answer::Status if verb == "delete" && self.served.kind.delete_returns_object => own,
@@ -375,6 +381,9 @@ impl Resource<'_> {
         };
         let body = rule.takes.map(|takes| match takes {
             Takes::Own => Body { schema: own, required: true, consumes: ANY },
+            Takes::Patch if self.served.is_custom => {
+                Body { schema: PATCH, required: true, consumes: CUSTOM_PATCHES }
+            }
             Takes::Patch => Body { schema: PATCH, required: true, consumes: PATCHES },
             Takes::Options => Body { schema: DELETE_OPTIONS, required: false, consumes: ANY },
         });
@@ -395,7 +404,7 @@ impl Resource<'_> {
             parameters: query.map(|name| parameters::query(name)).collect(),
             body,
             answer: Some(answer),
-            produces: rule.produces,
+            produces: if self.served.is_custom { CUSTOM_OBJECT } else { rule.produces },
             successes: rule.successes,
         }
     }
@@ -406,6 +415,11 @@ fn list_of(item: &'static str) -> &'static str {
     let builtin = crate::schema::builtin();
     let list = builtin.find(&format!("{item}List")).map(|id| builtin.get(id).name.as_str());
     list.unwrap_or(item)
+}
+
+/// The name of the list type of a custom resource.
+fn list_of_custom(item: &str) -> &'static str {
+    crate::custom::kept(&format!("{item}List"))
 }
 
 /// The options of a subresource that passes a connection on; they are its body's type.
@@ -531,10 +545,10 @@ impl Rule {
 }
 
 /// Hands over every path of every group version, one after the other.
-pub(super) fn all(each: &mut dyn FnMut(Path)) {
+pub(super) fn all(catalog: &Catalog, each: &mut dyn FnMut(Path)) {
     ["api", "apis", "version"].into_iter().map(discovery).for_each(&mut *each);
-    catalog().named_groups().map(|group| discovery(&format!("apis/{}", group.name))).for_each(&mut *each);
-    for served in catalog().versions() {
+    catalog.named_groups().map(|group| discovery(&format!("apis/{}", group.name))).for_each(&mut *each);
+    for served in catalog.versions() {
         paths(served, each);
     }
 }

@@ -16,13 +16,17 @@ use super::parameters::Parameter;
 use super::v3;
 use super::writer::{Section, Writer};
 use crate::document::Compressed;
+use crate::registry::Registry;
 use crate::tree::{List, Map, Node};
 
 /// The whole document.
-pub(super) fn document(form: Form) -> Compressed {
-    let mut shapes = Shapes { definitions: Definitions::new(Flavor::V2, None), parameters: BTreeMap::new() };
+pub(super) fn document(form: Form, registry: &Registry) -> Compressed {
+    let mut shapes =
+        Shapes { definitions: Definitions::new(Flavor::V2, None, registry), parameters: BTreeMap::new() };
     let mut writer = Writer::new(Flavor::V2, form);
-    operations::all(&mut |path| writer.entry(Section::Paths, &path.path, shapes.path(&path)));
+    operations::all(registry.catalog(), &mut |path| {
+        writer.entry(Section::Paths, &path.path, shapes.path(&path))
+    });
     shapes.definitions.write(&mut writer);
     for (name, parameter) in shapes.parameters {
         writer.entry(Section::Parameters, &name, parameter);
@@ -44,12 +48,12 @@ pub(super) fn tail() -> Map {
 }
 
 /// The shapes of v2.
-struct Shapes {
-    definitions: Definitions,
+struct Shapes<'a> {
+    definitions: Definitions<'a>,
     parameters: BTreeMap<EcoString, Map>,
 }
 
-impl Shapes {
+impl Shapes<'_> {
     fn path(&mut self, path: &Path) -> Map {
         let mut map = Map::with_capacity(path.operations.len() + 1);
         for operation in &path.operations {

@@ -7,21 +7,22 @@ use super::definitions::{self, Definitions, Flavor};
 use super::operations::{self, Operation, Path};
 use super::parameters::Parameter;
 use super::writer::{Section, Writer};
-use crate::discovery::catalog;
 use crate::document::Compressed;
+use crate::registry::Registry;
 use crate::tree::{List, Map, Node};
 use crate::version;
 
 /// The document of a key of the index (`api/v1`, `apis/apps`, `version`).
-pub(super) fn document(key: &str, form: Form) -> Compressed {
+pub(super) fn document(key: &str, form: Form, registry: &Registry) -> Compressed {
+    let catalog = registry.catalog();
     let mut segments = key.split('/');
     let served = match (segments.next(), segments.next(), segments.next()) {
-        (Some("api"), Some(version), None) => catalog().find("", version),
-        (Some("apis"), Some(group), Some(version)) => catalog().find(group, version),
+        (Some("api"), Some(version), None) => catalog.find("", version),
+        (Some("apis"), Some(group), Some(version)) => catalog.find(group, version),
         _ => None,
     };
     let scope = served.map(|served| (served.group, served.version));
-    let mut shapes = Shapes { definitions: Definitions::new(Flavor::V3, scope) };
+    let mut shapes = Shapes { definitions: Definitions::new(Flavor::V3, scope, registry) };
     let mut writer = Writer::new(Flavor::V3, form);
     let mut each = |path: Path| writer.entry(Section::Paths, &path.path, shapes.path(&path));
     match served {
@@ -61,11 +62,11 @@ pub(super) fn bearer() -> Map {
 }
 
 /// The shapes of v3.
-struct Shapes {
-    definitions: Definitions,
+struct Shapes<'a> {
+    definitions: Definitions<'a>,
 }
 
-impl Shapes {
+impl Shapes<'_> {
     fn path(&mut self, path: &Path) -> Map {
         let mut map = Map::with_capacity(path.operations.len() + 1);
         for operation in &path.operations {

@@ -11,6 +11,12 @@ use super::{Field, ListType, Omit, Schema, SchemaOr, Struct, StructId, Type};
 use crate::codec;
 use crate::tree::Key;
 
+/// Name of the struct of every custom resource: `apiVersion`, `kind`, `metadata`, and whatever else there is.
+pub const CUSTOM_OBJECT: &str = "pintle.CustomObject";
+
+/// A kind that begins as custom resources do.
+const DECLARED_ALIKE: &str = "io.k8s.api.core.v1.ConfigMap";
+
 static TABLE: &str = include_str!("../../schema/table.txt");
 
 /// A Go kind that the table knows.
@@ -80,8 +86,18 @@ fn parse(table: &'static str) -> Builtin {
             None => {}
         }
     }
+    structs.extend(custom_object(&structs, &ids));
     let by_kind = kinds.iter().map(|kind| ((kind.api_version, kind.kind), kind.id)).collect();
     Builtin { schema: Schema::new(structs), kinds, by_kind }
+}
+
+fn custom_object(structs: &[Struct], ids: &Ids) -> Option<Struct> {
+    let declared = structs.get(ids.get(DECLARED_ALIKE)?.0 as usize)?;
+    let fields = declared.fields.iter().filter(|field| field.inline || field.name.as_str() == "metadata");
+    let go = Key::Static("unstructured.Unstructured");
+    let mut this = Struct::new(Key::Static(CUSTOM_OBJECT), go, fields.cloned().collect());
+    this.open = true;
+    Some(this)
 }
 
 type Columns = std::str::Split<'static, char>;

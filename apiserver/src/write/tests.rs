@@ -5,6 +5,7 @@ use super::*;
 use crate::fixture::{self, request};
 use crate::negotiation::Form;
 use crate::pipeline::{Answer, Server};
+use crate::registry::Registry;
 use crate::request::Request;
 use crate::tree::List;
 use crate::user::User;
@@ -30,7 +31,7 @@ fn at_once(requests: &[Request]) -> (Vec<Answer>, Map) {
         let user = User::apiserver();
         let answers =
             join_all(requests.iter().map(|request| server.call(&user, request, Ok(Form::JSON)))).await;
-        let resource = server.registry.find("", "v1", "configmaps").unwrap();
+        let resource = Registry::builtin().find("", "v1", "configmaps").unwrap();
         let left = server.view().object(resource, "default", "m").unwrap();
         (answers, left.map("data").cloned().unwrap_or_default())
     })
@@ -111,7 +112,7 @@ fn the_update_that_ends_an_object_answers_what_it_made_of_it() {
         };
         let metadata = last.object.metadata().unwrap();
         assert!(metadata.contains("deletionTimestamp") && !metadata.contains("finalizers"));
-        let resource = server.registry.find("", "v1", "configmaps").unwrap();
+        let resource = Registry::builtin().find("", "v1", "configmaps").unwrap();
         assert!(server.view().entry(resource, "default", "m").is_none());
     });
 }
@@ -121,7 +122,7 @@ fn a_namespace_is_deleted_without_a_grace_period() {
     serving(async |server| {
         ask(server, Method::POST, "/api/v1/namespaces", "", r#"{"metadata":{"name":"n"}}"#).await;
         ask(server, Method::DELETE, "/api/v1/namespaces/n", "", "").await;
-        let resource = server.registry.find("", "v1", "namespaces").unwrap();
+        let resource = Registry::builtin().find("", "v1", "namespaces").unwrap();
         let namespace = server.view().object(resource, "", "n").unwrap();
         let metadata = namespace.metadata().unwrap();
         assert!(metadata.contains("deletionTimestamp") && !metadata.contains("deletionGracePeriodSeconds"));
@@ -141,7 +142,7 @@ fn a_delete_without_a_policy_leaves_the_pods_of_jobs_and_replication_controllers
             let all = format!("{root}/namespaces/default/{plural}");
             let one = format!("{all}/o");
             let finalizers = || {
-                let resource = server.registry.find(group, "v1", plural).unwrap();
+                let resource = Registry::builtin().find(group, "v1", plural).unwrap();
                 let object = server.view().object(resource, "default", "o")?;
                 Some(List::from(object.metadata().unwrap().list("finalizers")))
             };
@@ -163,7 +164,7 @@ fn limits_in_a_quotas_status_stay_as_written_and_its_usage_is_counted() {
         let status = r#"{"status":{"hard":{"configmaps":"6"},"used":{"configmaps":"9"}}}"#;
         let merge = "application/merge-patch+json";
         ask(server, Method::PATCH, &format!("{quotas}/q/status"), merge, status).await;
-        let resource = server.registry.find("", "v1", "resourcequotas").unwrap();
+        let resource = Registry::builtin().find("", "v1", "resourcequotas").unwrap();
         let status = server.view().object(resource, "default", "q").unwrap().map("status").cloned().unwrap();
         assert_eq!(status.str_at(&["hard", "configmaps"]), "6");
         // The map `m` and the root certificate.

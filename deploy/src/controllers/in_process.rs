@@ -241,7 +241,7 @@ fn error_of(status: &Status) -> ApiError {
 
 /// An object of stored bytes, without its managed fields.
 fn object(resource: &Served, bytes: &[u8], metadata_only: bool) -> Result<Object, ApiError> {
-    let stored = Stored { bytes };
+    let stored = Stored::new(bytes);
     if !metadata_only && !resource.is_storage() {
         let mut json = Vec::new();
         forms::append(resource, &stored, &Form::JSON, Place::Alone, &mut json);

@@ -9,6 +9,7 @@ use super::super::context::Context;
 use super::super::leaf::{self, Scalar};
 use super::super::{DecodeError, Memory, REMEMBERED};
 use super::read::Reader;
+use super::untyped::{self, sort_keeping_last, sort_keeping_last_by};
 use crate::schema::{Field, Struct, StructId, Type};
 use crate::tree::{Key, List, Map, Node, Unread};
 
@@ -192,8 +193,13 @@ impl<'a> Decoder<'a> {
         while let Some(name) = self.reader.key(first)? {
             first = false;
             let Some(at) = find(this, &name, next) else {
-                self.context.unknown(&name);
-                self.reader.skip()?;
+                if this.open {
+                    let node = self.untyped(&name)?;
+                    self.entries.push((Key::Owned(leaf::text(&name)), node));
+                } else {
+                    self.context.unknown(&name);
+                    self.reader.skip()?;
+                }
                 continue;
             };
             let field = &*this.flat[at].field;
@@ -234,10 +240,22 @@ impl<'a> Decoder<'a> {
                 self.entries.push((this.key(at), node));
             }
         }
-        if !in_order {
+        if this.open {
+            let context = &mut self.context;
+            let order = |a: &Key, b: &Key| this.order(a, b);
+            sort_keeping_last_by(&mut self.entries, start, order, |name| context.duplicate(name));
+        } else if !in_order {
             self.entries[start..].sort_by_cached_key(|(name, _)| this.find(name));
         }
         Ok(Map::from_entries(leaf::take(&mut self.entries, start)))
+    }
+
+    /// The value of a field of an open struct that is not declared.
+    fn untyped(&mut self, name: &str) -> Result<Node> {
+        self.context.enter_key(name);
+        let node = untyped::Decoder::new(&mut self.reader, &mut self.context).value()?;
+        self.context.leave();
+        Ok(node)
     }
 
     /// The value of the object's spec, if it is known; its text is taken then.
@@ -277,7 +295,7 @@ impl<'a> Decoder<'a> {
         }
         if !in_order {
             let context = &mut self.context;
-            super::untyped::sort_keeping_last(&mut self.entries, start, |name| context.duplicate(name));
+            sort_keeping_last(&mut self.entries, start, |name| context.duplicate(name));
         }
         Ok(Map::from_entries(leaf::take(&mut self.entries, start)))
     }

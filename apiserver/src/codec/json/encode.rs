@@ -117,6 +117,7 @@ impl<'a> Encoder<'a> {
             self.out.truncate(mark);
             self.fields_by_name(map, &this.flat);
         }
+        self.others(map, this);
         self.close(mark);
     }
 
@@ -156,6 +157,22 @@ impl<'a> Encoder<'a> {
                 None if flat.printed => self.absent(&flat.field),
                 None => {}
             }
+        }
+    }
+
+    /// Writes what an open struct has beyond its fields, by name.
+    fn others(&mut self, map: &Map, this: &'a Struct) {
+        if !this.open {
+            return;
+        }
+        let mut others: Vec<&(Key, Node)> =
+            map.entries().iter().filter(|(name, _)| this.find(name).is_none()).collect();
+        others.sort_by(|a, b| a.0.cmp(&b.0));
+        for (name, node) in others {
+            write::string(name, self.out);
+            self.out.push(b':');
+            encode_untyped(node, self.out);
+            self.out.push(b',');
         }
     }
 
@@ -199,6 +216,7 @@ impl<'a> Encoder<'a> {
             | Type::FieldsV1
             | Type::RawExtension
             | Type::Json
+            | Type::Any
             | Type::SchemaOr(..)
             | Type::List { .. }
             | Type::Map(_) => b"null",
@@ -263,6 +281,7 @@ impl<'a> Encoder<'a> {
                 },
             }
         }
+        self.others(map, this);
         self.close(mark);
         version_at
     }

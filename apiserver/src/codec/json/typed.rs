@@ -101,7 +101,11 @@ impl Converter<'_> {
         let mut in_order = true;
         for (name, node) in map {
             let Some(at) = super::decode::find(this, &name, next) else {
-                self.context.unknown(&name);
+                if this.open {
+                    fields.push((name, node));
+                } else {
+                    self.context.unknown(&name);
+                }
                 continue;
             };
             in_order &= at >= next;
@@ -114,7 +118,9 @@ impl Converter<'_> {
                 fields.push((this.key(at), node));
             }
         }
-        if !in_order {
+        if this.open {
+            fields.sort_by(|a, b| this.order(&a.0, &b.0));
+        } else if !in_order {
             fields.sort_by_cached_key(|(name, _)| this.find(name));
         }
         self.depth -= 1;

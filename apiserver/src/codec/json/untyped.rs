@@ -2,6 +2,8 @@
 //!
 //! Keeps: entries stay in the order of the document; of duplicates the last value stands, at the first place.
 
+use std::cmp::Ordering;
+
 use rustc_hash::FxHashMap;
 
 use super::super::DecodeError;
@@ -10,27 +12,21 @@ use super::super::leaf;
 use super::read::Reader;
 use crate::tree::{Key, List, Map, Node};
 
-pub(super) struct Decoder<'a> {
-    reader: Reader<'a>,
-    context: Context<'a>,
+pub(super) struct Decoder<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    context: &'r mut Context<'a>,
     entries: Vec<(Key, Node)>,
     items: Vec<Node>,
 }
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
-impl<'a> Decoder<'a> {
-    pub(super) fn new(text: &'a str, context: Context<'a>) -> Decoder<'a> {
-        Decoder { reader: Reader::new(text), context, entries: Vec::new(), items: Vec::new() }
+impl<'r, 'a> Decoder<'r, 'a> {
+    pub(super) fn new(reader: &'r mut Reader<'a>, context: &'r mut Context<'a>) -> Decoder<'r, 'a> {
+        Decoder { reader, context, entries: Vec::new(), items: Vec::new() }
     }
 
-    pub(super) fn document(mut self) -> Result<Node> {
-        let node = self.value()?;
-        self.reader.end()?;
-        Ok(node)
-    }
-
-    fn value(&mut self) -> Result<Node> {
+    pub(super) fn value(&mut self) -> Result<Node> {
         match self.reader.peek()? {
             b'"' => Ok(Node::Str(leaf::text(&self.reader.string()?))),
             b'{' => self.map().map(Node::Map),
@@ -59,7 +55,7 @@ impl<'a> Decoder<'a> {
             }
             self.entries.push((Key::Owned(leaf::text(&name)), node));
         }
-        let context = &mut self.context;
+        let context = &mut *self.context;
         drop_duplicates(&mut self.entries, start, |name| context.duplicate(name));
         Ok(Map::from_entries(leaf::take(&mut self.entries, start)))
     }
@@ -126,9 +122,19 @@ fn drop_duplicates(entries: &mut Vec<(Key, Node)>, start: usize, mut found: impl
 pub(in super::super) fn sort_keeping_last(
     entries: &mut Vec<(Key, Node)>,
     start: usize,
+    found: impl FnMut(&str),
+) {
+    sort_keeping_last_by(entries, start, Key::cmp, found);
+}
+
+/// As [`sort_keeping_last`], in an order of the keys of its own.
+pub(super) fn sort_keeping_last_by(
+    entries: &mut Vec<(Key, Node)>,
+    start: usize,
+    mut order: impl FnMut(&Key, &Key) -> Ordering,
     mut found: impl FnMut(&str),
 ) {
-    entries[start..].sort_by(|a, b| a.0.cmp(&b.0));
+    entries[start..].sort_by(|a, b| order(&a.0, &b.0));
     let mut kept = start;
     for at in start + 1..entries.len() {
         if entries[at].0 == entries[kept].0 {

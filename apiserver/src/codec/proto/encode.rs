@@ -135,6 +135,7 @@ impl<'a> Encoder<'a> {
             | Type::FieldsV1
             | Type::RawExtension
             | Type::Json
+            | Type::Any
             | Type::SchemaOr(..)
             | Type::List { .. } => self.writer.bytes(number, b""),
         }

@@ -5,7 +5,7 @@
 use super::{rules, webhooks};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{Column, column};
-use crate::kinds::core::rules::{choice, dns_subdomain, require_choice, require_text, texts};
+use crate::kinds::core::rules::{choice, dns_subdomain, require_choice, require_text};
 use crate::kinds::selector;
 use crate::names::{self, dns};
 use crate::tree::{Map, Node};
@@ -59,7 +59,7 @@ pub(super) fn validate_mutating_operations(spec: &Map, field: &str, errors: &mut
     let path = PATH.child(field);
     let path = path.child("resourceRules");
     for rule in spec.map(field).into_iter().flat_map(|resources| resources.maps("resourceRules")) {
-        for operation in texts(rule, "operations").filter(|it| !MUTATING_OPERATIONS.contains(it)) {
+        for operation in rule.texts("operations").filter(|it| !MUTATING_OPERATIONS.contains(it)) {
             errors.not_supported(&path.child("operations"), operation, &MUTATING_OPERATIONS);
         }
     }

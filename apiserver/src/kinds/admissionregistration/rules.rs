@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::field::{FieldErrors, Path};
-use crate::kinds::core::rules::{choice, texts};
+use crate::kinds::core::rules::choice;
 use crate::names;
 use crate::tree::{Map, Node};
 
@@ -29,7 +29,7 @@ fn validate_rule(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     validate_names(rule, &path.child("resourceNames"), errors);
     validate_values(rule, "operations", "operations", path, errors);
     let operations = path.child("operations");
-    for (i, operation) in texts(rule, "operations").enumerate() {
+    for (i, operation) in rule.texts("operations").enumerate() {
         if !OPERATIONS.contains(&operation) {
             errors.not_supported(&operations.index(i), operation, &OPERATIONS);
         }
@@ -43,7 +43,7 @@ fn validate_rule(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
 
 fn validate_names(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let mut seen = HashSet::new();
-    for (i, name) in texts(rule, "resourceNames").enumerate() {
+    for (i, name) in rule.texts("resourceNames").enumerate() {
         names::report(errors, &path.index(i), name, names::path_segment(name, false));
         if !seen.insert(name) {
             errors.duplicate(&path.index(i), name);
@@ -56,8 +56,8 @@ fn validate_values(rule: &Map, field: &str, noun: &str, path: &Path<'_>, errors:
     if count == 0 {
         errors.required(&path.child(field), "");
     }
-    if count > 1 && texts(rule, field).any(|value| value == "*") {
-        let value: Node = texts(rule, field).collect();
+    if count > 1 && rule.texts(field).any(|value| value == "*") {
+        let value: Node = rule.texts(field).collect();
         errors.invalid(
             &path.child(field),
             value,
@@ -68,7 +68,7 @@ fn validate_values(rule: &Map, field: &str, noun: &str, path: &Path<'_>, errors:
 
 fn require_each(rule: &Map, field: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     let path = path.child(field);
-    for (i, value) in texts(rule, field).enumerate() {
+    for (i, value) in rule.texts(field).enumerate() {
         if value.is_empty() {
             errors.required(&path.index(i), "");
         }
@@ -77,7 +77,7 @@ fn require_each(rule: &Map, field: &str, path: &Path<'_>, errors: &mut FieldErro
 
 /// Resources may be followed by subresources, and either may be `*`.
 fn validate_resources(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    let resources: Vec<&str> = texts(rule, "resources").collect();
+    let resources: Vec<&str> = rule.texts("resources").collect();
     if resources.is_empty() {
         errors.required(&path.child("resources"), "");
     }

@@ -1,7 +1,5 @@
 //! CustomResourceDefinition: a kind that a user defines. Keeps: its name is `<plural>.<group>`; exactly one version
-//! is stored, and a version that was stored once stays listed.
-//!
-//! For now the definition is an object like any other: what it defines is not served yet, so no condition says so.
+//! is stored, and a version that was stored once stays listed. What it defines is served by `crate::custom`.
 
 use std::collections::BTreeSet;
 
@@ -48,8 +46,10 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         wide("ShortNames", "string", |it, _| short_names(it).into()),
         wide("Established", "boolean", |it, _| is_established(it).into()),
     ],
+    plain_finalizers: true,
     generation: Generation::Spec,
     unconditional_update: false,
+    begin_deletion,
     set_defaults,
     prepare_for_create,
     prepare_for_update: |definition, _, _| add_stored_version(definition),
@@ -80,7 +80,7 @@ fn served_versions(definition: &Map) -> String {
 
 fn short_names(definition: &Map) -> String {
     let names = definition.map_at(&["spec", "names"]);
-    names.into_iter().flat_map(|names| rules::texts(names, "shortNames")).collect::<Vec<_>>().join(",")
+    names.into_iter().flat_map(|names| names.texts("shortNames")).collect::<Vec<_>>().join(",")
 }
 
 fn versions(definition: &Map) -> impl Iterator<Item = &Map> {
@@ -109,6 +109,33 @@ fn set_defaults(definition: &mut Map) {
 fn prepare_for_create(definition: &mut Map, context: &Context<'_>) {
     kind::clear_status(definition, context);
     add_stored_version(definition);
+}
+
+/// The objects go before their definition.
+const CLEANUP_FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+fn begin_deletion(definition: &mut Map) {
+    let metadata = definition.metadata_mut();
+    let now = metadata.str("deletionTimestamp").to_owned();
+    let finalizers = metadata.list_mut("finalizers");
+    if !finalizers.iter().any(|finalizer| finalizer.as_str() == Some(CLEANUP_FINALIZER)) {
+        finalizers.push(CLEANUP_FINALIZER.into());
+    }
+    let condition = Map::from([
+        ("type", Node::from("Terminating")),
+        ("status", "True".into()),
+        ("lastTransitionTime", now.into()),
+        ("reason", "InstanceDeletionPending".into()),
+        (
+            "message",
+            "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon".into(),
+        ),
+    ]);
+    let conditions = definition.map_mut("status").list_mut("conditions");
+    conditions.retain(|condition| {
+        condition.as_map().is_none_or(|condition| condition.str("type") != "Terminating")
+    });
+    conditions.push(condition.into());
 }
 
 /// The version that is stored now belongs to those that have ever been stored.

@@ -30,6 +30,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         kind::AGE,
     ],
     name_rule: NameRule::PathSegment,
+    plain_finalizers: true,
     unconditional_update: false,
     set_defaults,
     prepare_for_create,

@@ -3,7 +3,9 @@
 
 use crate::age;
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Context, Dependents, Generation, Kind, Names, Scope, Selectable, Version, column};
+use crate::kind::{
+    self, Context, Dependents, FieldValue, Generation, Kind, Names, Scope, Selectable, Version, column,
+};
 use crate::kinds::core::pod::template::set_template_defaults;
 use crate::kinds::workload;
 use crate::names::dns;
@@ -40,7 +42,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         workload::IMAGES,
         workload::SELECTOR,
     ],
-    selectable: &[Selectable { name: "status.successful", value: succeeded, indexed: false }],
+    selectable: &[Selectable { name: "status.successful", value: FieldValue::Of(succeeded), indexed: false }],
     generation: Generation::Spec,
     dependents: Dependents::Orphaned(DELETE_WARNING),
     set_defaults,

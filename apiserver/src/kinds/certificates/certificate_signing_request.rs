@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use crate::age;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{
-    self, Action, Context, Kind, NameRule, Names, Scope, Selectable, Subresource, VIEW_VERBS, Version, View,
-    column,
+    self, Action, Context, FieldValue, Kind, NameRule, Names, Scope, Selectable, Subresource, VIEW_VERBS,
+    Version, View, column,
 };
 use crate::names;
 use crate::tree::{List, Map, Node};
@@ -41,7 +41,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     ],
     selectable: &[Selectable {
         name: "spec.signerName",
-        value: |it| it.str_at(&["spec", "signerName"]).into(),
+        value: FieldValue::At(&["spec", "signerName"]),
         indexed: false,
     }],
     name_rule: NameRule::PathSegment,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Kind, NameRule, Names, Scope, Selectable, Version, column};
+use crate::kind::{self, FieldValue, Kind, NameRule, Names, Scope, Selectable, Version, column};
 use crate::names;
 use crate::tree::{Map, Node};
 
@@ -31,7 +31,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     ],
     selectable: &[Selectable {
         name: "spec.signerName",
-        value: |it| it.str_at(&["spec", "signerName"]).into(),
+        value: FieldValue::At(&["spec", "signerName"]),
         indexed: false,
     }],
     // What a name must be follows from the signer.

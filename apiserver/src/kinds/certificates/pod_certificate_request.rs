@@ -1,7 +1,7 @@
 //! PodCertificateRequest: a pod's wish for a certificate. Keeps: the spec never changes.
 
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Kind, Names, Scope, Selectable, Version, column};
+use crate::kind::{self, FieldValue, Kind, Names, Scope, Selectable, Version, column};
 use crate::kinds::selector;
 use crate::names;
 use crate::tree::{Map, Node};
@@ -36,19 +36,11 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     selectable: &[
         Selectable {
             name: "spec.signerName",
-            value: |it| it.str_at(&["spec", "signerName"]).into(),
+            value: FieldValue::At(&["spec", "signerName"]),
             indexed: false,
         },
-        Selectable {
-            name: "spec.podName",
-            value: |it| it.str_at(&["spec", "podName"]).into(),
-            indexed: false,
-        },
-        Selectable {
-            name: "spec.nodeName",
-            value: |it| it.str_at(&["spec", "nodeName"]).into(),
-            indexed: false,
-        },
+        Selectable { name: "spec.podName", value: FieldValue::At(&["spec", "podName"]), indexed: false },
+        Selectable { name: "spec.nodeName", value: FieldValue::At(&["spec", "nodeName"]), indexed: false },
     ],
     unconditional_update: false,
     prepare_for_create: kind::clear_status,

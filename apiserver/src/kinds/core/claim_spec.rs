@@ -37,7 +37,7 @@ pub(super) fn validate_access_modes(spec: &Map, path: &Path<'_>, errors: &mut Fi
     let path = path.child("accessModes");
     let mut once_pod = false;
     let mut other = false;
-    for mode in rules::texts(spec, "accessModes") {
+    for mode in spec.texts("accessModes") {
         if !ACCESS_MODES.contains(&mode) {
             errors.not_supported(&path, mode, ACCESS_MODES);
         } else if mode == "ReadWriteOncePod" {

@@ -3,7 +3,9 @@
 //! Keeps: the stored form is core's; what comes through events.k8s.io fulfils its stricter rules.
 
 use crate::field::{FieldErrors, Path};
-use crate::kind::{Conversion, Dependents, Kind, NameRule, Names, Scope, Selectable, Version, column, wide};
+use crate::kind::{
+    Conversion, Dependents, FieldValue, Kind, NameRule, Names, Scope, Selectable, Version, column, wide,
+};
 use crate::names;
 use crate::time;
 use crate::tree::{Map, Node};
@@ -67,38 +69,41 @@ fn from_storage(event: &mut Map) {
     }
 }
 
-const fn field(name: &'static str, value: fn(&Map) -> ecow::EcoString) -> Selectable {
+const fn field(name: &'static str, value: FieldValue) -> Selectable {
     Selectable { name, value, indexed: false }
 }
 
-const fn indexed(name: &'static str, value: fn(&Map) -> ecow::EcoString) -> Selectable {
+const fn indexed(name: &'static str, value: FieldValue) -> Selectable {
     Selectable { name, value, indexed: true }
 }
 
 /// `describe` selects by the object; its name and uid are worth an index.
 const SELECTABLE: &[Selectable] = &[
-    indexed("involvedObject.uid", |it| it.str_at(&["involvedObject", "uid"]).into()),
-    indexed("involvedObject.name", |it| it.str_at(&["involvedObject", "name"]).into()),
-    field("involvedObject.kind", |it| it.str_at(&["involvedObject", "kind"]).into()),
-    field("involvedObject.namespace", |it| it.str_at(&["involvedObject", "namespace"]).into()),
-    field("involvedObject.apiVersion", |it| it.str_at(&["involvedObject", "apiVersion"]).into()),
-    field("involvedObject.resourceVersion", |it| it.str_at(&["involvedObject", "resourceVersion"]).into()),
-    field("involvedObject.fieldPath", |it| it.str_at(&["involvedObject", "fieldPath"]).into()),
-    field("reason", |it| it.str("reason").into()),
-    field("reportingComponent", |it| it.str("reportingComponent").into()),
-    field("source", |it| match it.str_at(&["source", "component"]) {
-        "" => it.str("reportingComponent").into(),
-        component => component.into(),
-    }),
-    field("type", |it| it.str("type").into()),
-    field("regarding.uid", |it| it.str_at(&["involvedObject", "uid"]).into()),
-    field("regarding.name", |it| it.str_at(&["involvedObject", "name"]).into()),
-    field("regarding.kind", |it| it.str_at(&["involvedObject", "kind"]).into()),
-    field("regarding.namespace", |it| it.str_at(&["involvedObject", "namespace"]).into()),
-    field("regarding.apiVersion", |it| it.str_at(&["involvedObject", "apiVersion"]).into()),
-    field("regarding.resourceVersion", |it| it.str_at(&["involvedObject", "resourceVersion"]).into()),
-    field("regarding.fieldPath", |it| it.str_at(&["involvedObject", "fieldPath"]).into()),
-    field("reportingController", |it| it.str("reportingComponent").into()),
+    indexed("involvedObject.uid", FieldValue::At(&["involvedObject", "uid"])),
+    indexed("involvedObject.name", FieldValue::At(&["involvedObject", "name"])),
+    field("involvedObject.kind", FieldValue::At(&["involvedObject", "kind"])),
+    field("involvedObject.namespace", FieldValue::At(&["involvedObject", "namespace"])),
+    field("involvedObject.apiVersion", FieldValue::At(&["involvedObject", "apiVersion"])),
+    field("involvedObject.resourceVersion", FieldValue::At(&["involvedObject", "resourceVersion"])),
+    field("involvedObject.fieldPath", FieldValue::At(&["involvedObject", "fieldPath"])),
+    field("reason", FieldValue::At(&["reason"])),
+    field("reportingComponent", FieldValue::At(&["reportingComponent"])),
+    field(
+        "source",
+        FieldValue::Of(|it| match it.str_at(&["source", "component"]) {
+            "" => it.str("reportingComponent").into(),
+            component => component.into(),
+        }),
+    ),
+    field("type", FieldValue::At(&["type"])),
+    field("regarding.uid", FieldValue::At(&["involvedObject", "uid"])),
+    field("regarding.name", FieldValue::At(&["involvedObject", "name"])),
+    field("regarding.kind", FieldValue::At(&["involvedObject", "kind"])),
+    field("regarding.namespace", FieldValue::At(&["involvedObject", "namespace"])),
+    field("regarding.apiVersion", FieldValue::At(&["involvedObject", "apiVersion"])),
+    field("regarding.resourceVersion", FieldValue::At(&["involvedObject", "resourceVersion"])),
+    field("regarding.fieldPath", FieldValue::At(&["involvedObject", "fieldPath"])),
+    field("reportingController", FieldValue::At(&["reportingComponent"])),
 ];
 
 /// How long an event is kept after it was last written.

@@ -3,7 +3,8 @@
 
 use crate::field::{FieldErrors, Path};
 use crate::kind::{
-    self, Action, Context, Kind, NameRule, Names, Scope, Selectable, Subresource, Version, View, column,
+    self, Action, Context, FieldValue, Kind, NameRule, Names, Scope, Selectable, Subresource, Version, View,
+    column,
 };
 use crate::metadata;
 use crate::names;
@@ -37,7 +38,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     ],
     selectable: &[Selectable {
         name: "status.phase",
-        value: |it| it.str_at(&["status", "phase"]).into(),
+        value: FieldValue::At(&["status", "phase"]),
         indexed: false,
     }],
     name_rule: NameRule::DnsLabel,

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use super::{pod, rules};
 use crate::field::{Cause, FieldErrors, Path};
 use crate::kind::{
-    self, Action, BodyKind, Connect, Context, Kind, Names, Scope, Selectable, Subresource, Version, column,
-    wide,
+    self, Action, BodyKind, Connect, Context, FieldValue, Kind, Names, Scope, Selectable, Subresource,
+    Version, column, wide,
 };
 use crate::names::{self, address, label};
 use crate::tree::{List, Map, Node};
@@ -52,9 +52,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     ],
     selectable: &[Selectable {
         name: "spec.unschedulable",
-        value: |it| {
+        value: FieldValue::Of(|it| {
             if it.at(&["spec", "unschedulable"]) == Some(&Node::Bool(true)) { "true" } else { "false" }.into()
-        },
+        }),
         indexed: false,
     }],
     set_defaults,
@@ -205,7 +205,7 @@ fn validate_features(node: &Map, errors: &mut FieldErrors) {
     let Some(status) = node.map("status") else { return };
     let list = STATUS.child("declaredFeatures");
     let mut before = "";
-    for (i, name) in rules::texts(status, "declaredFeatures").enumerate() {
+    for (i, name) in status.texts("declaredFeatures").enumerate() {
         let path = list.index(i);
         let is_segment = |segment: &str| {
             segment.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic())
@@ -231,7 +231,7 @@ fn validate_features(node: &Map, errors: &mut FieldErrors) {
 
 fn validate_cidrs(spec: &Map, errors: &mut FieldErrors) {
     let path = SPEC.child("podCIDRs");
-    let blocks: Vec<&str> = rules::texts(spec, "podCIDRs").collect();
+    let blocks: Vec<&str> = spec.texts("podCIDRs").collect();
     for (i, block) in blocks.iter().enumerate() {
         names::report(errors, &path.index(i), block, address::cidr(block));
     }
@@ -286,7 +286,7 @@ fn warnings(node: &Map, _: Option<&Map>, warnings: &mut Warnings) {
         warnings.push("spec.externalID: this field is deprecated, and is unused by Kubernetes".to_owned());
     }
     let path = SPEC.child("podCIDRs");
-    for (i, block) in rules::texts(spec, "podCIDRs").enumerate() {
+    for (i, block) in spec.texts("podCIDRs").enumerate() {
         warnings.extend(address::cidr_warning(&path.index(i), block));
     }
 }

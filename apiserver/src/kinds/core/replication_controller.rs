@@ -4,7 +4,7 @@ use super::pod::template;
 use super::rules;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{
-    self, Dependents, Generation, Kind, NameRule, Names, Scope, Selectable, Version, column, wide,
+    self, Dependents, FieldValue, Generation, Kind, NameRule, Names, Scope, Selectable, Version, column, wide,
 };
 use crate::kinds::{selector, workload};
 use crate::names::{self, dns};
@@ -36,9 +36,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     ],
     selectable: &[Selectable {
         name: "status.replicas",
-        value: |it| {
+        value: FieldValue::Of(|it| {
             ecow::eco_format!("{}", it.at(&["status", "replicas"]).and_then(Node::as_int).unwrap_or(0))
-        },
+        }),
         indexed: false,
     }],
     name_rule: NameRule::Custom(|name, is_prefix| dns::long_name(&names::masked(name, is_prefix))),
@@ -54,9 +54,9 @@ pub(in crate::kinds) static KIND: Kind = Kind {
 const SPEC: Path<'static> = Path::new("spec");
 
 /// The selector is a plain map of labels.
-fn scale_selector(controller: &Map) -> String {
+fn scale_selector(controller: &Map) -> ecow::EcoString {
     let labels = controller.map_at(&["spec", "selector"]).cloned().unwrap_or_default();
-    selector::text(Some(&Map::from([("matchLabels", labels)])))
+    selector::text(Some(&Map::from([("matchLabels", labels)]))).into()
 }
 
 fn set_defaults(controller: &mut Map) {

@@ -1,6 +1,6 @@
 //! ResourceQuota: what a namespace may use altogether. Keeps: scopes fit the resources and never change.
 
-use super::{pod::resources, rules};
+use super::pod::resources;
 use crate::field::{Cause, FieldErrors, Path};
 use crate::kind::{self, Kind, Names, Scope, Version, column};
 use crate::tree::{Map, Node};
@@ -81,7 +81,7 @@ fn validate(quota: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
     let spec = quota.map("spec").unwrap_or(&empty);
     validate_amounts(spec, &["hard"], &SPEC, errors);
-    let scopes: Vec<&str> = rules::texts(spec, "scopes").collect();
+    let scopes: Vec<&str> = spec.texts("scopes").collect();
     let path = SPEC.child("scopes");
     let value: Node = scopes.iter().copied().collect();
     let misfits = misfits(spec);
@@ -187,12 +187,8 @@ fn validate_term(term: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
 
 fn validate_update(quota: &Map, old: &Map, errors: &mut FieldErrors) {
     let scopes = |object: &Map| {
-        let mut scopes: Vec<String> = object
-            .map("spec")
-            .into_iter()
-            .flat_map(|spec| rules::texts(spec, "scopes"))
-            .map(str::to_owned)
-            .collect();
+        let mut scopes: Vec<String> =
+            object.map("spec").into_iter().flat_map(|spec| spec.texts("scopes")).map(str::to_owned).collect();
         scopes.sort_unstable();
         scopes.dedup();
         scopes

@@ -145,14 +145,9 @@ pub(in crate::kinds) fn port(port: Option<&Node>, path: &Path<'_>, errors: &mut 
     }
 }
 
-/// The texts in the list at `field`.
-pub(in crate::kinds) fn texts<'a>(map: &'a Map, field: &str) -> impl Iterator<Item = &'a str> {
-    map.list(field).iter().filter_map(Node::as_str)
-}
-
 /// Whether a value is in the list at `field`.
 pub(in crate::kinds) fn lists(map: &Map, field: &str, value: &str) -> bool {
-    texts(map, field).any(|item| item == value)
+    map.texts(field).any(|item| item == value)
 }
 
 /// The length of a text without the white space around it differs from the text's.

@@ -3,7 +3,7 @@
 
 use super::config_map;
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Context, Kind, Names, Scope, Selectable, Version, column};
+use crate::kind::{self, Context, FieldValue, Kind, Names, Scope, Selectable, Version, column};
 use crate::tree::{Map, Node};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,7 +25,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         column("Data", "string", |it, _| Node::Int(it.map("data").map_or(0, Map::len) as i64)),
         kind::AGE,
     ],
-    selectable: &[Selectable { name: "type", value: |it| it.str("type").into(), indexed: false }],
+    selectable: &[Selectable { name: "type", value: FieldValue::At(&["type"]), indexed: false }],
     set_defaults,
     prepare_for_update,
     validate,

@@ -7,8 +7,8 @@
 use super::{pod::defaults, rules};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{
-    self, Action, BodyKind, Connect, Kind, NameRule, Names, Scope, Selectable, Subresource, Version, column,
-    wide,
+    self, Action, BodyKind, Connect, FieldValue, Kind, NameRule, Names, Scope, Selectable, Subresource,
+    Version, column, wide,
 };
 use crate::kinds::selector;
 use crate::tree::{Map, Node};
@@ -57,12 +57,8 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         wide("Selector", "string", |it, _| selector::labels_cell(it.map_at(&["spec", "selector"]))),
     ],
     selectable: &[
-        Selectable {
-            name: "spec.clusterIP",
-            value: |it| it.str_at(&["spec", "clusterIP"]).into(),
-            indexed: false,
-        },
-        Selectable { name: "spec.type", value: |it| kind_of(it).into(), indexed: false },
+        Selectable { name: "spec.clusterIP", value: FieldValue::At(&["spec", "clusterIP"]), indexed: false },
+        Selectable { name: "spec.type", value: FieldValue::Of(|it| kind_of(it).into()), indexed: false },
     ],
     name_rule: NameRule::DnsLabel,
     creates_on_update: true,

@@ -2,7 +2,7 @@
 
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
-use crate::kinds::core::rules::{dns_label, dns_subdomain, require_text, texts};
+use crate::kinds::core::rules::{dns_label, dns_subdomain, require_text};
 use crate::kinds::workload;
 use crate::names::{self, dns};
 use crate::tree::{Map, Node};
@@ -118,7 +118,7 @@ fn validate_rule(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
         let missing = "nonResourceURLs must contain at least one value";
         if !validate_values(url, "nonResourceURLs", missing, "non-resource URLs", &path, errors) {
             let path = path.child("nonResourceURLs");
-            for (j, url) in texts(url, "nonResourceURLs").enumerate() {
+            for (j, url) in url.texts("nonResourceURLs").enumerate() {
                 validate_url(url, &path.index(j), errors);
             }
         }
@@ -139,7 +139,7 @@ fn validate_resources(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
         return;
     }
     let path = path.child("namespaces");
-    for (i, namespace) in texts(rule, "namespaces").enumerate() {
+    for (i, namespace) in rule.texts("namespaces").enumerate() {
         for fault in dns::label(namespace) {
             let detail = format!("each member of this list must be '*' or a DNS-1123 label; {fault}");
             errors.invalid(&path.index(i), namespace, detail);
@@ -150,9 +150,9 @@ fn validate_resources(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
 fn validate_verbs(rule: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let missing = "verbs must contain at least one value";
     if !validate_values(rule, "verbs", missing, "verbs", path, errors)
-        && texts(rule, "verbs").any(|verb| !VERBS.contains(&verb))
+        && rule.texts("verbs").any(|verb| !VERBS.contains(&verb))
     {
-        let verbs: Node = texts(rule, "verbs").collect();
+        let verbs: Node = rule.texts("verbs").collect();
         errors.not_supported(&path.child("verbs"), verbs, &VERBS);
     }
 }
@@ -166,7 +166,7 @@ fn validate_values(
     path: &Path<'_>,
     errors: &mut FieldErrors,
 ) -> bool {
-    let values: Vec<&str> = texts(rule, field).collect();
+    let values: Vec<&str> = rule.texts(field).collect();
     let is_any = values.contains(&"*");
     if values.is_empty() {
         errors.required(&path.child(field), missing);

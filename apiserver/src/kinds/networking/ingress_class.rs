@@ -18,7 +18,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     },
     versions: &[Version::storage("networking.k8s.io", "v1", "io.k8s.api.networking.v1.IngressClass")],
     columns: &[
-        Column { cell: name, ..kind::NAME },
+        Column { cell: kind::Cell::Of(name), ..kind::NAME },
         column("Controller", "string", |it, _| it.str_at(&["spec", "controller"]).into()),
         column("Parameters", "string", parameters),
         kind::AGE,

@@ -2,7 +2,6 @@
 
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
-use crate::kinds::core::rules;
 use crate::kinds::selector;
 use crate::names::{self, address, text};
 use crate::tree::{List, Map, Node};
@@ -64,7 +63,7 @@ fn validate(policy: &Map, errors: &mut FieldErrors) {
             validate_rule(rule, peers, &path.index(i), errors);
         }
     }
-    let types: Vec<&str> = rules::texts(spec, "policyTypes").collect();
+    let types: Vec<&str> = spec.texts("policyTypes").collect();
     let path = SPEC.child("policyTypes");
     if types.len() > TYPES.len() {
         let detail = "may not specify more than two policyTypes";
@@ -182,7 +181,7 @@ fn warnings(policy: &Map, _: Option<&Map>, warnings: &mut Warnings) {
                 let path = path.child("ipBlock");
                 warnings.extend(address::cidr_warning(&path.child("cidr"), block.str("cidr")));
                 let except = path.child("except");
-                for (k, hole) in rules::texts(block, "except").enumerate() {
+                for (k, hole) in block.texts("except").enumerate() {
                     warnings.extend(address::cidr_warning(&except.index(k), hole));
                 }
             }

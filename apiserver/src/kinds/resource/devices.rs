@@ -4,7 +4,7 @@
 use super::{identifiers, taints};
 use crate::field::{FieldErrors, Path};
 use crate::kinds::core::pod::affinity;
-use crate::kinds::core::rules::{dns_label, dns_subdomain, texts};
+use crate::kinds::core::rules::{dns_label, dns_subdomain};
 use crate::tree::{Map, Node};
 
 const VALUE_BYTES_MAX: usize = 64;
@@ -68,7 +68,7 @@ fn validate_attribute(attribute: &Map, path: &Path<'_>, errors: &mut FieldErrors
         validate_version(text, &path.child("version"), errors);
     }
     let versions = path.child("versions");
-    for (i, text) in texts(attribute, "versions").enumerate() {
+    for (i, text) in attribute.texts("versions").enumerate() {
         validate_version(text, &versions.index(i), errors);
     }
     let is_set = |field: &&str| {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::{devices, identifiers, taints};
 use crate::field::{FieldErrors, Path};
-use crate::kind::{self, Context, Generation, Kind, Names, Scope, Selectable, Version, column};
+use crate::kind::{self, Context, FieldValue, Generation, Kind, Names, Scope, Selectable, Version, column};
 use crate::kinds::core::volume_source::validate_driver_name;
 use crate::tree::{Map, Node};
 
@@ -28,12 +28,8 @@ pub(in crate::kinds) static KIND: Kind = Kind {
         kind::AGE,
     ],
     selectable: &[
-        Selectable {
-            name: "spec.nodeName",
-            value: |it| it.str_at(&["spec", "nodeName"]).into(),
-            indexed: false,
-        },
-        Selectable { name: "spec.driver", value: |it| it.str_at(&["spec", "driver"]).into(), indexed: false },
+        Selectable { name: "spec.nodeName", value: FieldValue::At(&["spec", "nodeName"]), indexed: false },
+        Selectable { name: "spec.driver", value: FieldValue::At(&["spec", "driver"]), indexed: false },
     ],
     generation: Generation::Spec,
     delete_returns_object: true,

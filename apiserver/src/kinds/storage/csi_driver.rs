@@ -98,7 +98,7 @@ fn validate(driver: &Map, errors: &mut FieldErrors) {
     rules::choice(spec, "fsGroupPolicy", &["File", "None", "ReadWriteOnceWithFSType"], &SPEC, errors);
     validate_token_requests(spec, errors);
     let path = SPEC.child("volumeLifecycleModes");
-    for mode in rules::texts(spec, "volumeLifecycleModes").filter(|mode| !MODES.contains(mode)) {
+    for mode in spec.texts("volumeLifecycleModes").filter(|mode| !MODES.contains(mode)) {
         errors.not_supported_in_order(&path, mode, MODES);
     }
     count::at_least(

@@ -66,7 +66,7 @@ fn validate(node: &Map, errors: &mut FieldErrors) {
 /// Upstream reports the keys at the driver itself.
 fn validate_topology_keys(driver: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let mut keys = HashSet::new();
-    for key in rules::texts(driver, "topologyKeys") {
+    for key in driver.texts("topologyKeys") {
         if key.is_empty() {
             errors.required(path, "");
         }

@@ -20,7 +20,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     },
     versions: &[Version::storage("storage.k8s.io", "v1", "io.k8s.api.storage.v1.StorageClass")],
     columns: &[
-        Column { cell: name, ..kind::NAME },
+        Column { cell: kind::Cell::Of(name), ..kind::NAME },
         column("Provisioner", "string", |it, _| it.str("provisioner").into()),
         column("ReclaimPolicy", "string", |it, _| or(it, "reclaimPolicy", "Delete")),
         column("VolumeBindingMode", "string", |it, _| or(it, "volumeBindingMode", "Immediate")),
@@ -109,7 +109,7 @@ fn validate_topology<'a>(
             errors.required(&values_path, "");
         }
         let mut values = BTreeSet::new();
-        for (j, value) in rules::texts(expression, "values").enumerate() {
+        for (j, value) in expression.texts("values").enumerate() {
             if !values.insert(value) {
                 errors.duplicate(&values_path.index(j), value);
             }

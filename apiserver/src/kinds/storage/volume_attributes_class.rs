@@ -17,7 +17,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     },
     versions: &[Version::storage("storage.k8s.io", "v1", "io.k8s.api.storage.v1.VolumeAttributesClass")],
     columns: &[
-        Column { cell: name, ..kind::NAME },
+        Column { cell: kind::Cell::Of(name), ..kind::NAME },
         column("DriverName", "string", |it, _| it.str("driverName").into()),
         kind::AGE,
     ],

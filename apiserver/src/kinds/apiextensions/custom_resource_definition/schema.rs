@@ -2,6 +2,7 @@
 //! defaults are values that it allows. Expressions are not compiled here.
 
 use crate::field::{FieldErrors, Path};
+use crate::structural::is_true;
 use crate::tree::{Map, Node};
 
 mod defaults;
@@ -9,7 +10,6 @@ mod extensions;
 pub(super) mod field_path;
 mod open_api;
 mod structural;
-mod value;
 
 /// Fields that the root may have when `properties.status` is taken out of it for the status subresource.
 const AT_ROOT: [(&str, &str); 22] = [
@@ -89,10 +89,6 @@ fn validate_root(schema: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
 /// Whether a value says more than an absent one.
 fn is_set(value: &Node) -> bool {
     !matches!(value, Node::Null | Node::Bool(false)) && value.as_str() != Some("")
-}
-
-fn is_true(schema: &Map, field: &str) -> bool {
-    schema.bool(field) == Some(true)
 }
 
 /// Whether some schema has a default.

@@ -139,7 +139,7 @@ fn cells_show_the_versions_that_are_served_and_which_is_stored() {
         let served = version.str("name") != "v1alpha1";
         version.set("served", served);
     }
-    let cells: Vec<Node> = KIND.columns.iter().map(|column| (column.cell)(&definition, 0)).collect();
+    let cells: Vec<Node> = KIND.columns.iter().map(|column| column.cell(&definition, 0)).collect();
     assert_eq!(cells[1..3], [Node::from("Namespaced"), "v1(storage),v2".into()]);
     assert_eq!(cells.last(), Some(&Node::Bool(false)));
 }

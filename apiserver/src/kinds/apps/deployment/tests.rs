@@ -99,7 +99,7 @@ fn the_row_tells_ready_of_desired_and_what_runs() {
     let mut deployment = deployment(r#"{"replicas":3}"#);
     deployment.set("status", tree(r#"{"readyReplicas":2,"updatedReplicas":1}"#));
     let row: Vec<String> =
-        KIND.columns.iter().map(|column| (column.cell)(&deployment, 0).to_string()).collect();
+        KIND.columns.iter().map(|column| column.cell(&deployment, 0).to_string()).collect();
     assert_eq!(
         row,
         [

@@ -1,5 +1,4 @@
 use super::*;
-use crate::kind::Column;
 
 fn core_event() -> Map {
     Map::from([
@@ -106,7 +105,7 @@ fn cells_tell_when_what_and_from_whom() {
     let cells = |event: &Map| {
         columns::COLUMNS
             .iter()
-            .map(|Column { cell, .. }| cell(event, now).to_string())
+            .map(|column| column.cell(event, now).to_string())
             .collect::<Vec<_>>()
             .join(" ")
     };

@@ -123,7 +123,7 @@ fn validate_pod_term(term: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     for field in ["labelSelector", "namespaceSelector"] {
         selector::validate(term.map(field), &path.child(field), errors);
     }
-    for namespace in rules::texts(term, "namespaces") {
+    for namespace in term.texts("namespaces") {
         rules::dns_label(namespace, &path.child("namespace"), errors);
     }
     validate_label_keys(term, path, errors);
@@ -142,15 +142,15 @@ pub(super) fn validate_label_keys(term: &Map, path: &Path<'_>, errors: &mut Fiel
         if !term.list(field).is_empty() && selector.is_none() {
             errors.forbidden(&path, "must not be specified when labelSelector is not set");
         }
-        for (i, key) in rules::texts(term, field).enumerate() {
+        for (i, key) in term.texts(field).enumerate() {
             rules::qualified_name(key, &path.index(i), errors);
         }
     }
-    let keys: Vec<&str> = rules::texts(term, "matchLabelKeys").collect();
+    let keys: Vec<&str> = term.texts("matchLabelKeys").collect();
     if let Some(selector) = selector {
         validate_keys_once(&keys, selector, path, errors);
     }
-    let mismatched: HashSet<&str> = rules::texts(term, "mismatchLabelKeys").collect();
+    let mismatched: HashSet<&str> = term.texts("mismatchLabelKeys").collect();
     for (i, key) in keys.iter().enumerate() {
         if mismatched.contains(key) {
             let detail = "exists in both matchLabelKeys and mismatchLabelKeys";

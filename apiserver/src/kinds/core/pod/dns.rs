@@ -30,19 +30,19 @@ pub(super) fn validate_config(spec: &Map, path: &Path<'_>, errors: &mut FieldErr
     if config.list("nameservers").len() > NAMESERVERS_MAX {
         errors.invalid(&servers, value("nameservers"), "must not have more than 3 nameservers");
     }
-    for (i, server) in rules::texts(config, "nameservers").enumerate() {
+    for (i, server) in config.texts("nameservers").enumerate() {
         names::report(errors, &servers.index(i), server, address::ip(server));
     }
     let searches = path.child("searches");
     if config.list("searches").len() > SEARCH_PATHS_MAX {
         errors.invalid(&searches, value("searches"), "must not have more than 32 search paths");
     }
-    let characters: usize = rules::texts(config, "searches").map(|search| search.len() + 1).sum();
+    let characters: usize = config.texts("searches").map(|search| search.len() + 1).sum();
     if characters.saturating_sub(1) > SEARCH_LIST_CHARACTERS_MAX {
         let detail = "must not have more than 2048 characters (including spaces) in the search list";
         errors.invalid(&searches, value("searches"), detail);
     }
-    for (i, search) in rules::texts(config, "searches").enumerate().filter(|(_, search)| *search != ".") {
+    for (i, search) in config.texts("searches").enumerate().filter(|(_, search)| *search != ".") {
         let search = search.strip_suffix('.').unwrap_or(search);
         names::report(errors, &searches.index(i), search, names::dns::subdomain_with_underscore(search));
     }
@@ -66,7 +66,7 @@ pub(super) fn validate_host_names(spec: &Map, path: &Path<'_>, errors: &mut Fiel
         let path = aliases.index(i);
         let ip = alias.str("ip");
         names::report(errors, &path.child("ip"), ip, address::ip(ip));
-        for (j, name) in rules::texts(alias, "hostnames").enumerate() {
+        for (j, name) in alias.texts("hostnames").enumerate() {
             rules::dns_subdomain(name, &path.child("hostnames").index(j), errors);
         }
     }

@@ -122,7 +122,7 @@ fn validate_options(mount: &Map, source: Option<&Map>, path: &Path<'_>, errors: 
     const OPTIONS: &[&str] = &["nodev", "noexec", "nosuid"];
     let path = path.child("bindMountOptions");
     let mut seen = HashSet::new();
-    for (i, option) in rules::texts(mount, "bindMountOptions").enumerate() {
+    for (i, option) in mount.texts("bindMountOptions").enumerate() {
         if !OPTIONS.contains(&option) {
             errors.not_supported(&path.index(i), option, OPTIONS);
         }

@@ -51,7 +51,7 @@ status: {status}
 "
         ));
         let now = "2026-01-01T01:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second();
-        let cells: Vec<Node> = columns::COLUMNS[1..4].iter().map(|column| (column.cell)(&pod, now)).collect();
+        let cells: Vec<Node> = columns::COLUMNS[1..4].iter().map(|column| column.cell(&pod, now)).collect();
         assert_eq!(cells, expected.map(Node::from), "{status}");
     }
 

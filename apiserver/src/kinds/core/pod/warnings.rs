@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{containers, virtual_paths};
 use crate::field::Path;
-use crate::kinds::core::{node_labels, rules};
+use crate::kinds::core::node_labels;
 use crate::names::{address, dns, label};
 use crate::quantity::Quantity;
 use crate::tree::{Map, Node};
@@ -301,9 +301,7 @@ fn warn_of_ports(spec: &Map, path: &Path<'_>, warnings: &mut Warnings) {
 }
 
 fn warn_of_addresses(spec: &Map, path: &Path<'_>, warnings: &mut Warnings) {
-    for (i, server) in
-        spec.map("dnsConfig").into_iter().flat_map(|it| rules::texts(it, "nameservers")).enumerate()
-    {
+    for (i, server) in spec.map("dnsConfig").into_iter().flat_map(|it| it.texts("nameservers")).enumerate() {
         let path = path.child("dnsConfig");
         let path = path.child("nameservers");
         warnings.extend(address::ip_warning(&path.index(i), server));

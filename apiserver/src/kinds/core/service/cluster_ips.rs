@@ -15,7 +15,7 @@ const POLICIES: &[&str] = &["PreferDualStack", "RequireDualStack", "SingleStack"
 pub(crate) fn validate(spec: &Map, errors: &mut FieldErrors) {
     let path = SPEC.child("clusterIPs");
     let value = || spec.get("clusterIPs").cloned().unwrap_or_default();
-    let addresses: Vec<&str> = rules::texts(spec, "clusterIPs").collect();
+    let addresses: Vec<&str> = spec.texts("clusterIPs").collect();
     match (spec.str("clusterIP"), addresses.first()) {
         ("", None) => {}
         ("", Some(_)) => errors.invalid(&path, value(), "must be empty when `clusterIP` is not specified"),
@@ -51,7 +51,7 @@ pub(crate) fn validate(spec: &Map, errors: &mut FieldErrors) {
         errors.invalid(&path, value(), "may specify no more than one IP for each IP family");
     }
     if !is_headless(spec) {
-        for (i, (text, family)) in addresses.iter().zip(rules::texts(spec, "ipFamilies")).enumerate() {
+        for (i, (text, family)) in addresses.iter().zip(spec.texts("ipFamilies")).enumerate() {
             if (family == "IPv6") != address::is_ipv6(text) && FAMILIES.contains(&family) {
                 let detail = format!("expected an {family} value as indicated by `ipFamilies[{i}]`");
                 errors.invalid(&path.index(i), *text, detail);
@@ -63,7 +63,7 @@ pub(crate) fn validate(spec: &Map, errors: &mut FieldErrors) {
 fn validate_families(spec: &Map, errors: &mut FieldErrors) {
     let path = SPEC.child("ipFamilies");
     let mut seen = HashSet::new();
-    for (i, family) in rules::texts(spec, "ipFamilies").enumerate() {
+    for (i, family) in spec.texts("ipFamilies").enumerate() {
         if !FAMILIES.contains(&family) {
             errors.not_supported(&path.index(i), family, FAMILIES);
         }
@@ -77,7 +77,7 @@ fn validate_families(spec: &Map, errors: &mut FieldErrors) {
 /// Reports external IPs that no service can have.
 pub(super) fn validate_external(spec: &Map, errors: &mut FieldErrors) {
     let path = SPEC.child("externalIPs");
-    for (i, text) in rules::texts(spec, "externalIPs").enumerate() {
+    for (i, text) in spec.texts("externalIPs").enumerate() {
         let mut faults = address::ip(text);
         if faults.is_empty() {
             faults = address::endpoint(text);

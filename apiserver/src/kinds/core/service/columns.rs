@@ -1,7 +1,6 @@
 //! The columns of services.
 
 use super::kind_of;
-use crate::kinds::core::rules;
 use crate::tree::Map;
 
 pub(super) fn cluster_ip(service: &Map) -> &str {
@@ -11,7 +10,7 @@ pub(super) fn cluster_ip(service: &Map) -> &str {
 
 pub(super) fn external_ip(service: &Map) -> String {
     let external: Vec<&str> =
-        service.map("spec").into_iter().flat_map(|spec| rules::texts(spec, "externalIPs")).collect();
+        service.map("spec").into_iter().flat_map(|spec| spec.texts("externalIPs")).collect();
     match kind_of(service) {
         "ClusterIP" | "NodePort" if external.is_empty() => "<none>".to_owned(),
         "ClusterIP" | "NodePort" => external.join(","),

@@ -45,7 +45,7 @@ pub(super) fn validate_source_ranges(service: &Map, spec: &Map, errors: &mut Fie
         if !is_balancer {
             errors.forbidden(&path, FOR_BALANCERS);
         }
-        for (i, block) in rules::texts(spec, "loadBalancerSourceRanges").enumerate() {
+        for (i, block) in spec.texts("loadBalancerSourceRanges").enumerate() {
             let block = block.trim();
             names::report(errors, &path.index(i), block, address::cidr(block));
         }

@@ -1,7 +1,6 @@
 //! Advice about services: fields that are ignored, old, or written in an unusual way.
 
 use super::SPEC;
-use crate::kinds::core::rules;
 use crate::names::address;
 use crate::tree::Map;
 use crate::warning::Warnings;
@@ -41,7 +40,7 @@ pub(super) fn warn(service: &Map, _: Option<&Map>, warnings: &mut Warnings) {
     }
     warnings.extend(address::ip_warning(&SPEC.child("loadBalancerIP"), spec.str("loadBalancerIP")));
     let path = SPEC.child("loadBalancerSourceRanges");
-    for (i, block) in rules::texts(spec, "loadBalancerSourceRanges").enumerate() {
+    for (i, block) in spec.texts("loadBalancerSourceRanges").enumerate() {
         warnings.extend(address::cidr_warning(&path.index(i), block));
     }
     if is_alias && has_external {
@@ -59,7 +58,7 @@ pub(super) fn warn(service: &Map, _: Option<&Map>, warnings: &mut Warnings) {
 
 fn warn_of_addresses(spec: &Map, field: &str, warnings: &mut Warnings) {
     let path = SPEC.child(field);
-    for (i, text) in rules::texts(spec, field).enumerate() {
+    for (i, text) in spec.texts(field).enumerate() {
         warnings.extend(address::ip_warning(&path.index(i), text));
     }
 }

@@ -4,9 +4,8 @@
 use std::collections::HashSet;
 
 use super::field_path::{self, Notation};
-use super::is_true;
 use crate::field::{Cause, FieldErrors, Path};
-use crate::kinds::core::rules::texts;
+use crate::structural::is_true;
 use crate::tree::{Map, Node};
 
 const LIST_TYPE: &str = "x-kubernetes-list-type";
@@ -101,7 +100,7 @@ fn validate_list_map(schema: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let whole: Node = keys.iter().cloned().collect();
     let properties_path = items_path.child("properties");
     let mut seen = HashSet::new();
-    for key in texts(schema, KEYS) {
+    for key in schema.texts(KEYS) {
         match items.map("properties").and_then(|properties| properties.map(key)) {
             Some(property) if matches!(property.str("type"), "array" | "object") => {
                 let detail = "must be a scalar type if parent array's x-kubernetes-list-type is map";
@@ -133,12 +132,12 @@ fn validate_comparable_items(schema: &Map, path: &Path<'_>, errors: &mut FieldEr
         errors.forbidden(&path.child("nullable"), detail);
     }
     let path = path.child("properties");
-    for key in texts(schema, KEYS).filter(|_| list_type == "map") {
+    for key in schema.texts(KEYS).filter(|_| list_type == "map") {
         let Some(property) = items.map("properties").and_then(|properties| properties.map(key)) else {
             continue;
         };
         let path = path.key(key);
-        if !property.contains("default") && !texts(items, "required").any(|required| required == key) {
+        if !property.contains("default") && !items.texts("required").any(|required| required == key) {
             let detail = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property";
             errors.required(&path.child("default"), detail);
         }

@@ -1,8 +1,9 @@
 //! What OpenAPI's schemas may not say in a definition. Keeps: types are known; what cannot be served (references,
 //! patterns of properties, tuples) is not there; defaults stand where values are.
 
-use super::{extensions, is_true};
+use super::extensions;
 use crate::field::{FieldErrors, Path};
+use crate::structural::is_true;
 use crate::tree::{Map, Node};
 
 const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];

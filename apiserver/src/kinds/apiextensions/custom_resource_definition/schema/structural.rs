@@ -1,8 +1,9 @@
 //! Structural schemas. Keeps: types and properties are said outside of `allOf`, `anyOf`, `oneOf` and `not`, which only
 //! judge values; metadata stays what it is for every object.
 
-use super::{is_set, is_true};
+use super::is_set;
 use crate::field::{FieldErrors, Path};
+use crate::structural::is_true;
 use crate::tree::{Map, Node};
 
 mod junctors;

@@ -1,7 +1,7 @@
 //! `allOf`, `anyOf`, `oneOf`, `not`. Keeps: what they judge is declared outside of them, and they declare nothing.
 
-use super::super::is_true;
 use crate::field::{FieldErrors, Path};
+use crate::structural::is_true;
 use crate::tree::{Map, Node};
 
 /// Reports what the junctors of a schema declare.

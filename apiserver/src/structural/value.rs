@@ -1,25 +1,82 @@
-//! Whether a schema allows a value, in the words of OpenAPI's validation. Keeps: types, enumerations, bounds, required
-//! fields and junctors are judged; patterns and formats of texts are not.
+//! Whether a schema allows a value, in the words of OpenAPI's validation.
+//!
+//! Keeps: what an update leaves as it was is not judged again, however much its schema has changed since.
 
-use super::{defaults, is_true};
+use ecow::EcoString;
+use regex::Regex;
+use rustc_hash::FxHashMap;
+
+use super::{INT_OR_STRING, formats, is_of_every_object, is_true, lists, parsed};
 use crate::field::{Cause, FieldErrors, Path};
-use crate::kinds::core::rules::texts;
 use crate::tree::{List, Map, Node};
 
-/// Reports what a schema does not allow in the value at `path`.
-pub(super) fn validate(value: &Node, schema: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
-    Value { node: value, name: String::new(), path }.judge(schema, errors);
+/// The patterns of a schema, compiled.
+pub(crate) type Patterns = FxHashMap<EcoString, Regex>;
+
+/// Reports what a schema does not allow in a default at `path`.
+pub(crate) fn validate_default(value: &Node, schema: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+    let patterns = Patterns::default();
+    Value { node: value, old: None, name: String::new(), path: Some(path), patterns: &patterns }
+        .judge(schema, errors);
+}
+
+/// Reports what a schema does not allow in an object.
+pub(crate) fn validate(
+    object: &Map,
+    old: Option<&Map>,
+    schema: &Map,
+    patterns: &Patterns,
+    errors: &mut FieldErrors,
+) {
+    let node = Node::Map(object.clone());
+    let old = old.map(|old| Node::Map(old.clone()));
+    Value { node: &node, old: old.as_ref(), name: String::new(), path: None, patterns }.judge(schema, errors);
+}
+
+/// Adds the patterns of a schema and of all below it. Those that cannot be compiled are left out, and match everything.
+pub(crate) fn compile_patterns(schema: &Map, patterns: &mut Patterns) {
+    if let Some(Node::Str(text)) = schema.get("pattern")
+        && !patterns.contains_key(text)
+        && let Ok(pattern) = Regex::new(text)
+    {
+        patterns.insert(text.clone(), pattern);
+    }
+    for (field, node) in schema.iter() {
+        match (field.as_str(), node) {
+            ("properties", Node::Map(properties)) => {
+                properties
+                    .iter()
+                    .filter_map(|(_, below)| below.as_map())
+                    .for_each(|below| compile_patterns(below, patterns));
+            }
+            ("items" | "additionalProperties" | "not", Node::Map(below)) => compile_patterns(below, patterns),
+            ("allOf" | "anyOf" | "oneOf", Node::List(schemas)) => {
+                schemas.iter().filter_map(Node::as_map).for_each(|below| compile_patterns(below, patterns));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// A value, and its place below the one that is judged: `a.b[0]`.
 struct Value<'a> {
     node: &'a Node,
+    /// What stood in its place before.
+    old: Option<&'a Node>,
     name: String,
-    path: &'a Path<'a>,
+    /// Where the one that is judged stands; an object stands nowhere.
+    path: Option<&'a Path<'a>>,
+    patterns: &'a Patterns,
 }
+
+/// How upstream prints a path of nothing.
+const NOWHERE: Path<'static> = Path::new("<nil>");
 
 impl Value<'_> {
     fn judge(&self, schema: &Map, errors: &mut FieldErrors) {
+        if self.old == Some(self.node) {
+            return;
+        }
         self.judge_type(schema, errors);
         if !matches!(self.node, Node::Null) {
             self.judge_junctors(schema, errors);
@@ -36,9 +93,11 @@ impl Value<'_> {
     }
 
     fn report(&self, cause: Cause, value: &Node, detail: &str, errors: &mut FieldErrors) {
-        match self.name.trim_start_matches('.') {
-            "" => errors.add(cause, self.path, value, detail),
-            name => errors.add(cause, &self.path.child(name), value, detail),
+        match (self.path, self.name.trim_start_matches('.')) {
+            (Some(path), "") => errors.add(cause, path, value, detail),
+            (Some(path), name) => errors.add(cause, &path.child(name), value, detail),
+            (None, "") => errors.add(cause, &NOWHERE, value, detail),
+            (None, name) => errors.add(cause, &Path::new(name), value, detail),
         }
     }
 
@@ -48,11 +107,14 @@ impl Value<'_> {
 
     /// A verdict on the whole, told where the judged value stands.
     fn unfit(&self, detail: &str, errors: &mut FieldErrors) {
-        errors.invalid(self.path, "", format!("{:?} {detail}", self.name));
+        errors.invalid(self.path.unwrap_or(&NOWHERE), "", format!("{:?} {detail}", self.name));
     }
 
     fn judge_type(&self, schema: &Map, errors: &mut FieldErrors) {
         let expected = schema.str("type");
+        if is_true(schema, INT_OR_STRING) {
+            return self.judge_int_or_string(errors);
+        }
         let found = match self.node {
             Node::Null if is_true(schema, "nullable") => return,
             Node::Bool(_) => "boolean",
@@ -67,6 +129,18 @@ impl Value<'_> {
         }
     }
 
+    fn judge_int_or_string(&self, errors: &mut FieldErrors) {
+        let found = match self.node {
+            Node::Int(_) | Node::Str(_) => return,
+            Node::Float(number) if number.fract() == 0.0 => return,
+            Node::Bool(_) => "boolean",
+            Node::Float(_) => "number",
+            other => other.type_name(),
+        };
+        let detail = format!("{} in body must be of type integer,string: {found:?}", self.name);
+        self.report(Cause::TypeInvalid, &found.into(), &detail, errors);
+    }
+
     fn judge_text(&self, text: &str, schema: &Map, errors: &mut FieldErrors) {
         let length = text.chars().count() as i64;
         if let Some(max) = schema.int("maxLength").filter(|max| length > *max) {
@@ -76,6 +150,21 @@ impl Value<'_> {
         if let Some(min) = schema.int("minLength").filter(|min| length < *min) {
             self.invalid(&format!("should be at least {min} chars long"), errors);
         }
+        let pattern = schema.str("pattern");
+        if !pattern.is_empty() && !self.matches(pattern, text) {
+            self.invalid(&format!("should match '{pattern}'"), errors);
+        }
+        let format = schema.str("format");
+        if !formats::fits(format, text) {
+            self.invalid(&format!("must be of type {format}: {text:?}"), errors);
+        }
+    }
+
+    fn matches(&self, pattern: &str, text: &str) -> bool {
+        match self.patterns.get(pattern) {
+            Some(compiled) => compiled.is_match(text),
+            None => Regex::new(pattern).map_or(true, |compiled| compiled.is_match(text)),
+        }
     }
 
     fn judge_number(&self, number: f64, schema: &Map, errors: &mut FieldErrors) {
@@ -84,11 +173,11 @@ impl Value<'_> {
             _ if schema.str("type") != "integer" => {}
             "int32" if !(f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number) => {
                 let detail = format!("Checked value must be of type integer with format int32 in {name}");
-                errors.invalid(self.path, "", detail);
+                errors.invalid(self.path.unwrap_or(&NOWHERE), "", detail);
             }
             _ if number.fract() != 0.0 => {
                 let detail = format!("Checked value must be of type integer (default format) in {name}");
-                errors.invalid(self.path, "", detail);
+                errors.invalid(self.path.unwrap_or(&NOWHERE), "", detail);
             }
             _ => {}
         }
@@ -122,8 +211,11 @@ impl Value<'_> {
 
     fn judge_list(&self, items: &List, schema: &Map, errors: &mut FieldErrors) {
         if let Some(below) = schema.map("items") {
+            let before = self.old.and_then(Node::as_list);
+            let before = before.map(|before| lists::by_keys(before, schema)).unwrap_or_default();
             for (i, item) in items.iter().enumerate() {
-                self.below(item, format!("{}[{i}]", self.name)).judge(below, errors);
+                let old = lists::keys_of(item, schema).and_then(|keys| before.get(&keys).copied());
+                self.below(item, old, format!("{}[{i}]", self.name)).judge(below, errors);
             }
         }
         self.judge_size(items.len(), schema, ("minItems", "maxItems", "items"), errors);
@@ -132,6 +224,7 @@ impl Value<'_> {
     fn judge_object(&self, entries: &Map, schema: &Map, errors: &mut FieldErrors) {
         self.judge_size(entries.len(), schema, ("minProperties", "maxProperties", "properties"), errors);
         let additional = schema.get("additionalProperties");
+        let before = self.old.and_then(Node::as_map);
         for (name, entry) in entries.iter() {
             let property = schema.map("properties").and_then(|properties| properties.map(name));
             let place = match (property, self.name.as_str()) {
@@ -140,7 +233,7 @@ impl Value<'_> {
             };
             match (property, additional) {
                 (Some(below), _) | (None, Some(Node::Map(below))) => {
-                    self.below(entry, place).judge(below, errors)
+                    self.below(entry, before.and_then(|before| before.get(name)), place).judge(below, errors)
                 }
                 (None, Some(Node::Bool(false))) => {
                     let detail = format!("{}.{name} in body is a forbidden property", self.name);
@@ -149,8 +242,10 @@ impl Value<'_> {
                 _ => {}
             }
         }
-        for field in texts(schema, "required").filter(|field| !entries.contains(field)) {
-            self.below(self.node, format!("{}.{field}", self.name)).report(
+        let is_object = self.path.is_none() && self.name.is_empty();
+        let required = schema.texts("required").filter(|field| !is_object || !is_of_every_object(field));
+        for field in required.filter(|field| !entries.contains(field)) {
+            self.below(self.node, None, format!("{}.{field}", self.name)).report(
                 Cause::Required,
                 &Node::Null,
                 "",
@@ -159,8 +254,8 @@ impl Value<'_> {
         }
     }
 
-    fn below<'b>(&'b self, node: &'b Node, name: String) -> Value<'b> {
-        Value { node, name, path: self.path }
+    fn below<'b>(&'b self, node: &'b Node, old: Option<&'b Node>, name: String) -> Value<'b> {
+        Value { node, old, name, path: self.path, patterns: self.patterns }
     }
 
     fn judge_size(
@@ -180,7 +275,7 @@ impl Value<'_> {
     }
 
     fn judge_enumeration(&self, schema: &Map, errors: &mut FieldErrors) {
-        let allowed: Vec<Node> = schema.list("enum").iter().filter_map(defaults::parsed).collect();
+        let allowed: Vec<Node> = schema.list("enum").iter().filter_map(parsed).collect();
         if !allowed.is_empty() && !allowed.contains(self.node) {
             let quoted: Vec<String> = allowed
                 .iter()

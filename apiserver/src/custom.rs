@@ -1,0 +1,230 @@
+//! Custom resources: kinds that users define while the server runs.
+//!
+//! Keeps: a definition becomes the same [`Resource`]s as built-in kinds, beside which [`Custom`] says what its schema
+//! asks; what is served follows from the definitions of one view, so every node serves what its state says.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::codec::Findings;
+use crate::field::FieldErrors;
+use crate::pipeline::Server;
+use crate::registry::{Registry, Resource};
+use crate::schema::{Schema, StructId};
+use crate::storage::{Interest, Prefix, Revision, View};
+use crate::structural::value::Patterns;
+use crate::structural::{defaults, embedded, lists, prune, value};
+use crate::tree::Map;
+
+mod definition;
+mod json_path;
+mod made;
+
+pub use json_path::JsonPath;
+
+/// A text that lives as long as the program; equal ones are one.
+pub(crate) fn kept(text: &str) -> &'static str {
+    made::text(text)
+}
+
+/// The resource of the definitions themselves.
+const DEFINITIONS: (&str, &str) = ("apiextensions.k8s.io", "customresourcedefinitions");
+
+/// What a custom resource in one version has beyond its kind.
+pub struct Custom {
+    /// The schema of its objects, made ready.
+    pub schema: Map,
+    /// That of the version that objects are stored in.
+    stored: Map,
+    patterns: Patterns,
+    types: Schema,
+    id: StructId,
+    /// Objects are stored in this version.
+    pub is_storage: bool,
+    /// Other versions are made by a webhook.
+    pub is_converted: bool,
+    /// It is on its way out: no object is created any more.
+    pub is_terminating: bool,
+    /// What was written before may not be as the schema wants it.
+    pub since: Revision,
+    /// Told when the resource is no longer served, or not like this.
+    retired: tokio::sync::watch::Sender<bool>,
+}
+
+impl Custom {
+    /// Drops the fields that the schema does not know.
+    pub fn prune(&self, object: &mut Map, findings: Option<&mut Findings>) {
+        let mut unknown = Vec::new();
+        if let Some(pruned) = prune::object(object, &self.schema, &mut |path| unknown.push(path.into())) {
+            *object = pruned;
+        }
+        unknown.sort_unstable();
+        if let Some(findings) = findings {
+            unknown.into_iter().for_each(|path| findings.add_unknown(path));
+        }
+    }
+
+    /// Sets the schema's defaults.
+    pub fn set_defaults(&self, object: &mut Map) {
+        if let Some(defaulted) = defaults::object(object, &self.schema) {
+            *object = defaulted;
+        }
+    }
+
+    /// Makes an object of this version one that the stored version's schema knows.
+    pub fn to_storage(&self, object: &mut Map) {
+        if self.is_storage {
+            return;
+        }
+        if let Some(pruned) = prune::object(object, &self.stored, &mut |_| ()) {
+            *object = pruned;
+        }
+        if let Some(defaulted) = defaults::object(object, &self.stored) {
+            *object = defaulted;
+        }
+    }
+
+    /// Reports what the schema does not allow.
+    pub fn validate(&self, object: &Map, old: Option<&Map>, errors: &mut FieldErrors) {
+        value::validate(object, old, &self.schema, &self.patterns, errors);
+        embedded::validate(object, &self.schema, errors);
+        let mut before = FieldErrors::new();
+        if let Some(old) = old {
+            lists::validate(old, &self.schema, &mut before);
+        }
+        if before.is_empty() {
+            lists::validate(object, &self.schema, errors);
+        }
+    }
+
+    /// The types by which fields are owned.
+    pub fn ownership(&self) -> (&Schema, StructId) {
+        (&self.types, self.id)
+    }
+
+    /// Told once the resource is no longer served like this.
+    pub fn retirement(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.retired.subscribe()
+    }
+}
+
+/// What is served, with the custom resources of the newest view that was asked about.
+pub struct Definitions {
+    served: ArcSwap<Served>,
+    building: Mutex<()>,
+}
+
+/// What is served as of a revision.
+struct Served {
+    /// Of the newest change to any definition.
+    modified: Revision,
+    registry: Arc<Registry>,
+    definitions: Vec<Defined>,
+}
+
+/// A definition and what it makes.
+struct Defined {
+    name: String,
+    modified: Revision,
+    resources: Vec<Arc<Resource>>,
+}
+
+impl Default for Definitions {
+    fn default() -> Definitions {
+        let registry = Arc::new(Registry::with(&[]));
+        let served = Served { modified: 0, registry, definitions: Vec::new() };
+        Definitions { served: ArcSwap::from_pointee(served), building: Mutex::new(()) }
+    }
+}
+
+fn definitions() -> &'static Arc<Resource> {
+    let (group, plural) = DEFINITIONS;
+    Registry::builtin().storage_of(group, plural).expect("definitions are built in")
+}
+
+impl Definitions {
+    /// Everything that is served as of a view, or a newer one.
+    pub fn registry(&self, view: &View) -> Arc<Registry> {
+        let modified = view.modified(definitions());
+        let served = self.served.load();
+        if served.modified >= modified {
+            return served.registry.clone();
+        }
+        drop(served);
+        let _building = self.building.lock();
+        let served = self.served.load_full();
+        if served.modified >= modified {
+            return served.registry.clone();
+        }
+        let next = Arc::new(served.next(view, modified));
+        self.served.store(next.clone());
+        served.retire_what_is_not_in(&next);
+        next.registry.clone()
+    }
+}
+
+impl Served {
+    /// What the definitions of a newer view make. Those that are as before stay.
+    fn next(&self, view: &View, modified: Revision) -> Served {
+        let definitions: Vec<Defined> = view
+            .entries(definitions(), "")
+            .map(|entry| {
+                let name = crate::selector::split_key(&entry.key).1;
+                let before = self.definitions.iter().find(|defined| defined.name == name);
+                let resources = match before {
+                    Some(defined) if defined.modified == entry.modified => defined.resources.clone(),
+                    before => {
+                        let before = before.map(|defined| defined.resources.as_slice()).unwrap_or_default();
+                        definition::resources(
+                            &crate::storage::decode(definitions(), entry),
+                            entry.modified,
+                            before,
+                        )
+                    }
+                };
+                Defined { name: name.to_owned(), modified: entry.modified, resources }
+            })
+            .collect();
+        let resources: Vec<Arc<Resource>> =
+            definitions.iter().flat_map(|defined| &defined.resources).cloned().collect();
+        Served { modified, registry: Arc::new(Registry::with(&resources)), definitions }
+    }
+
+    /// Ends the watches of resources that are served no more, or differently.
+    fn retire_what_is_not_in(&self, next: &Served) {
+        let kept: rustc_hash::FxHashSet<u32> = next.resources().map(|resource| resource.id).collect();
+        for resource in self.resources().filter(|resource| !kept.contains(&resource.id)) {
+            if let Some(custom) = &resource.custom {
+                custom.retired.send_replace(true);
+            }
+        }
+    }
+
+    fn resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.definitions.iter().flat_map(|defined| &defined.resources)
+    }
+}
+
+/// Keeps what is served up to date although nobody asks, until the task is dropped: watches end with their definition.
+pub async fn run(server: Arc<Server>) {
+    let bucket = &definitions().bucket;
+    loop {
+        let view = server.view();
+        server.definitions.registry(&view);
+        let cursor = server.store.watch(bucket, Prefix::new(bucket.as_str()), view.revision(), Interest::All);
+        let Ok(mut cursor) = cursor else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        let mut events = Vec::new();
+        let changed = std::future::poll_fn(|context| cursor.poll_next(context, 64, &mut events)).await;
+        if changed.is_err() {
+            tracing::debug!("the watch of definitions begins anew");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

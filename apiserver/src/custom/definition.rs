@@ -1,0 +1,93 @@
+//! From a definition to what it makes: a resource for each version that is served.
+
+use std::sync::Arc;
+
+use super::Custom;
+use super::made::{self, is};
+use crate::registry::Resource;
+use crate::storage::Revision;
+use crate::structural::value::{self, Patterns};
+use crate::structural::{ready, types};
+use crate::tree::Map;
+
+/// The resources of a definition that was last changed at `modified`; those of `before` that are as they should be stay.
+pub(super) fn resources(
+    definition: &Map,
+    modified: Revision,
+    before: &[Arc<Resource>],
+) -> Vec<Arc<Resource>> {
+    if !has_condition(definition, "Established") && !has_condition(definition, "NamesAccepted") {
+        return Vec::new();
+    }
+    // On its way out, a definition serves its storage version in any case, so that the objects can be deleted.
+    let goes = is_terminating(definition);
+    let versions = definition.map("spec").into_iter().flat_map(|spec| spec.maps("versions"));
+    versions
+        .filter(|version| is(version, "served") || goes && is(version, "storage"))
+        .map(|version| resource(definition, version, modified, before))
+        .collect()
+}
+
+fn has_condition(definition: &Map, name: &str) -> bool {
+    let mut conditions = definition.map("status").into_iter().flat_map(|status| status.maps("conditions"));
+    conditions.any(|condition| condition.str("type") == name && condition.str("status") == "True")
+}
+
+fn stored_schema(definition: &Map) -> Map {
+    let versions = definition.map("spec").into_iter().flat_map(|spec| spec.maps("versions"));
+    let stored = versions.filter(|version| is(version, "storage")).find_map(schema_of);
+    stored.map(ready).unwrap_or_default()
+}
+
+fn schema_of(version: &Map) -> Option<&Map> {
+    version.map_at(&["schema", "openAPIV3Schema"])
+}
+
+fn is_terminating(definition: &Map) -> bool {
+    definition.metadata().is_some_and(|metadata| metadata.contains("deletionTimestamp"))
+        || has_condition(definition, "Terminating")
+}
+
+fn resource(definition: &Map, version: &Map, modified: Revision, before: &[Arc<Resource>]) -> Arc<Resource> {
+    let (kind, own) = made::kind(definition, version);
+    let schema = schema_of(version).map(ready).unwrap_or_default();
+    let is_storage = is(version, "storage");
+    let stored = match is_storage {
+        true => Map::new(),
+        false => stored_schema(definition),
+    };
+    let is_converted = definition.str_at(&["spec", "conversion", "strategy"]) == "Webhook";
+    let is_terminating = is_terminating(definition);
+    let names = made::names(definition);
+    let last = before.iter().find(|last| last.version.version == own.version);
+    let same_schema = last
+        .and_then(|last| last.custom.as_ref())
+        .filter(|custom| custom.schema == schema)
+        .map(|custom| custom.since);
+    if let (Some(last), Some(_)) = (last, same_schema)
+        && let Some(custom) = &last.custom
+        && std::ptr::eq(last.kind, kind)
+        && last.list_kind == names.str("listKind")
+        && custom.stored == stored
+        && (custom.is_storage, custom.is_converted, custom.is_terminating)
+            == (is_storage, is_converted, is_terminating)
+    {
+        return last.clone();
+    }
+    let (types, id) = types::of(&schema);
+    let mut patterns = Patterns::default();
+    value::compile_patterns(&schema, &mut patterns);
+    let custom = Custom {
+        patterns,
+        types,
+        id,
+        is_storage,
+        is_converted,
+        is_terminating,
+        since: same_schema.unwrap_or(modified),
+        retired: tokio::sync::watch::Sender::new(false),
+        schema,
+        stored,
+    };
+    Arc::new(Resource::custom(kind, own, names.str("listKind"), custom))
+}

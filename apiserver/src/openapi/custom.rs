@@ -1,0 +1,99 @@
+//! Schemas of custom resources as OpenAPI publishes them.
+//!
+//! Keeps: what a definition says of its objects is said as it is; `apiVersion`, `kind` and `metadata` are those of every
+//! object. The older dialect knows less, and what it does not know is left out.
+
+use super::definitions::{Definitions, Flavor, group_version_kind};
+use crate::registry::Resource;
+use crate::structural::is_of_every_object;
+use crate::tree::{List, Map, Node};
+
+const METADATA: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+const LIST_METADATA: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
+
+/// What the older dialect does not know.
+const NOT_IN_V2: [&str; 6] = ["nullable", "default", "oneOf", "anyOf", "allOf", "not"];
+
+/// What a document's tag follows from.
+pub(super) fn fingerprint(resource: &Resource) -> String {
+    let schema = resource.custom.as_ref().map(|custom| custom.schema.clone()).unwrap_or_default();
+    let subresources: Vec<&str> =
+        resource.kind.subresources.iter().map(|subresource| subresource.name).collect();
+    format!("{} {} {subresources:?} {schema}", resource.group_resource, resource.list_kind)
+}
+
+impl Definitions<'_> {
+    /// The definition of a custom resource, or of a list of it.
+    pub(super) fn custom(&mut self, name: &str) -> Option<Map> {
+        let registry = self.registry();
+        let resource = registry.custom().find(|resource| {
+            name.strip_prefix(resource.version.schema).is_some_and(|rest| matches!(rest, "" | "List"))
+        })?;
+        let is_list = name.len() > resource.version.schema.len();
+        let mut map = if is_list { self.list(resource) } else { self.object(resource) };
+        let kind = if is_list { &resource.list_kind } else { resource.kind.names.kind };
+        let names = group_version_kind(resource.version.group, resource.version.version, kind);
+        map.set("x-kubernetes-group-version-kind", Node::from_iter([names]));
+        Some(map)
+    }
+
+    fn object(&mut self, resource: &Resource) -> Map {
+        let schema = resource.custom.as_ref().map(|custom| custom.schema.clone()).unwrap_or_default();
+        let mut map = self.published(&schema);
+        let mut properties = self.of_every_object(METADATA);
+        let declared = map.map("properties").cloned().unwrap_or_default();
+        for (name, property) in declared.iter().filter(|(name, _)| !is_of_every_object(name)) {
+            properties.set(name.clone(), property.clone());
+        }
+        map.set("type", "object");
+        map.set("properties", properties);
+        map
+    }
+
+    fn list(&mut self, resource: &Resource) -> Map {
+        let item = self.reference(resource.version.schema);
+        let mut properties = self.of_every_object(LIST_METADATA);
+        let items = [("type", Node::from("array")), ("items", item.into())];
+        properties.set("items", Map::from(items));
+        Map::from([
+            ("type", Node::from("object")),
+            ("description", format!("A list of {}", resource.kind.names.kind).into()),
+            ("required", Node::from_iter(["items"])),
+            ("properties", properties.into()),
+        ])
+    }
+
+    fn of_every_object(&mut self, metadata: &'static str) -> Map {
+        let text = || Node::from(Map::from([("type", "string")]));
+        let reference = self.reference(metadata);
+        let metadata = match self.flavor() {
+            Flavor::V2 => reference,
+            Flavor::V3 => Map::from([("allOf", Node::from_iter([reference]))]),
+        };
+        Map::from([("apiVersion", text()), ("kind", text()), ("metadata", metadata.into())])
+    }
+
+    fn published(&self, schema: &Map) -> Map {
+        let below = |node: &Node| match node {
+            Node::Map(below) => Node::Map(self.published(below)),
+            other => other.clone(),
+        };
+        schema
+            .iter()
+            .filter(|(field, _)| self.flavor() == Flavor::V3 || !NOT_IN_V2.contains(&field.as_str()))
+            .map(|(field, node)| {
+                let node = match (field.as_str(), node) {
+                    ("properties", Node::Map(properties)) => {
+                        Node::Map(properties.iter().map(|(name, node)| (name.clone(), below(node))).collect())
+                    }
+                    ("items" | "additionalProperties" | "not", node) => below(node),
+                    ("allOf" | "anyOf" | "oneOf", Node::List(schemas)) => {
+                        Node::List(schemas.iter().map(below).collect::<List>())
+                    }
+                    (_, node) => node.clone(),
+                };
+                (field.clone(), node)
+            })
+            .collect()
+    }
+}
