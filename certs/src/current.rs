@@ -9,8 +9,9 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use crate::{Result, leaf::Issued, server_tls::certified_key};
+use crate::{Error, Result, leaf::Issued};
 
 /// The certificate in use, for both directions.
 #[derive(Debug)]
@@ -47,4 +48,11 @@ impl ResolvesClientCert for Current {
     fn has_certs(&self) -> bool {
         true
     }
+}
+
+fn certified_key(issued: &Issued, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>> {
+    let unreadable = |_| Error::Crypto("the certificate that this node shows cannot be read".to_owned());
+    let certificate = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).map_err(unreadable)?;
+    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).map_err(unreadable)?;
+    Ok(Arc::new(CertifiedKey::from_der(vec![certificate], key, provider)?))
 }

@@ -3,34 +3,33 @@
 //! without one; who the certificate proves is decided afterwards by [`ServerTls::clients`], so that a client with the
 //! wrong one is told so in HTTP (401), as Kubernetes does, and not by a broken connection.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use rustls::{
     DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
     client::danger::HandshakeSignatureValid,
-    crypto::{CryptoProvider, ring},
+    crypto::ring,
     server::{
-        ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+        NoServerSessionStorage, WebPkiClientVerifier,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
-    sign::CertifiedKey,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
+use rustls_pki_types::{CertificateDer, UnixTime};
 
-use crate::{Error, Result, authority::Authority, leaf::Issued};
+use crate::{Error, Result, authority::Authority, current::Current, leaf::Issued};
 
 /// The TLS side of the API server's listener.
 #[derive(Debug)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
-    serving: Arc<Serving>,
+    current: Arc<Current>,
     clients: Arc<dyn ClientCertVerifier>,
 }
 
 impl ServerTls {
     pub(crate) fn new(issued: &Issued, clients: &Authority) -> Result<ServerTls> {
         let provider = Arc::new(ring::default_provider());
-        let serving = Arc::new(Serving { current: RwLock::new(certified_key(issued, &provider)?) });
+        let current = Arc::new(Current::new(issued, &provider)?);
         let mut roots = RootCertStore::empty();
         roots.add(clients.der().clone())?;
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
@@ -41,12 +40,12 @@ impl ServerTls {
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
             .with_client_cert_verifier(anybody)
-            .with_cert_resolver(serving.clone());
+            .with_cert_resolver(current.clone());
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         // client-go does not resume sessions, and a resumed one would outlive the client's certificate.
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(ServerTls { config: Arc::new(config), serving, clients: verifier })
+        Ok(ServerTls { config: Arc::new(config), current, clients: verifier })
     }
 
     /// Tells which client certificates are to be believed.
@@ -60,9 +59,7 @@ impl ServerTls {
     }
 
     pub(crate) fn replace(&self, issued: &Issued) -> Result<()> {
-        let key = certified_key(issued, self.config.crypto_provider())?;
-        *self.serving.current.write().unwrap_or_else(PoisonError::into_inner) = key;
-        Ok(())
+        self.current.replace(issued, self.config.crypto_provider())
     }
 }
 
@@ -111,22 +108,4 @@ impl ClientCertVerifier for Anybody {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.clients.supported_verify_schemes()
     }
-}
-
-#[derive(Debug)]
-struct Serving {
-    current: RwLock<Arc<CertifiedKey>>,
-}
-
-impl ResolvesServerCert for Serving {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
-    }
-}
-
-pub(crate) fn certified_key(issued: &Issued, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>> {
-    let unreadable = |_| Error::Crypto("the certificate that this node shows cannot be read".to_owned());
-    let certificate = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).map_err(unreadable)?;
-    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).map_err(unreadable)?;
-    Ok(Arc::new(CertifiedKey::from_der(vec![certificate], key, provider)?))
 }
