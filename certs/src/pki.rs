@@ -59,19 +59,13 @@ impl Pki {
 
     /// The certificates with which the API server calls others.
     fn clients(&self, now: Timestamp, batch: &mut Batch) -> Result<()> {
-        self.kubelet_client(now, batch)?;
-        let front_proxy_client = client("front-proxy-client", &[]);
-        front_proxy_client.open_or_issue(
-            &self.directory,
-            "front-proxy-client",
-            &self.front_proxy,
-            now,
-            batch,
-        )?;
+        self.issue_kubelet_client(now, batch)?;
+        let leaf = client("front-proxy-client", &[]);
+        leaf.open_or_issue(&self.directory, "front-proxy-client", &self.front_proxy, now, batch)?;
         Ok(())
     }
 
-    fn kubelet_client(&self, now: Timestamp, batch: &mut Batch) -> Result<Issued> {
+    fn issue_kubelet_client(&self, now: Timestamp, batch: &mut Batch) -> Result<Issued> {
         let masters = ["system:masters".to_owned()];
         let leaf = client("kube-apiserver-kubelet-client", &masters);
         leaf.open_or_issue(&self.directory, "apiserver-kubelet-client", &self.kubernetes, now, batch)
@@ -80,18 +74,19 @@ impl Pki {
     /// The TLS configurations for connections to nodes; kubelets are checked against the certificates in the file
     /// `authority`, or not at all.
     pub fn kubelet_tls(&self, authority: Option<&Path>, now: Timestamp) -> Result<KubeletTls> {
-        let mut batch = Batch::default();
-        let issued = self.kubelet_client(now, &mut batch)?;
-        batch.commit()?;
-        KubeletTls::new(&issued, authority)
+        KubeletTls::new(&self.kubelet_client(now)?, authority)
     }
 
     /// Lets `tls` use the certificate for kubelets that is on disk, made anew if it is about to expire.
     pub fn renew_kubelet(&self, tls: &KubeletTls, now: Timestamp) -> Result<()> {
+        tls.replace(&self.kubelet_client(now)?)
+    }
+
+    fn kubelet_client(&self, now: Timestamp) -> Result<Issued> {
         let mut batch = Batch::default();
-        let issued = self.kubelet_client(now, &mut batch)?;
+        let issued = self.issue_kubelet_client(now, &mut batch)?;
         batch.commit()?;
-        tls.replace(&issued)
+        Ok(issued)
     }
 
     /// Issues leaves anew that are about to expire or do not fit any more, and lets `tls` use the serving certificate
