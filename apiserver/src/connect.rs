@@ -99,8 +99,7 @@ impl Scope<'_> {
                 let kubelet = self.kubelet_of(&view, &pod)?.ok_or_else(|| {
                     Error::BadRequest(format!("pod {} does not have a host assigned", self.name()))
                 })?;
-                let origin = self.request.origin.as_deref();
-                relay::upgrade(outbound, kubelet.at(path), self.request, origin).await
+                relay::upgrade(outbound, &kubelet.at(&path)?, self.request).await
             }
         }
     }

@@ -284,7 +284,7 @@ async fn handle(shared: Arc<Shared>, caller: Caller, request: HttpRequest<Body>)
     if shared.server.passes_on(&attributes) {
         let upgrade = parts.extensions.remove::<OnUpgrade>();
         tunnel = upgrade.map(|upgrade| Tunnel::new(upgrade, caller.permit.clone()));
-        let body = Mutex::new(Some(std::mem::take(&mut body)));
+        let body = Mutex::new(std::mem::take(&mut body));
         origin = Some(Arc::new(Origin { uri: parts.uri, client: caller.client, body }));
     }
     let request = Request {
@@ -431,7 +431,7 @@ async fn carry_out(
     let answer = authenticate_and_call(shared, connection, request, &mut body, form).await;
     if answer.reply.is_err() && is_write(request) {
         let body = match &request.origin {
-            Some(origin) => origin.take_body().unwrap_or_default(),
+            Some(origin) => origin.take_body(),
             None => body,
         };
         let _ = tokio::time::timeout(UNWANTED_TIMEOUT, discard(body)).await;

@@ -68,13 +68,13 @@ pub struct Origin {
     /// Who sent it.
     pub client: Option<IpAddr>,
     /// What is left to be read.
-    pub body: Mutex<Option<Body>>,
+    pub body: Mutex<Body>,
 }
 
 impl Origin {
-    /// Takes the body, once.
-    pub fn take_body(&self) -> Option<Body> {
-        self.body.lock().take()
+    /// Takes the body; from then on it is empty.
+    pub fn take_body(&self) -> Body {
+        std::mem::take(&mut self.body.lock())
     }
 }
 

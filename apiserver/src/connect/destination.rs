@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use http::Uri;
+use http::uri::InvalidUri;
+
 use super::dial::{Address, Tls};
 use crate::cluster::Family;
 use crate::registry::Registry;
@@ -22,21 +25,22 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 pub(super) struct Destination {
     pub(super) address: Address,
     /// Path and query.
-    pub(super) path: String,
+    pub(super) uri: Uri,
 }
 
 impl Destination {
     /// `https://10.0.0.1:10250/path`
     pub(super) fn url(&self) -> String {
         let scheme = if self.address.tls == Tls::None { "http" } else { "https" };
-        format!("{scheme}://{}{}", self.address, self.path)
+        format!("{scheme}://{}{}", self.address, self.uri)
     }
 }
 
 impl Address {
-    /// A path there.
-    pub(super) fn at(self, path: String) -> Destination {
-        Destination { address: self, path }
+    /// A path there, with or without a query.
+    pub(super) fn at(self, path: &str) -> Result<Destination, Error> {
+        let wrong = |error: InvalidUri| Error::BadRequest(format!("{path:?} cannot be passed on: {error}"));
+        Ok(Destination { uri: path.parse().map_err(wrong)?, address: self })
     }
 }
 

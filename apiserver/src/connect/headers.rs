@@ -6,7 +6,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::authentication::WEBSOCKET_TOKEN_PROTOCOL;
-use crate::request::{Origin, Request};
+use crate::request::Request;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -34,7 +34,7 @@ pub(super) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
 }
 
 /// What a request says to whom it is passed on.
-pub(super) fn of_request(request: &Request, origin: Option<&Origin>) -> HeaderMap {
+pub(super) fn of_request(request: &Request) -> HeaderMap {
     let mut headers = request.headers.clone();
     let protocol = headers.get(header::UPGRADE).cloned().filter(|_| asks_for_upgrade(&headers));
     remove_hop_by_hop(&mut headers);
@@ -50,7 +50,7 @@ pub(super) fn of_request(request: &Request, origin: Option<&Origin>) -> HeaderMa
     }
     hide_token(&mut headers);
     join_cookies(&mut headers);
-    if let Some(origin) = origin {
+    if let Some(origin) = &request.origin {
         // HTTP/2 says the host elsewhere.
         if let Some(authority) = origin.uri.authority()
             && let Ok(host) = HeaderValue::try_from(authority.as_str())
@@ -124,17 +124,20 @@ fn hide_token(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
+    use std::sync::Arc;
 
     use super::*;
     use crate::fixture;
+    use crate::request::Origin;
 
-    fn passed_on(headers: &[(&'static str, &'static str)], origin: Option<&Origin>) -> Vec<(String, String)> {
+    fn passed_on(headers: &[(&'static str, &'static str)], origin: Option<Origin>) -> Vec<(String, String)> {
         let mut request = fixture::request(http::Method::GET, "/api/v1/namespaces/a/pods/b/exec", "a/b", "");
         request.headers.clear();
         for (name, value) in headers {
             request.headers.append(*name, HeaderValue::from_static(value));
         }
-        let passed = of_request(&request, origin);
+        request.origin = origin.map(Arc::new);
+        let passed = of_request(&request);
         let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
         let mut seen: Vec<_> =
             passed.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
@@ -190,6 +193,6 @@ mod tests {
             ..Origin::default()
         };
         let expected = [("host", "api.example.org:6443"), ("x-forwarded-for", "198.51.100.1, 192.0.2.7")];
-        assert_eq!(passed_on(&[("x-forwarded-for", "198.51.100.1")], Some(&origin)), pairs(&expected));
+        assert_eq!(passed_on(&[("x-forwarded-for", "198.51.100.1")], Some(origin)), pairs(&expected));
     }
 }

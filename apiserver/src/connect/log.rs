@@ -55,14 +55,13 @@ impl Scope<'_> {
         }
         let permit = outbound.permit()?;
         let path = format!("/containerLogs/{}/{}/{container}", pod.namespace(), pod.name());
-        let to = kubelet.at(options.parameters(query).after(&path));
+        let to = kubelet.at(&options.parameters(query).after(&path))?;
         let mut headers = HeaderMap::new();
         if let Ok(host) = HeaderValue::try_from(to.address.to_string()) {
             headers.insert(header::HOST, host);
         }
-        let asked = relay::http_request(&to.path, Method::GET, headers, Body::empty())?;
         let failed = |failure| Error::Plain(format!("Get {:?}: {failure}", to.url()));
-        let answer = to.address.send(outbound, asked).await.map_err(failed)?;
+        let answer = relay::send(outbound, &to, Method::GET, headers, Body::empty()).await.map_err(failed)?;
         let code = answer.status();
         if code.is_redirection() && answer.headers().contains_key(header::LOCATION) {
             return Err(Error::Plain(format!("Get {:?}: redirects forbidden", to.url())));

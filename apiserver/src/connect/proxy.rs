@@ -7,7 +7,7 @@ use http::{Method, Uri};
 use super::{Outbound, headers, relay};
 use crate::document;
 use crate::reply::Reply;
-use crate::request::{Attributes, Origin};
+use crate::request::Attributes;
 use crate::scope::Scope;
 use crate::status::Error;
 use crate::storage::View;
@@ -24,32 +24,29 @@ impl Scope<'_> {
             "pods" => self.pod_at(&view)?,
             _ => self.service_at(&view).await?,
         };
-        let origin = self.request.origin.as_deref();
-        let uri = origin.map(|origin| &origin.uri).cloned().unwrap_or_default();
+        let request = self.request;
+        let uri = request.origin.as_ref().map(|origin| origin.uri.clone()).unwrap_or_default();
         let (prefix, tail) = split(uri.path(), self.attributes());
+        let path = if tail.is_empty() { "/" } else { tail };
         let question = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        if headers::asks_for_upgrade(&self.request.headers) {
-            let path = if tail.is_empty() { "/" } else { tail };
-            return relay::upgrade(outbound, address.at(format!("{path}{question}")), self.request, origin)
-                .await;
+        let to = address.at(&format!("{path}{question}"))?;
+        if headers::asks_for_upgrade(&request.headers) {
+            return relay::upgrade(outbound, &to, request).await;
         }
-        let method = &self.request.method;
+        let method = &request.method;
         if tail.is_empty() && (method == Method::GET || method == Method::HEAD) {
             // Relative links of the page lead back here only then.
             return Ok(Reply::Document(document::Answer::Moved(format!("{}/{question}", uri.path()))));
         }
-        let path = if tail.is_empty() { "/" } else { tail };
-        let mut passed = headers::of_request(self.request, origin);
+        let mut passed = headers::of_request(request);
         if let Ok(own) = HeaderValue::try_from(format!("{prefix}{path}")) {
             passed.insert(FORWARDED_URI, own);
         }
         let host = passed.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("").to_owned();
         let permit = outbound.permit()?;
-        let body = origin.and_then(Origin::take_body).unwrap_or_else(Body::empty);
-        let to = address.at(format!("{path}{question}"));
-        let asked = relay::http_request(&to.path, method.clone(), passed, body)?;
         let unreachable = |failure| Error::Unreachable(format!("error trying to reach service: {failure}"));
-        let mut answer = to.address.send(outbound, asked).await.map_err(unreachable)?.map(Body::new);
+        let answer = relay::send(outbound, &to, method.clone(), passed, relay::body(request)).await;
+        let mut answer = answer.map_err(unreachable)?.map(Body::new);
         adapt(answer.headers_mut(), prefix, &to.address.to_string(), &host);
         Ok(relay::as_it_is(answer, Some(permit)))
     }

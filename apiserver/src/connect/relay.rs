@@ -1,12 +1,16 @@
 //! Sends a request on, and its answer back.
 
+use std::fmt;
+
 use axum::body::Body;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request as HttpRequest, Response, Uri};
+use http::{Method, Request as HttpRequest, Response, StatusCode};
 use http_body::Body as _;
+use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::destination::Destination;
+use super::dial::Failure;
 use super::{Outbound, headers};
 use crate::reply::{Relayed, Reply};
 use crate::request::{Origin, Request};
@@ -15,22 +19,19 @@ use crate::status::Error;
 /// Goes on in another protocol, which is what the client must want.
 pub(super) async fn upgrade(
     outbound: &Outbound,
-    to: Destination,
+    to: &Destination,
     request: &Request,
-    origin: Option<&Origin>,
 ) -> Result<Reply, Error> {
     if !headers::asks_for_upgrade(&request.headers) {
         return Err(Error::BadRequest("Upgrade request required".to_owned()));
     }
     let permit = outbound.permit()?;
-    let body = origin.and_then(Origin::take_body).unwrap_or_else(Body::empty);
-    let asked = http_request(&to.path, request.method.clone(), headers::of_request(request, origin), body)?;
-    let answer = to.address.send(outbound, asked).await;
-    let mut answer = answer.map_err(|failure| Error::Plain(format!("error dialing backend: {failure}")))?;
-    if answer.status() == http::StatusCode::SWITCHING_PROTOCOLS {
-        let upgraded = hyper::upgrade::on(&mut answer)
-            .await
-            .map_err(|error| Error::Plain(format!("error dialing backend: {error}")))?;
+    let failed = |why: &dyn fmt::Display| Error::Plain(format!("error dialing backend: {why}"));
+    let answer =
+        send(outbound, to, request.method.clone(), headers::of_request(request), body(request)).await;
+    let mut answer = answer.map_err(|failure| failed(&failure))?;
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let upgraded = hyper::upgrade::on(&mut answer).await.map_err(|error| failed(&error))?;
         let response = answer.map(|_| Body::empty());
         let relayed = Relayed { response, upgraded: Some(upgraded), permit: Some(permit) };
         return Ok(Reply::Relayed(Box::new(relayed)));
@@ -48,22 +49,26 @@ pub(super) fn as_it_is(mut response: Response<Body>, permit: Option<OwnedSemapho
     Reply::Relayed(Box::new(Relayed { response, upgraded: None, permit }))
 }
 
-/// A request for a path.
-pub(super) fn http_request(
-    path: &str,
+/// What is left to be read of a request.
+pub(super) fn body(request: &Request) -> Body {
+    request.origin.as_deref().map(Origin::take_body).unwrap_or_default()
+}
+
+/// Sends a request on.
+pub(super) async fn send(
+    outbound: &Outbound,
+    to: &Destination,
     method: Method,
     headers: HeaderMap,
     body: Body,
-) -> Result<HttpRequest<Body>, Error> {
-    let uri: Uri =
-        path.parse().map_err(|error| Error::BadRequest(format!("{path:?} cannot be passed on: {error}")))?;
+) -> Result<Response<Incoming>, Failure> {
     let mut request = HttpRequest::new(body);
     *request.method_mut() = method;
-    *request.uri_mut() = uri;
+    *request.uri_mut() = to.uri.clone();
     *request.headers_mut() = headers;
     // Of a body without a length only this tells that there is one.
     if !request.body().is_end_stream() && !request.headers().contains_key(header::CONTENT_LENGTH) {
         request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    Ok(request)
+    to.address.send(outbound, request).await
 }
