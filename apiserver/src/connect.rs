@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use http::Method;
 use rustls::ClientConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -27,6 +26,7 @@ mod log;
 mod proxy;
 mod query;
 mod relay;
+mod stream;
 
 /// Connections to others at once.
 const CONNECTIONS_MAX: usize = 5_000;
@@ -79,57 +79,18 @@ impl Scope<'_> {
         let outbound = self.server.outbound.as_ref().ok_or_else(|| {
             Error::NotImplemented("this server has no certificate to show to kubelets".to_owned())
         })?;
-        if to == Connect::Proxy {
-            return self.proxy(outbound).await;
-        }
-        if to == Connect::Log && self.request.method != Method::GET {
-            return Err(Error::MethodNotAllowed);
-        }
-        if to != Connect::Log {
-            // Browsers can open WebSockets with GET alone; whoever may only look must not run anything.
-            let creating = Attributes { verb: "create".to_owned(), ..self.attributes().clone() };
-            self.server.authorize(self.user, &creating).await?;
-        }
-        let view = View::new(self.server.reader().latest().await?);
-        let pod = storage::decode(&self.resource, &*self.current(&view)?);
         match to {
-            Connect::Log => self.log(outbound, &view, &pod).await,
-            _ => {
-                let path = self.streaming_path(to, &pod)?;
-                let kubelet = self.kubelet_of(&view, &pod)?.ok_or_else(|| {
-                    Error::BadRequest(format!("pod {} does not have a host assigned", self.name()))
-                })?;
-                relay::upgrade(outbound, &kubelet.at(&path)?, self.request).await
-            }
+            Connect::Proxy => self.proxy(outbound).await,
+            Connect::Log => self.log(outbound).await,
+            Connect::Attach | Connect::Exec | Connect::PortForward => self.stream(outbound, to).await,
         }
     }
 
-    /// The path of a streaming request to a kubelet.
-    fn streaming_path(&self, to: Connect, pod: &Map) -> Result<String, Error> {
-        let query = &self.request.query;
-        let (namespace, name) = (pod.namespace(), pod.name());
-        if to == Connect::PortForward {
-            let ports = query::port_list(query)?;
-            let mut parameters = query::Parameters::default();
-            if !ports.is_empty() {
-                parameters.add("port", &ports);
-            }
-            return Ok(parameters.after(&format!("/portForward/{namespace}/{name}")));
-        }
-        let container = container::named(query.get("container").unwrap_or(""), pod)?;
-        let mut parameters = query::Parameters::default();
-        if to == Connect::Exec {
-            query.all("command").for_each(|argument| parameters.add("command", argument));
-        }
-        for (flag, parameter) in
-            [("stderr", "error"), ("stdin", "input"), ("stdout", "output"), ("tty", "tty")]
-        {
-            if query.flag(flag) {
-                parameters.add(parameter, "1");
-            }
-        }
-        let action = if to == Connect::Exec { "exec" } else { "attach" };
-        Ok(parameters.after(&format!("/{action}/{namespace}/{name}/{container}")))
+    /// The pod in the path, and the view it is from.
+    async fn pod(&self) -> Result<(View, Map), Error> {
+        let view = View::new(self.server.reader().latest().await?);
+        let pod = storage::decode(&self.resource, &*self.current(&view)?);
+        Ok((view, pod))
     }
 }
 

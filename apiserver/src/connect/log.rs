@@ -17,9 +17,7 @@ use crate::reply::Reply;
 use crate::request::Query;
 use crate::scope::Scope;
 use crate::status::Error;
-use crate::storage::View;
 use crate::time;
-use crate::tree::Map;
 
 /// How much of a refusal is read.
 const REFUSAL_BYTES_MAX: usize = 50_000;
@@ -38,7 +36,11 @@ struct Options {
 
 impl Scope<'_> {
     /// Logs of a pod without a node are empty; those of others lie on its kubelet.
-    pub(super) async fn log(&self, outbound: &Outbound, view: &View, pod: &Map) -> Result<Reply, Error> {
+    pub(super) async fn log(&self, outbound: &Outbound) -> Result<Reply, Error> {
+        if self.request.method != Method::GET {
+            return Err(Error::MethodNotAllowed);
+        }
+        let (view, pod) = self.pod().await?;
         let query = &self.request.query;
         let options = Options::parse(query)?;
         let errors = options.validate();
@@ -46,8 +48,8 @@ impl Scope<'_> {
             let (group, kind) = (String::new(), "PodLogOptions".to_owned());
             return Err(Error::Invalid { group, kind, name: self.name().to_owned(), errors });
         }
-        let container = container::named(query.get("container").unwrap_or(""), pod)?;
-        let Some(mut kubelet) = self.kubelet_of(view, pod)? else {
+        let container = container::named(query.get("container").unwrap_or(""), &pod)?;
+        let Some(mut kubelet) = self.kubelet_of(&view, &pod)? else {
             return Ok(relay::as_it_is(text(StatusCode::NO_CONTENT, Body::empty()), None));
         };
         if query.flag("insecureSkipTLSVerifyBackend") {
