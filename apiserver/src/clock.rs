@@ -86,6 +86,13 @@ impl<'a> dyn Clock + 'a {
         text
     }
 
+    /// A random number below `count`, or 0.
+    pub fn below(&self, count: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.random(&mut bytes);
+        u64::from_le_bytes(bytes) % count.max(1)
+    }
+
     /// `length` random letters and digits.
     pub fn suffix(&self, length: usize) -> String {
         let mut bytes = vec![0; length];

@@ -154,13 +154,7 @@ fn free(view: &View, network: &Network, clock: &dyn Clock) -> Option<IpAddr> {
         if count == 0 {
             return None;
         }
-        let start = random_below(count, clock);
+        let start = clock.below(count);
         (0..count).map(|step| network.address(1 + first + (start + step) % count)).find(is_free)
     })
-}
-
-pub(super) fn random_below(count: u64, clock: &dyn Clock) -> u64 {
-    let mut bytes = [0; 8];
-    clock.random(&mut bytes);
-    u64::from_le_bytes(bytes) % count.max(1)
 }

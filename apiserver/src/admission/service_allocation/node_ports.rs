@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use super::addresses::random_below;
 use super::{has_health_check_port, has_node_ports, refuse, wants_node_ports};
 use crate::admission::Attributes;
 use crate::field::{FieldErrors, Path};
@@ -171,7 +170,7 @@ fn free(attributes: &Attributes<'_>, held: &[i64]) -> Option<i64> {
     let band = chosen_band(size);
     let is_free = |port: &i64| !held.contains(port) && holder(attributes.view, *port).is_none();
     [(band, size - band), (0, band)].into_iter().find_map(|(first, count)| {
-        let start = random_below(count, attributes.clock);
+        let start = attributes.clock.below(count);
         (0..count)
             .map(|step| i64::from(*range.start()) + (first + (start + step) % count) as i64)
             .find(is_free)
