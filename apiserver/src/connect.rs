@@ -26,6 +26,7 @@ mod log;
 mod proxy;
 mod query;
 mod relay;
+mod service;
 mod stream;
 
 /// Connections to others at once.

@@ -1,4 +1,4 @@
-//! Where a request goes: a kubelet, another port of a node, a pod, a pod of a service.
+//! Where a request goes: a kubelet, another port of a node, a pod.
 
 use std::net::IpAddr;
 
@@ -6,20 +6,16 @@ use http::Uri;
 use http::uri::InvalidUri;
 
 use super::dial::{Address, Tls};
-use crate::cluster::Family;
 use crate::registry::Registry;
 use crate::scope::Scope;
-use crate::selector::Selection;
 use crate::status::Error;
-use crate::storage::{self, View};
+use crate::storage::View;
 use crate::tree::{Map, Node};
 
 /// Where kubelets listen that do not say it.
 const KUBELET_PORT: i64 = 10_250;
 /// Which of a node's addresses is taken, as kubeadm has it.
 const ADDRESS_TYPES: [&str; 5] = ["InternalIP", "ExternalIP", "Hostname", "InternalDNS", "ExternalDNS"];
-/// On the slices of a service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// Where a request goes, and as what.
 pub(super) struct Destination {
@@ -46,7 +42,7 @@ impl Address {
 
 /// `[scheme:]name[:port]`
 pub(super) struct Named<'a> {
-    pub(super) tls: bool,
+    pub(super) tls: Tls,
     pub(super) name: &'a str,
     pub(super) port: &'a str,
 }
@@ -64,22 +60,19 @@ impl<'a> Named<'a> {
         if name.is_empty() || !matches!(scheme, "" | "http" | "https") {
             return Err(Error::BadRequest(format!("invalid {what} request {text:?}")));
         }
-        Ok(Named { tls: scheme == "https", name, port })
-    }
-
-    fn tls(&self) -> Tls {
-        if self.tls { Tls::Others } else { Tls::None }
+        let tls = if scheme == "https" { Tls::Others } else { Tls::None };
+        Ok(Named { tls, name, port })
     }
 
     /// The port that is served without one being named.
     fn default_port(&self) -> &'static str {
-        if self.tls { "443" } else { "80" }
+        if self.tls == Tls::None { "80" } else { "443" }
     }
 }
 
 impl Scope<'_> {
     /// An object of another kind.
-    fn other(&self, view: &View, plural: &str, namespace: &str, name: &str) -> Result<Map, Error> {
+    pub(super) fn other(&self, view: &View, plural: &str, namespace: &str, name: &str) -> Result<Map, Error> {
         let resource = Registry::builtin().storage_of("", plural).ok_or(Error::NoResource)?;
         view.object(resource, namespace, name).ok_or_else(|| Error::not_found(plural, name))
     }
@@ -103,87 +96,20 @@ impl Scope<'_> {
         if named.port.is_empty() || named.port == kubelet.port {
             return Ok(kubelet);
         }
-        Ok(Address { port: named.port.to_owned(), tls: named.tls(), ..kubelet })
+        Ok(Address { port: named.port.to_owned(), tls: named.tls, ..kubelet })
     }
 
     /// A port of a pod.
     pub(super) fn pod_at(&self, view: &View) -> Result<Address, Error> {
         let named = Named::parse("pod", self.name())?;
         let pod = self.other(view, "pods", self.namespace(), named.name)?;
-        let first_port = || {
-            let containers = pod.map("spec").into_iter().flat_map(|spec| spec.maps("containers"));
-            let mut ports = containers.filter_map(|container| container.maps("ports").next());
-            ports.next().and_then(|port| port.int("containerPort")).map(|port| port.to_string())
+        let ip = ips(&pod).next().and_then(|ip| ip.parse().ok()).filter(|ip| is_global_unicast(*ip));
+        let host = ip.ok_or_else(not_allowed)?.to_string();
+        let port = match named.port {
+            "" => first_port(&pod).unwrap_or_else(|| named.default_port().to_owned()),
+            port => port.to_owned(),
         };
-        let port = if named.port.is_empty() { first_port() } else { Some(named.port.to_owned()) };
-        let ip = pod.map("status").and_then(|status| status.maps("podIPs").next()).map(|ip| ip.str("ip"));
-        let ip =
-            ip.and_then(|ip| ip.parse().ok()).filter(|ip| is_global_unicast(*ip)).ok_or_else(not_allowed)?;
-        let port = port.unwrap_or_else(|| named.default_port().to_owned());
-        Ok(Address { host: ip.to_string(), port, tls: named.tls() })
-    }
-
-    /// A port of one of the pods behind a service.
-    pub(super) async fn service_at(&self, view: &View) -> Result<Address, Error> {
-        let named = Named::parse("service", self.name())?;
-        let nobody = || Error::Unreachable(format!("no endpoints available for service {:?}", named.name));
-        let mut port = named.port.to_owned();
-        if let Ok(number) = port.parse::<i64>() {
-            let service = self.other(view, "services", self.namespace(), named.name)?;
-            let ports = service.map("spec").into_iter().flat_map(|spec| spec.maps("ports"));
-            let mut found = ports.filter(|port| port.int("port") == Some(number));
-            port = found.next().map(|port| port.str("name").to_owned()).ok_or_else(|| {
-                Error::Unreachable(format!("no service port {number} found for service {:?}", named.name))
-            })?;
-        }
-        let mut slices = self.slices(view, named.name)?;
-        // Another one every time, of the first address family that has any.
-        let mut random = [0; 8];
-        self.server.clock.random(&mut random);
-        let turn = usize::from_le_bytes(random);
-        if !slices.is_empty() {
-            let middle = turn % slices.len();
-            slices.rotate_left(middle);
-        }
-        let is_first_family = |slice: &Map| {
-            (slice.str("addressType") == "IPv4") == (self.server.cluster.default_family() == Family::V4)
-        };
-        slices.sort_by_key(|slice| !is_first_family(slice));
-        for slice in &slices {
-            let mut numbers = slice.maps("ports").filter(|found| found.str("name") == port);
-            let Some(number) = numbers.find_map(|found| found.int("port")) else { continue };
-            let endpoints: Vec<&Map> = slice.maps("endpoints").collect();
-            let in_turn = (0..endpoints.len()).map(|place| endpoints[(place + turn) % endpoints.len()]);
-            if let Some(ip) = in_turn.filter_map(|endpoint| self.pod_behind(view, endpoint)).next() {
-                return Ok(Address { host: ip, port: number.to_string(), tls: named.tls() });
-            }
-        }
-        Err(nobody())
-    }
-
-    fn slices(&self, view: &View, service: &str) -> Result<Vec<Map>, Error> {
-        let slices =
-            Registry::builtin().storage_of("discovery.k8s.io", "endpointslices").ok_or(Error::NoResource)?;
-        let selector = format!("{SERVICE_NAME}={service}");
-        let selection = Selection::new(slices, self.namespace(), "", &selector, "")?;
-        let entries = view.entries(slices, self.namespace());
-        let selected = entries.filter(|entry| selection.matches(entry));
-        Ok(selected.map(|entry| storage::decode(slices, entry)).collect())
-    }
-
-    /// The address of a ready endpoint that is a pod of the namespace: anybody may write a slice, and nothing else is
-    /// within reach through one.
-    fn pod_behind(&self, view: &View, endpoint: &Map) -> Option<String> {
-        if endpoint.at(&["conditions", "ready"]) == Some(&Node::Bool(false)) {
-            return None;
-        }
-        let address = endpoint.list("addresses").first()?.as_str()?;
-        let target =
-            endpoint.map("targetRef").filter(|target| target.str("namespace") == self.namespace())?;
-        let pod = self.other(view, "pods", self.namespace(), target.str("name")).ok()?;
-        let mut own = pod.map("status")?.maps("podIPs");
-        let is_allowed = address.parse().is_ok_and(is_global_unicast);
-        (is_allowed && own.any(|ip| ip.str("ip") == address)).then(|| address.to_owned())
+        Ok(Address { host, port, tls: named.tls })
     }
 }
 
@@ -204,8 +130,20 @@ fn kubelet(node: &Map) -> Result<Address, Error> {
     Ok(Address { host: address.str("address").to_owned(), port, tls: Tls::Kubelets })
 }
 
+/// The addresses of a pod.
+pub(super) fn ips(pod: &Map) -> impl Iterator<Item = &str> {
+    pod.map("status").into_iter().flat_map(|status| status.maps("podIPs")).map(|ip| ip.str("ip"))
+}
+
+/// The port that a pod names first.
+fn first_port(pod: &Map) -> Option<String> {
+    let mut ports =
+        pod.map("spec")?.maps("containers").filter_map(|container| container.maps("ports").next());
+    ports.next()?.int("containerPort").map(|port| port.to_string())
+}
+
 /// The server's own machine and network are not to be reached through it.
-fn is_global_unicast(ip: IpAddr) -> bool {
+pub(super) fn is_global_unicast(ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     let is_local = match ip {
         IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
@@ -234,7 +172,7 @@ mod tests {
             ("a:b:c:d", None),
         ] {
             let named = Named::parse("pod", text);
-            let seen = named.as_ref().ok().map(|named| (named.tls, named.name, named.port));
+            let seen = named.as_ref().ok().map(|named| (named.tls == Tls::Others, named.name, named.port));
             assert_eq!(seen, expected, "{text}");
         }
     }

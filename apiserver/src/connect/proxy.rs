@@ -22,7 +22,7 @@ impl Scope<'_> {
         let address = match self.attributes().resource.as_str() {
             "nodes" => self.node_at(&view).await?,
             "pods" => self.pod_at(&view)?,
-            _ => self.service_at(&view).await?,
+            _ => self.service_at(&view)?,
         };
         let request = self.request;
         let uri = request.origin.as_ref().map(|origin| origin.uri.clone()).unwrap_or_default();
