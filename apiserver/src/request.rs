@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use http::Uri;
+use http::header::{self, HeaderMap, HeaderName};
 use parking_lot::Mutex;
 
 /// What the path and method ask for (upstream's RequestInfo).
@@ -50,7 +51,7 @@ pub struct Request {
     /// Decoded query pairs in order.
     pub query: Query,
     /// The headers that matter to handlers.
-    pub headers: http::HeaderMap,
+    pub headers: HeaderMap,
     /// The whole body, decompressed, within the limit.
     pub body: Bytes,
     /// The Raft term in which the loop that asks was started: its writes are refused in any other. Only callers inside
@@ -247,9 +248,19 @@ fn exact(query: &Query, field: &str) -> Option<String> {
     })
 }
 
+/// Every readable text of a header that may be sent more than once.
+pub fn header_texts(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
+}
+
+/// The items of a header that is a list: one header may hold some and another the rest.
+pub fn header_items(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    header_texts(headers, name).flat_map(|text| text.split(',')).map(str::trim)
+}
+
 impl Request {
     /// The text of a header, if it is there and readable.
-    pub fn header(&self, name: http::header::HeaderName) -> Option<&str> {
+    pub fn header(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
@@ -258,7 +269,7 @@ impl Request {
         if let Some(manager) = self.query.non_empty("fieldManager") {
             return manager.to_owned();
         }
-        let agent = self.header(http::header::USER_AGENT).unwrap_or("");
+        let agent = self.header(header::USER_AGENT).unwrap_or("");
         let manager: String = agent
             .split('/')
             .next()

@@ -12,6 +12,7 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 
 use super::{Authenticator, Credentials, Records, Verdict, bootstrap_token, legacy_token, service_account};
+use crate::request::header_items;
 use crate::user::User;
 
 /// What one kind of tokens makes of a token.
@@ -123,16 +124,9 @@ pub fn bearer_token(headers: &HeaderMap) -> Option<String> {
         (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.to_owned())
     });
     header.or_else(|| {
-        headers
-            .get_all(SEC_WEBSOCKET_PROTOCOL)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|protocol| protocol.trim().strip_prefix(WEBSOCKET_TOKEN_PROTOCOL))
-            .map(|encoded| {
-                let decoded = URL_SAFE_NO_PAD.decode(encoded).unwrap_or_default();
-                String::from_utf8_lossy(&decoded).into_owned()
-            })
-            .next()
+        let encoded = header_items(headers, SEC_WEBSOCKET_PROTOCOL)
+            .find_map(|protocol| protocol.strip_prefix(WEBSOCKET_TOKEN_PROTOCOL))?;
+        let decoded = URL_SAFE_NO_PAD.decode(encoded).unwrap_or_default();
+        Some(String::from_utf8_lossy(&decoded).into_owned())
     })
 }

@@ -6,11 +6,13 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::authentication::WEBSOCKET_TOKEN_PROTOCOL;
-use crate::request::Request;
+use crate::request::{Request, header_items, header_texts};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// What asks to act as somebody else, or says who somebody is.
+const CREDENTIALS: [&str; 2] = ["impersonate-", "x-remote-"];
 /// What concerns one connection alone.
 const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
@@ -26,11 +28,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 
 /// Whether the client wants to go on in another protocol.
 pub(super) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.to_ascii_lowercase().contains("upgrade"))
+    header_texts(headers, header::CONNECTION).any(|text| text.to_ascii_lowercase().contains("upgrade"))
 }
 
 /// What a request says to whom it is passed on.
@@ -43,11 +41,7 @@ pub(super) fn of_request(request: &Request) -> HeaderMap {
         headers.insert(header::UPGRADE, protocol);
     }
     headers.remove(header::AUTHORIZATION);
-    let secrets: Vec<HeaderName> =
-        headers.keys().filter(|name| is_credential(name.as_str())).cloned().collect();
-    for name in secrets {
-        headers.remove(name);
-    }
+    remove_prefixed(&mut headers, &CREDENTIALS);
     hide_token(&mut headers);
     join_cookies(&mut headers);
     if let Some(origin) = &request.origin {
@@ -58,8 +52,8 @@ pub(super) fn of_request(request: &Request) -> HeaderMap {
             headers.entry(header::HOST).or_insert(host);
         }
         if let Some(client) = origin.client {
-            let before = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-            let all: Vec<String> = before.map(str::to_owned).chain([client.to_string()]).collect();
+            let client = client.to_string();
+            let all: Vec<&str> = header_texts(&headers, FORWARDED_FOR).chain([client.as_str()]).collect();
             if let Ok(value) = HeaderValue::try_from(all.join(", ")) {
                 headers.insert(FORWARDED_FOR, value);
             }
@@ -70,20 +64,20 @@ pub(super) fn of_request(request: &Request) -> HeaderMap {
 
 /// Removes what concerns the connection alone.
 pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
+    let named: Vec<HeaderName> =
+        header_items(headers, header::CONNECTION).filter_map(|name| name.parse().ok()).collect();
     for name in named.into_iter().chain(HOP_BY_HOP) {
         headers.remove(name);
     }
 }
 
-fn is_credential(name: &str) -> bool {
-    name.starts_with("impersonate-") || name.starts_with("x-remote-")
+/// Removes the headers whose names begin with one of `prefixes`.
+pub(super) fn remove_prefixed(headers: &mut HeaderMap, prefixes: &[&str]) {
+    let begins = |name: &&HeaderName| prefixes.iter().any(|prefix| name.as_str().starts_with(prefix));
+    let named: Vec<HeaderName> = headers.keys().filter(begins).cloned().collect();
+    for name in named {
+        headers.remove(name);
+    }
 }
 
 /// Puts cookies into one header: HTTP/2 may send each by itself, HTTP/1.1 may not.
@@ -98,26 +92,15 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 /// Takes a bearer token out of the subprotocols of a WebSocket.
 fn hide_token(headers: &mut HeaderMap) {
-    let offered: Vec<String> = headers
-        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|protocol| protocol.trim().to_owned())
-        .collect();
-    let kept: Vec<&str> = offered
-        .iter()
-        .map(String::as_str)
-        .filter(|protocol| !protocol.starts_with(WEBSOCKET_TOKEN_PROTOCOL))
-        .collect();
-    if kept.len() == offered.len() {
+    let (tokens, kept): (Vec<&str>, Vec<&str>) = header_items(headers, header::SEC_WEBSOCKET_PROTOCOL)
+        .partition(|protocol| protocol.starts_with(WEBSOCKET_TOKEN_PROTOCOL));
+    if tokens.is_empty() {
         return;
     }
+    let kept = if kept.is_empty() { None } else { HeaderValue::try_from(kept.join(", ")).ok() };
     headers.remove(header::SEC_WEBSOCKET_PROTOCOL);
-    if let Ok(value) = HeaderValue::try_from(kept.join(", "))
-        && !kept.is_empty()
-    {
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, value);
+    if let Some(kept) = kept {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, kept);
     }
 }
 

@@ -71,11 +71,7 @@ fn split<'a>(path: &'a str, attributes: &Attributes) -> (&'a str, &'a str) {
 
 /// Makes an answer fit this place: redirects to its own server lead through this one.
 fn adapt(answer: &mut HeaderMap, prefix: &str, server: &str, host: &str) {
-    let foreign: Vec<HeaderName> =
-        answer.keys().filter(|name| name.as_str().starts_with(CROSS_ORIGIN)).cloned().collect();
-    for name in foreign {
-        answer.remove(name);
-    }
+    headers::remove_prefixed(answer, &[CROSS_ORIGIN]);
     let Some(location) = answer.get(header::LOCATION).and_then(|location| location.to_str().ok()) else {
         return;
     };
