@@ -30,6 +30,7 @@ mod selector;
 mod webhook_client;
 mod workload;
 
+pub(crate) use core::pod::all_containers;
 pub(crate) use core::service::validate_cluster_ips;
 
 /// Every built-in kind, in no particular order; discovery sorts by group.

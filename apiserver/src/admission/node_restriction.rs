@@ -5,6 +5,7 @@
 
 use super::{Attributes, Operation, Plugin, builtin};
 use crate::authorization;
+use crate::kinds::all_containers;
 use crate::status::Error;
 use crate::tree::Map;
 
@@ -212,15 +213,13 @@ fn check_mirror_pod(node: &str, pod: &Map) -> Result<(), String> {
             }
         }
     }
-    for containers in ["initContainers", "containers", "ephemeralContainers"] {
-        for container in spec.maps(containers) {
-            for (reference, from, what) in
-                [("secretKeyRef", "secretRef", "secrets"), ("configMapKeyRef", "configMapRef", "configmaps")]
-            {
-                let by_key = container.maps("env").any(|it| it.map_at(&["valueFrom", reference]).is_some());
-                if by_key || container.maps("envFrom").any(|it| it.contains(from)) {
-                    return refuse(what);
-                }
+    for container in all_containers(spec) {
+        for (reference, from, what) in
+            [("secretKeyRef", "secretRef", "secrets"), ("configMapKeyRef", "configMapRef", "configmaps")]
+        {
+            let by_key = container.maps("env").any(|it| it.map_at(&["valueFrom", reference]).is_some());
+            if by_key || container.maps("envFrom").any(|it| it.contains(from)) {
+                return refuse(what);
             }
         }
     }

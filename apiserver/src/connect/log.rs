@@ -48,7 +48,7 @@ impl Scope<'_> {
             let (group, kind) = (String::new(), "PodLogOptions".to_owned());
             return Err(Error::Invalid { group, kind, name: self.name().to_owned(), errors });
         }
-        let container = container::named(query.get("container").unwrap_or(""), &pod)?;
+        let container = container::named(query, &pod)?;
         let Some(mut kubelet) = self.kubelet_of(&view, &pod)? else {
             return Ok(relay::as_it_is(text(StatusCode::NO_CONTENT, Body::empty()), None));
         };

@@ -36,7 +36,7 @@ impl Scope<'_> {
             }
             return Ok(parameters.after(&format!("/portForward/{namespace}/{name}")));
         }
-        let container = container::named(query.get("container").unwrap_or(""), pod)?;
+        let container = container::named(query, pod)?;
         if to == Connect::Exec {
             query.all("command").for_each(|argument| parameters.add("command", argument));
         }

@@ -1,5 +1,6 @@
 //! A pod or template as the standards look at it.
 
+use crate::kinds::all_containers;
 use crate::tree::{Map, Node};
 
 pub(super) struct Pod<'a> {
@@ -21,8 +22,7 @@ impl<'a> Pod<'a> {
 
     /// Init containers, containers and ephemeral ones, in this order.
     pub(super) fn containers(&self) -> impl Iterator<Item = &'a Map> {
-        let spec = self.spec;
-        ["initContainers", "containers", "ephemeralContainers"].into_iter().flat_map(|list| spec.maps(list))
+        all_containers(self.spec)
     }
 
     /// The containers for which `is_bad` holds, as messages name them; `None` when there is none.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::authorization::Attributes;
 use crate::facts;
+use crate::kinds::all_containers;
 use crate::registry::{Registry, Resource};
 use crate::storage::{self, Entry, Term, View};
 use crate::tree::{Map, Node};
@@ -84,10 +85,7 @@ fn mentions(entry: &Entry, text: &str) -> bool {
 }
 
 fn containers(pod: &Map) -> impl Iterator<Item = &Map> {
-    let spec = pod.map("spec");
-    ["initContainers", "containers", "ephemeralContainers"]
-        .into_iter()
-        .flat_map(move |list| spec.into_iter().flat_map(move |spec| spec.maps(list)))
+    pod.map("spec").into_iter().flat_map(all_containers)
 }
 
 fn volumes(pod: &Map) -> impl Iterator<Item = &Map> {

@@ -14,6 +14,7 @@ mod binding;
 mod columns;
 mod conditions;
 mod containers;
+pub(crate) use containers::all as all_containers;
 pub(in crate::kinds) mod defaults;
 mod dns;
 mod env;

@@ -12,7 +12,12 @@ use crate::kinds::core::rules;
 use crate::tree::{Map, Node};
 
 /// The lists of containers, in the order in which upstream visits them.
-const LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
+pub(super) const LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
+
+/// All containers of a pod's spec.
+pub(crate) fn all(spec: &Map) -> impl Iterator<Item = &Map> {
+    LISTS.into_iter().flat_map(|list| spec.maps(list))
+}
 
 /// Calls `visit` for every container with its path.
 pub(super) fn each<'a>(spec: &'a Map, path: &Path<'_>, visit: &mut dyn FnMut(&'a Map, &Path<'_>)) {

@@ -3,7 +3,7 @@
 //! Keeps: a second run changes nothing; what only pods get (requests from limits, host ports, service links) is
 //! not here but with the Pod itself, because defaulting a stored template anew would roll out every workload.
 
-use super::image;
+use super::{containers, image};
 use crate::quantity::Quantity;
 use crate::tree::{Map, Node};
 
@@ -12,7 +12,7 @@ pub(in crate::kinds) fn set_spec_defaults(spec: &mut Map) {
     for volume in maps_mut(spec, "volumes") {
         set_volume_defaults(volume);
     }
-    for list in ["initContainers", "containers", "ephemeralContainers"] {
+    for list in containers::LISTS {
         for container in maps_mut(spec, list) {
             set_container_defaults(container);
         }
