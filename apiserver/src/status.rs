@@ -145,15 +145,17 @@ pub enum Error {
     /// What a request is passed on to cannot be reached.
     #[error("{0}")]
     Unreachable(String),
-    /// A kubelet does not give what it was asked for.
-    #[error("{}", kubelet_refusal(*code, pod, body).1)]
+    /// A kubelet does not give the log that it was asked for.
+    #[error("{message} ( pods/log {pod})")]
     Kubelet {
         /// Its HTTP status code.
         code: u16,
+        /// The reason that upstream's client finds in the code; may be empty.
+        reason: &'static str,
+        /// What the code means, or what the kubelet said where that is for people.
+        message: String,
         /// The pod whose log was asked for.
         pod: String,
-        /// What it said.
-        body: String,
     },
     /// There is no room for growth.
     #[error("{0}")]
@@ -230,46 +232,6 @@ fn invalid_name(group: &str, kind: &str, name: &str) -> String {
     if group.is_empty() { format!("{kind} {name:?}") } else { format!("{kind}.{group} {name:?}") }
 }
 
-/// Reason and message of a kubelet's refusal: what it said itself where that is for people.
-fn kubelet_refusal(code: u16, pod: &str, body: &str) -> (&'static str, String) {
-    let (reason, message) = match code {
-        400 => return ("BadRequest", body.to_owned()),
-        500 => return ("InternalError", format!("Internal error occurred: {body}")),
-        401 => ("Unauthorized", "the server has asked for the client to provide credentials".to_owned()),
-        403 => ("Forbidden", body.to_owned()),
-        404 => ("NotFound", "the server could not find the requested resource".to_owned()),
-        405 => (
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource".to_owned(),
-        ),
-        406 => ("NotAcceptable", body.to_owned()),
-        409 => ("Conflict", "the server reported a conflict".to_owned()),
-        415 => ("UnsupportedMediaType", body.to_owned()),
-        422 => ("Invalid", "the server rejected our request due to an error in our request".to_owned()),
-        429 => (
-            "TooManyRequests",
-            "the server has received too many requests and has asked us to try again later".to_owned(),
-        ),
-        503 => ("ServiceUnavailable", "the server is currently unable to handle the request".to_owned()),
-        504 => (
-            "Timeout",
-            "the server was unable to return a response in the time allotted, but may still be processing the request"
-                .to_owned(),
-        ),
-        501.. => (
-            "InternalError",
-            format!("an error on the server ({body:?}) has prevented the request from succeeding"),
-        ),
-        _ => (
-            "",
-            format!(
-                "the server responded with the status code {code} but did not return more information"
-            ),
-        ),
-    };
-    (reason, format!("{message} ( pods/log {pod})"))
-}
-
 fn split_resource(resource: &str) -> (&str, &str) {
     resource.split_once('.').unwrap_or((resource, ""))
 }
@@ -292,6 +254,43 @@ impl Error {
             cause: cause.into(),
             causes: Vec::new(),
         }
+    }
+
+    /// What it means for the client that a kubelet refuses the log of `pod` with this code, and says so.
+    pub fn of_kubelet(code: u16, pod: impl Into<String>, said: String) -> Error {
+        let (reason, message) = match code {
+            400 => return Error::BadRequest(said),
+            500 => return Error::Internal(said),
+            401 => ("Unauthorized", "the server has asked for the client to provide credentials".to_owned()),
+            403 => ("Forbidden", said),
+            404 => ("NotFound", Error::NoResource.to_string()),
+            405 => ("MethodNotAllowed", Error::MethodNotAllowed.to_string()),
+            406 => ("NotAcceptable", said),
+            409 => ("Conflict", "the server reported a conflict".to_owned()),
+            415 => ("UnsupportedMediaType", said),
+            422 => ("Invalid", "the server rejected our request due to an error in our request".to_owned()),
+            429 => (
+                "TooManyRequests",
+                "the server has received too many requests and has asked us to try again later".to_owned(),
+            ),
+            503 => ("ServiceUnavailable", "the server is currently unable to handle the request".to_owned()),
+            504 => (
+                "Timeout",
+                "the server was unable to return a response in the time allotted, but may still be processing the request"
+                    .to_owned(),
+            ),
+            501.. => (
+                "InternalError",
+                format!("an error on the server ({said:?}) has prevented the request from succeeding"),
+            ),
+            _ => (
+                "",
+                format!(
+                    "the server responded with the status code {code} but did not return more information"
+                ),
+            ),
+        };
+        Error::Kubelet { code, reason, message, pod: pod.into() }
     }
 
     /// 409 with upstream's sentence for a lost race.
@@ -405,21 +404,7 @@ impl Error {
                 Some(StatusDetails { retry_after_seconds: 1, ..StatusDetails::default() }),
             ),
             Error::Unreachable(_) => failure(503, "ServiceUnavailable", None),
-            Error::Kubelet { code, pod, body } => {
-                let details = match code {
-                    400 => None,
-                    500 => Some(StatusDetails {
-                        causes: vec![StatusCause { message: body.clone(), ..StatusCause::default() }],
-                        ..StatusDetails::default()
-                    }),
-                    _ => Some(StatusDetails {
-                        name: pod.clone(),
-                        kind: "pods/log".to_owned(),
-                        ..StatusDetails::default()
-                    }),
-                };
-                failure(*code, kubelet_refusal(*code, pod, body).0, details)
-            }
+            Error::Kubelet { code, reason, pod, .. } => failure(*code, reason, Some(object("pods/log", pod))),
             Error::StorageFull(_) => failure(507, "InsufficientStorage", None),
             Error::Timeout => failure(504, "Timeout", Some(StatusDetails::default())),
             Error::TooLargeResourceVersion { .. } => failure(

@@ -72,11 +72,8 @@ impl Scope<'_> {
             let mut said = Vec::new();
             // What has come by then must do.
             let _ = timeout(REFUSAL_TIMEOUT, read(answer.into_body(), &mut said)).await;
-            return Err(Error::Kubelet {
-                code: code.as_u16(),
-                pod: self.name().to_owned(),
-                body: String::from_utf8_lossy(&said).into_owned(),
-            });
+            let said = String::from_utf8_lossy(&said).into_owned();
+            return Err(Error::of_kubelet(code.as_u16(), self.name(), said));
         }
         Ok(relay::as_it_is(text(StatusCode::OK, Body::new(answer.into_body())), Some(permit)))
     }
