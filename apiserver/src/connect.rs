@@ -33,21 +33,25 @@ mod stream;
 const CONNECTIONS_MAX: usize = 5_000;
 
 /// How the server proves itself to others, and whom it believes.
-pub struct Outbound {
+pub struct Configurations {
     /// For kubelets.
     pub kubelets: Arc<ClientConfig>,
     /// For kubelets whose certificate the client of a log does not want to be checked.
     pub unchecked_kubelets: Arc<ClientConfig>,
     /// For what pods, services and other ports of nodes serve over HTTPS.
     pub others: Arc<ClientConfig>,
+}
+
+/// The connections to others.
+pub struct Outbound {
+    configurations: Configurations,
     connections: Arc<Semaphore>,
 }
 
 impl Outbound {
-    /// The configurations for kubelets, for kubelets that are not checked, and for all others.
-    pub fn new([kubelets, unchecked_kubelets, others]: [Arc<ClientConfig>; 3]) -> Outbound {
-        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        Outbound { kubelets, unchecked_kubelets, others, connections }
+    /// None is open yet.
+    pub fn new(configurations: Configurations) -> Outbound {
+        Outbound { configurations, connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
     }
 
     /// One connection more, as long as the permit lives.

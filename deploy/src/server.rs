@@ -13,7 +13,13 @@ use std::{
     time::Duration,
 };
 
-use pintle_apiserver::{Server, clock::SystemClock, cluster::Cluster, connect::Outbound, http, identity};
+use pintle_apiserver::{
+    Server,
+    clock::SystemClock,
+    cluster::Cluster,
+    connect::{self, Outbound},
+    http, identity,
+};
 use pintle_certs::{KubeletTls, Pki, ServerNames, ServerTls};
 use pintle_store::Store;
 use tokio::{runtime::Handle, sync::watch, task::JoinSet};
@@ -151,8 +157,11 @@ async fn serve(args: &ServerArgs, controllers: &Handle) -> Result<(), Error> {
         api_address: advertised.into(),
         service_cidr: service_networks.to_string(),
     }));
-    let outbound = [kubelet_tls.kubelets(), kubelet_tls.unchecked_kubelets(), kubelet_tls.others()];
-    server.outbound = Some(Outbound::new(outbound));
+    server.outbound = Some(Outbound::new(connect::Configurations {
+        kubelets: kubelet_tls.kubelets(),
+        unchecked_kubelets: kubelet_tls.unchecked_kubelets(),
+        others: kubelet_tls.others(),
+    }));
     let server = Arc::new(server);
     if let Some(address) = &peer_address {
         tasks.spawn(promotion::run(store.clone(), server.clone()));

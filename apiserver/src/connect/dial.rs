@@ -106,21 +106,21 @@ impl Address {
         request: Request<Body>,
     ) -> Result<Response<Incoming>, Failure> {
         let timed_out =
-            || Failure::Dial { address: self.to_string(), source: io::ErrorKind::TimedOut.into() };
+            |_| Failure::Dial { address: self.to_string(), source: io::ErrorKind::TimedOut.into() };
         let opening = async {
             let stream = self.open().await?;
             let tls = match self.tls {
                 Tls::None => return handshake(stream).await,
-                Tls::Kubelets => &outbound.kubelets,
-                Tls::UncheckedKubelets => &outbound.unchecked_kubelets,
-                Tls::Others => &outbound.others,
+                Tls::Kubelets => &outbound.configurations.kubelets,
+                Tls::UncheckedKubelets => &outbound.configurations.unchecked_kubelets,
+                Tls::Others => &outbound.configurations.others,
             };
             let unnamed = |error| Failure::Tls(io::Error::new(io::ErrorKind::InvalidInput, error));
             let name = ServerName::try_from(self.host.clone()).map_err(unnamed)?;
             let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await;
             handshake(stream.map_err(Failure::Tls)?).await
         };
-        let mut sender = timeout(OPEN_TIMEOUT, opening).await.map_err(|_| timed_out())??;
+        let mut sender = timeout(OPEN_TIMEOUT, opening).await.map_err(timed_out)??;
         sender.send_request(request).await.map_err(Failure::Http)
     }
 

@@ -18,7 +18,8 @@ fn outbound() -> Outbound {
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
     let config = Arc::new(config);
-    Outbound::new([config.clone(), config.clone(), config])
+    let (kubelets, unchecked_kubelets) = (config.clone(), config.clone());
+    Outbound::new(Configurations { kubelets, unchecked_kubelets, others: config })
 }
 
 async fn put(server: &Server, method: Method, url: &str, object: &Value) {
