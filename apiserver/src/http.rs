@@ -32,10 +32,10 @@ use crate::clock::Clock;
 use crate::closing::Closing;
 use crate::encode::{self, Recipient};
 use crate::keep_alive;
-use crate::metrics::{Kind, RequestLabels, ResourceLabels};
+use crate::metrics::{Kind, Ongoing, RequestLabels, ResourceLabels};
 use crate::negotiation::{self, Form, Offer};
 use crate::pipeline::{Answer, Server};
-use crate::reply::Reply;
+use crate::reply::{Relayed, Reply};
 use crate::request::{Attributes, Origin, Query, Request};
 use crate::reviews;
 use crate::status::Error;
@@ -189,7 +189,7 @@ async fn serve_connection(
     drop(handshake);
     let cork = tls.get_ref().0.cork();
     let certificates = tls.get_ref().1.peer_certificates().unwrap_or_default();
-    let connection = Arc::new(shared.identify(certificates));
+    let caller = Arc::new(Caller { connection: shared.identify(certificates), closing, client, permit });
     let answering = shared.clone();
     let corked = cork.clone();
     let service = hyper::service::service_fn(move |request: HttpRequest<Incoming>| {
@@ -197,13 +197,7 @@ async fn serve_connection(
             // Nobody ends the turns of what comes after the answer.
             corked.uncork();
         }
-        let caller = Caller {
-            connection: connection.clone(),
-            closing: closing.clone(),
-            client,
-            permit: permit.clone(),
-        };
-        let handling = handle(answering.clone(), caller, request.map(Body::new));
+        let handling = handle(answering.clone(), caller.clone(), request.map(Body::new));
         async move { Ok::<_, Infallible>(handling.await) }
     });
     let streams = Streams::default();
@@ -270,13 +264,13 @@ async fn closed(closing: &mut watch::Receiver<bool>) {
 
 /// Who is at the other end of a connection.
 struct Caller {
-    connection: Arc<Connection>,
+    connection: Connection,
     closing: watch::Receiver<bool>,
     client: Option<IpAddr>,
     permit: Arc<OwnedSemaphorePermit>,
 }
 
-async fn handle(shared: Arc<Shared>, caller: Caller, request: HttpRequest<Body>) -> Response<Body> {
+async fn handle(shared: Arc<Shared>, caller: Arc<Caller>, request: HttpRequest<Body>) -> Response<Body> {
     let (mut parts, mut body) = request.into_parts();
     let query = Query::parse(parts.uri.query().unwrap_or(""));
     let attributes = Attributes::parse(&parts.method, parts.uri.path(), &query);
@@ -312,44 +306,41 @@ async fn handle(shared: Arc<Shared>, caller: Caller, request: HttpRequest<Body>)
 
 async fn answer(
     shared: Arc<Shared>,
-    caller: Caller,
+    caller: Arc<Caller>,
     mut request: Request,
     body: Body,
     tunnel: Option<Tunnel>,
 ) -> Response<Body> {
-    let Caller { connection, closing, .. } = caller;
     let is_passed_on = request.origin.is_some();
     let is_watch = request.attributes.verb == "watch" && request.attributes.is_resource;
     let form = negotiate(&shared.server, &request);
     let started = tokio::time::Instant::now();
     let metrics = &shared.server.metrics;
     let labels = labels(&shared.server, &request);
+    let lasts = is_watch || is_passed_on;
     let passing = is_passed_on.then(|| metrics.long_running(&labels));
-    let (watching, _working) = if is_watch {
+    let watching = is_watch.then(|| {
         let resource =
             ResourceLabels { group: labels.group, version: labels.version, resource: labels.resource };
-        let ongoing = metrics.long_running(&labels);
-        (Some(Watching { ongoing, events: metrics.watch_events(resource) }), None)
-    } else if is_passed_on {
-        (None, None)
-    } else {
-        (None, Some(metrics.in_flight(if is_write(&request) { Kind::Mutating } else { Kind::ReadOnly })))
-    };
+        Watching { ongoing: metrics.long_running(&labels), events: metrics.watch_events(resource) }
+    });
+    let kind = if is_write(&request) { Kind::Mutating } else { Kind::ReadOnly };
+    let _working = (!lasts).then(|| metrics.in_flight(kind));
     let to = Recipient {
         watching,
         // An error is sent as JSON when nothing fits of what the client accepts.
         form: form.as_ref().map_or(Form::JSON, |form| *form),
         gzip: accepts_gzip(&request),
         clock: shared.server.clock.clone(),
-        closing,
+        closing: caller.closing.clone(),
     };
-    let mut answer = if is_watch || is_passed_on {
-        carry_out(&shared, &connection, &mut request, body, form).await
+    let answer = if lasts {
+        carry_out(&shared, &caller.connection, &mut request, body, form).await
     } else {
         match timeout(&request) {
             Err(error) => Answer { reply: Err(error), warnings: Warnings::new() },
             Ok(limit) => {
-                let work = carry_out(&shared, &connection, &mut request, body, form);
+                let work = carry_out(&shared, &caller.connection, &mut request, body, form);
                 tokio::time::timeout(limit, work)
                     .await
                     .unwrap_or(Answer { reply: Err(Error::Timeout), warnings: Warnings::new() })
@@ -357,25 +348,8 @@ async fn answer(
         }
     };
     let form = to.form;
-    match &mut answer.reply {
-        Ok(Reply::Relayed(relayed)) => {
-            let counted = Counted { _ongoing: passing, _permit: relayed.permit.take() };
-            match tunnel.zip(relayed.upgraded.take()) {
-                Some((tunnel, other)) => {
-                    let shared = shared.clone();
-                    tunnel.open(other, counted, async move { shared.turn_to_close().await });
-                }
-                None => {
-                    let body = std::mem::take(relayed.response.body_mut());
-                    let closing = Closing::new(to.closing.clone());
-                    *relayed.response.body_mut() =
-                        Body::new(RelayedBody { body, closing, _counted: counted });
-                }
-            }
-        }
-        _ => drop(passing),
-    }
     let mut response = match answer.reply {
+        Ok(Reply::Relayed(relayed)) => relay(&shared, *relayed, passing, tunnel, to.closing),
         Ok(reply) => encode::reply(reply, to),
         Err(error) => {
             let response = encode::error(&error, &form);
@@ -386,7 +360,7 @@ async fn answer(
         }
     };
     let code = response.status().as_u16();
-    if is_watch || is_passed_on {
+    if lasts {
         metrics.ended(&labels, code);
     } else {
         let bytes = http_body::Body::size_hint(response.body()).lower() as usize;
@@ -394,6 +368,29 @@ async fn answer(
     }
     common_headers(&mut response, &request, &answer.warnings, &*shared.server.clock);
     response
+}
+
+/// The answer of somebody else; what goes on in another protocol goes through the tunnel.
+fn relay(
+    shared: &Arc<Shared>,
+    relayed: Relayed,
+    ongoing: Option<Ongoing>,
+    tunnel: Option<Tunnel>,
+    closing: watch::Receiver<bool>,
+) -> Response<Body> {
+    let Relayed { response, upgraded, permit } = relayed;
+    let counted = Counted { _ongoing: ongoing, _permit: permit };
+    match tunnel.zip(upgraded) {
+        Some((tunnel, other)) => {
+            let shared = shared.clone();
+            tunnel.open(other, counted, async move { shared.turn_to_close().await });
+            response
+        }
+        None => {
+            let closing = Closing::new(closing);
+            response.map(|body| Body::new(RelayedBody { body, closing, _counted: counted }))
+        }
+    }
 }
 
 /// What a request counts as. Names come from the registry, so clients cannot make series.
