@@ -61,8 +61,11 @@ impl Streams {
                 due |= turns.due();
                 if due & Turns::UNTIL != 0 {
                     due &= !Turns::UNTIL;
-                    if close.is_some() && until.as_mut().poll(&mut of_until).is_ready() {
-                        close.take().into_iter().for_each(|close| close(connection.as_mut()));
+                    if close.is_some()
+                        && until.as_mut().poll(&mut of_until).is_ready()
+                        && let Some(close) = close.take()
+                    {
+                        close(connection.as_mut());
                         due |= Turns::CONNECTION;
                     }
                 }
