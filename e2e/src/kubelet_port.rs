@@ -8,7 +8,6 @@ use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr, UdpSocket},
     sync::Arc,
-    thread,
 };
 
 use bytes::Bytes;
@@ -21,7 +20,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    sync::broadcast,
+    sync::{Notify, broadcast},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -37,12 +36,14 @@ pub struct KubeletPort {
     address: SocketAddr,
     pod: SocketAddr,
     certificate: String,
-    said: broadcast::Sender<String>,
-    _runtime: tokio::runtime::Runtime,
+    port: Arc<Port>,
+    runtime: tokio::runtime::Runtime,
 }
 
 struct Port {
     said: broadcast::Sender<String>,
+    /// Somebody follows since it was last looked at.
+    followed: Notify,
 }
 
 impl KubeletPort {
@@ -57,8 +58,8 @@ impl KubeletPort {
         let bind = || runtime.block_on(TcpListener::bind((address, 0))).expect("a port is free");
         let (listener, of_pod) = (bind(), bind());
         let [address, pod] = [&listener, &of_pod].map(|bound| bound.local_addr().expect("it is bound"));
-        let port = Arc::new(Port { said: said.clone() });
-        let same = port.clone();
+        let port = Arc::new(Port { said, followed: Notify::new() });
+        let (same, started) = (port.clone(), port.clone());
         runtime.spawn(async move {
             while let Ok((stream, _)) = of_pod.accept().await {
                 tokio::spawn(serve(stream, same.clone()));
@@ -76,7 +77,7 @@ impl KubeletPort {
                 });
             }
         });
-        KubeletPort { address, pod, certificate, said, _runtime: runtime }
+        KubeletPort { address, pod, certificate, port: started, runtime }
     }
 
     /// Where it listens.
@@ -96,21 +97,19 @@ impl KubeletPort {
 
     /// Has every container print a line; answers how many followers hear it.
     pub fn say(&self, line: &str) -> usize {
-        self.said.send(format!("{line}\n")).unwrap_or(0)
+        self.port.said.send(format!("{line}\n")).unwrap_or(0)
     }
 
     /// Waits until somebody follows a log.
     pub fn await_follower(&self) {
-        while self.said.receiver_count() == 0 {
-            thread::yield_now();
+        while self.port.said.receiver_count() == 0 {
+            self.runtime.block_on(self.port.followed.notified());
         }
     }
 
     /// Waits until nobody follows a log any more.
     pub fn await_no_follower(&self) {
-        while self.said.receiver_count() > 0 {
-            thread::yield_now();
-        }
+        self.runtime.block_on(self.port.said.closed());
     }
 }
 
@@ -181,7 +180,9 @@ impl Port {
 
     /// What is said from now on.
     fn follow(&self) -> Response<Body> {
-        let lines = futures_util::stream::unfold(self.said.subscribe(), |mut said| async move {
+        let said = self.said.subscribe();
+        self.followed.notify_one();
+        let lines = futures_util::stream::unfold(said, |mut said| async move {
             let line = said.recv().await.ok()?;
             Some((Ok::<_, Infallible>(Frame::data(Bytes::from(line))), said))
         });
