@@ -80,7 +80,7 @@ fn annotated(pod: &Map, id: StructId) -> Map {
 fn applied(live: &Map, text: &str, id: StructId) -> Map {
     let Ok(Node::Map(mut body)) = json::decode_untyped(text.as_bytes()) else { return Map::new() };
     body.remove("status");
-    let request = apply::Request { context: context(), kind: "Pod", force: true };
+    let request = apply::Request { context: context(), kind: "Pod", force: true, object: id };
     apply::apply(Some(live), &body, schema::builtin(), id, &request).expect("the body fits")
 }
 

@@ -184,9 +184,9 @@ fn at_current_version<'r>(server: &Server, request: &'r Request) -> Cow<'r, Requ
         return Cow::Borrowed(request);
     }
     let Attributes { group, version, resource, namespace, name, .. } = &request.attributes;
-    let resource = server.registry.find(group, version, resource).expect("the resource is served");
+    let resource = server.known(group, version, resource).expect("the resource is served");
     let view = server.view();
-    let entry = view.entry(resource, namespace, name).expect("the object was created");
+    let entry = view.entry(&resource, namespace, name).expect("the object was created");
     let body = String::from_utf8_lossy(&request.body).replace("@VERSION@", &entry.modified.to_string());
     Cow::Owned(Request { body: Bytes::from(body), ..request.clone() })
 }

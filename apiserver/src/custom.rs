@@ -9,14 +9,16 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::codec::Findings;
-use crate::field::FieldErrors;
+use crate::field::{Cause, FieldErrors};
 use crate::pipeline::Server;
 use crate::registry::{Registry, Resource};
 use crate::schema::{Schema, StructId};
 use crate::storage::{Interest, Prefix, Revision, View};
+use crate::structural::rules::Rules;
 use crate::structural::value::Patterns;
 use crate::structural::{defaults, embedded, lists, prune, value};
-use crate::tree::Map;
+use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 mod definition;
 mod json_path;
@@ -39,14 +41,13 @@ pub struct Custom {
     /// That of the version that objects are stored in.
     stored: Map,
     patterns: Patterns,
+    rules: Option<Rules>,
     types: Schema,
     id: StructId,
     /// Objects are stored in this version.
     pub is_storage: bool,
     /// Other versions are made by a webhook.
     pub is_converted: bool,
-    /// It is on its way out: no object is created any more.
-    pub is_terminating: bool,
     /// What was written before may not be as the schema wants it.
     pub since: Revision,
     /// Told when the resource is no longer served, or not like this.
@@ -86,8 +87,15 @@ impl Custom {
         }
     }
 
-    /// Reports what the schema does not allow.
-    pub fn validate(&self, object: &Map, old: Option<&Map>, errors: &mut FieldErrors) {
+    /// Reports what the schema does not allow. `names` are the object's apiVersion and kind.
+    pub fn validate(
+        &self,
+        object: &Map,
+        old: Option<&Map>,
+        names: (&str, &str),
+        errors: &mut FieldErrors,
+        warnings: &mut Warnings,
+    ) {
         value::validate(object, old, &self.schema, &self.patterns, errors);
         embedded::validate(object, &self.schema, errors);
         let mut before = FieldErrors::new();
@@ -96,6 +104,12 @@ impl Custom {
         }
         if before.is_empty() {
             lists::validate(object, &self.schema, errors);
+        }
+        let Some(rules) = &self.rules else { return };
+        let is_blocked = errors.iter().any(|error| is_blocking(error.cause));
+        match is_blocked {
+            true => errors.invalid(&value::NOWHERE, Node::Null, RULES_NOT_CHECKED),
+            false => rules.validate(object, old, &self.schema, names, errors, warnings),
         }
     }
 
@@ -108,6 +122,16 @@ impl Custom {
     pub fn retirement(&self) -> tokio::sync::watch::Receiver<bool> {
         self.retired.subscribe()
     }
+}
+
+const RULES_NOT_CHECKED: &str = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+
+/// Whether an object that is wrong in such a way is not what rules expect.
+fn is_blocking(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::NotSupported | Cause::Required | Cause::TooLong | Cause::TooMany | Cause::TypeInvalid
+    )
 }
 
 /// What is served, with the custom resources of the newest view that was asked about.

@@ -55,7 +55,7 @@ pub mod service_account;
 pub mod status;
 pub mod storage;
 pub mod stream;
-mod structural;
+pub mod structural;
 pub mod table;
 pub mod templates;
 pub mod time;

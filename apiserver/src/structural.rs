@@ -11,6 +11,7 @@ pub(crate) mod embedded;
 pub(crate) mod formats;
 pub(crate) mod lists;
 pub(crate) mod prune;
+pub mod rules;
 pub(crate) mod types;
 pub(crate) mod value;
 

@@ -13,6 +13,7 @@ use crate::field::{FieldErrors, Path};
 use crate::kind::{Context, Generation, View as SubresourceView};
 use crate::managed_fields;
 use crate::metadata;
+use crate::registry::Resource;
 use crate::reply::{ObjectReply, Reply, TreeReply};
 use crate::schema;
 use crate::scope::Scope;
@@ -239,7 +240,7 @@ impl Scope<'_> {
             (kind.validate)(&object, &mut errors);
         }
         (kind.validate_request)(resource.version, &object, None, &mut errors);
-        self.validate_schema(&object, judged.as_ref(), &mut errors);
+        validate_schema(&resource, &object, judged.as_ref(), &mut errors, &mut self.warnings);
         self.check(errors, object.name(), object.str_at(&["metadata", "generateName"]))?;
         if let (Some(template), None) = (template, &judged) {
             template.learn(&resource, &object);
@@ -366,7 +367,7 @@ impl Scope<'_> {
                 (kind.validate_request)(resource.version, &object, Some(&old), &mut errors);
             }
         }
-        self.validate_schema(&object, Some(&old), &mut errors);
+        validate_schema(&resource, &object, Some(&old), &mut errors, &mut self.warnings);
         self.check(errors, object.name(), "")?;
         (kind.warnings)(&object, Some(&old), &mut self.warnings);
         let removed = finished(&object, kind.grace_period.is_some());
@@ -527,15 +528,6 @@ impl Scope<'_> {
         self.resource.to_storage(object);
     }
 
-    /// Reports what the schema does not allow. What the kind has said of a field in its own words is not said again.
-    fn validate_schema(&self, object: &Map, old: Option<&Map>, errors: &mut FieldErrors) {
-        let resource = &self.resource;
-        match &resource.custom {
-            Some(custom) => custom.validate(object, old, errors),
-            None => schema::validate(object, old, schema::builtin(), resource.storage_schema, errors),
-        }
-    }
-
     fn check(&self, errors: FieldErrors, name: &str, generate_name: &str) -> Result<(), Error> {
         if errors.is_empty() {
             return Ok(());
@@ -609,6 +601,23 @@ impl Scope<'_> {
             warnings,
             companions,
         }
+    }
+}
+
+/// Reports what the schema does not allow. What the kind has said of a field in its own words is not said again.
+fn validate_schema(
+    resource: &Resource,
+    object: &Map,
+    old: Option<&Map>,
+    errors: &mut FieldErrors,
+    warnings: &mut Warnings,
+) {
+    match &resource.custom {
+        Some(custom) => {
+            let names = (resource.api_version.as_str(), resource.kind.names.kind);
+            custom.validate(object, old, names, errors, warnings);
+        }
+        None => schema::validate(object, old, schema::builtin(), resource.storage_schema, errors),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Log lines on standard error, and what happens on a panic. Keeps: a panic anywhere ends the process, because a
-//! thread of the store that is gone without the others noticing would be worse than a restart.
+//! thread of the store that is gone without the others noticing would be worse than a restart. The interpreter of users'
+//! rules is the exception: it holds nothing of ours.
 
 use std::{io::IsTerminal, panic, process};
 
@@ -18,6 +19,9 @@ pub(crate) fn start(format: LogFormat) {
     panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        if pintle_apiserver::structural::rules::is_guarded() {
+            return tracing::error!(place, "a rule cannot be evaluated: {message}");
+        }
         let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
         tracing::error!(thread, place, "panic, the process ends: {message}");
         process::abort();

@@ -6,6 +6,7 @@ use super::Custom;
 use super::made::{self, is};
 use crate::registry::Resource;
 use crate::storage::Revision;
+use crate::structural::rules::Rules;
 use crate::structural::value::{self, Patterns};
 use crate::structural::{ready, types};
 use crate::tree::Map;
@@ -57,7 +58,6 @@ fn resource(definition: &Map, version: &Map, modified: Revision, before: &[Arc<R
         false => stored_schema(definition),
     };
     let is_converted = definition.str_at(&["spec", "conversion", "strategy"]) == "Webhook";
-    let is_terminating = is_terminating(definition);
     let names = made::names(definition);
     let last = before.iter().find(|last| last.version.version == own.version);
     let same_schema = last
@@ -69,8 +69,7 @@ fn resource(definition: &Map, version: &Map, modified: Revision, before: &[Arc<R
         && std::ptr::eq(last.kind, kind)
         && last.list_kind == names.str("listKind")
         && custom.stored == stored
-        && (custom.is_storage, custom.is_converted, custom.is_terminating)
-            == (is_storage, is_converted, is_terminating)
+        && (custom.is_storage, custom.is_converted) == (is_storage, is_converted)
     {
         return last.clone();
     }
@@ -79,11 +78,11 @@ fn resource(definition: &Map, version: &Map, modified: Revision, before: &[Arc<R
     value::compile_patterns(&schema, &mut patterns);
     let custom = Custom {
         patterns,
+        rules: Rules::compile(&schema),
         types,
         id,
         is_storage,
         is_converted,
-        is_terminating,
         since: same_schema.unwrap_or(modified),
         retired: tokio::sync::watch::Sender::new(false),
         schema,

@@ -70,7 +70,7 @@ struct Value<'a> {
 }
 
 /// How upstream prints a path of nothing.
-const NOWHERE: Path<'static> = Path::new("<nil>");
+pub(crate) const NOWHERE: Path<'static> = Path::new("<nil>");
 
 impl Value<'_> {
     fn judge(&self, schema: &Map, errors: &mut FieldErrors) {

@@ -1,0 +1,597 @@
+//! Rules of a schema in CEL (`x-kubernetes-validations`).
+//!
+//! Keeps: a rule that cannot be compiled or evaluated here is not enforced, and the writer is told; one that is false
+//! refuses. What an update leaves as it was is judged only by rules about the change. Rules cost a bounded number of
+//! steps, because whoever writes objects decides how long their lists are. A panic in the interpreter is a rule that
+//! cannot be evaluated, see [`is_guarded`].
+
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kube_cel::KubeCelExt as _;
+use kube_cel::cel::objects::Key as CelKey;
+use kube_cel::cel::parser::Parser;
+use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value, common::ast};
+use rustc_hash::FxHashMap;
+
+use super::{EMBEDDED, INT_OR_STRING, is_true, lists};
+use crate::field::{Cause, FieldErrors, Path};
+use crate::tree::{Key, Map, Node};
+use crate::warning::Warnings;
+
+/// Steps that all rules of one write may take together.
+const BUDGET: u64 = 10_000_000;
+
+/// The rules of a schema, where there are any.
+pub(crate) struct Rules {
+    root: Level,
+}
+
+#[derive(Default)]
+struct Level {
+    rules: Vec<Rule>,
+    properties: Vec<(Key, Level)>,
+    items: Option<Box<Level>>,
+    additional: Option<Box<Level>>,
+}
+
+struct Rule {
+    text: String,
+    /// Or why it cannot be compiled.
+    expression: Result<IdedExpr, String>,
+    message: String,
+    message_expression: Option<IdedExpr>,
+    cause: Cause,
+    /// Where the error is told, below the value: `.a.b`.
+    field_path: String,
+    /// It is about the change from an old value.
+    is_transition: bool,
+    takes_no_old: bool,
+    /// How many loops stand inside of one another.
+    loops: u32,
+}
+
+impl Rules {
+    /// The rules of a schema; `None` when it has none.
+    pub(crate) fn compile(schema: &Map) -> Option<Rules> {
+        Level::compile(schema).map(|root| Rules { root })
+    }
+
+    /// Reports which rules an object breaks. `names` are its apiVersion and kind.
+    pub(crate) fn validate(
+        &self,
+        object: &Map,
+        old: Option<&Map>,
+        schema: &Map,
+        names: (&str, &str),
+        errors: &mut FieldErrors,
+        warnings: &mut Warnings,
+    ) {
+        let node = Node::Map(object.clone());
+        let old = old.map(|old| Node::Map(old.clone()));
+        let mut judge = Judge { names, budget: BUDGET, errors, warnings };
+        judge.level(&self.root, &node, old.as_ref(), schema, String::new());
+    }
+}
+
+impl Level {
+    fn compile(schema: &Map) -> Option<Level> {
+        let rules: Vec<Rule> = schema.maps("x-kubernetes-validations").map(Rule::compile).collect();
+        let properties: Vec<(Key, Level)> = schema
+            .map("properties")
+            .into_iter()
+            .flat_map(Map::iter)
+            .filter_map(|(name, below)| Some((name.clone(), Level::compile(below.as_map()?)?)))
+            .collect();
+        let below = |field| schema.map(field).and_then(Level::compile).map(Box::new);
+        let level =
+            Level { rules, properties, items: below("items"), additional: below("additionalProperties") };
+        let is_empty = level.rules.is_empty()
+            && level.properties.is_empty()
+            && level.items.is_none()
+            && level.additional.is_none();
+        (!is_empty).then_some(level)
+    }
+}
+
+impl Rule {
+    fn compile(rule: &Map) -> Rule {
+        let text = rule.str("rule").trim().to_owned();
+        let expression = parse(&text);
+        let uses_old =
+            expression.as_ref().is_ok_and(|expression| expression.references().has_variable("oldSelf"));
+        let loops = expression.as_ref().map_or(0, |expression| loops(&expression.expr));
+        let message_expression = Some(rule.str("messageExpression")).filter(|text| !text.is_empty());
+        Rule {
+            message: match rule.str("message") {
+                "" => format!("failed rule: {text}"),
+                own => own.trim().to_owned(),
+            },
+            message_expression: message_expression.and_then(|text| parse(text).ok()),
+            cause: match rule.str("reason") {
+                "FieldValueForbidden" => Cause::Forbidden,
+                "FieldValueRequired" => Cause::Required,
+                "FieldValueDuplicate" => Cause::Duplicate,
+                _ => Cause::Invalid,
+            },
+            field_path: rule.str("fieldPath").to_owned(),
+            is_transition: uses_old,
+            takes_no_old: is_true(rule, "optionalOldSelf"),
+            loops,
+            expression,
+            text,
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<IdedExpr, String> {
+    guarded(|| {
+        Parser::default().enable_optional_syntax(true).parse(text).map_err(|errors| errors.to_string())
+    })
+    .unwrap_or_else(|| Err("the interpreter failed".to_owned()))
+}
+
+/// How deeply loops are nested.
+fn loops(expression: &ast::Expr) -> u32 {
+    use ast::{EntryExpr, Expr};
+    let most =
+        |below: &mut dyn Iterator<Item = &IdedExpr>| below.map(|it| loops(&it.expr)).max().unwrap_or(0);
+    let entries = |entries: &[ast::IdedEntryExpr]| {
+        let values = entries.iter().flat_map(|entry| match &entry.expr {
+            EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+            EntryExpr::StructField(field) => vec![&field.value],
+        });
+        values.map(|it| loops(&it.expr)).max().unwrap_or(0)
+    };
+    match expression {
+        Expr::Call(call) => most(&mut call.target.as_deref().into_iter().chain(&call.args)),
+        Expr::Comprehension(it) => {
+            let inside = most(&mut [&it.loop_cond, &it.loop_step].into_iter());
+            let around = most(&mut [&it.iter_range, &it.accu_init, &it.result].into_iter());
+            around.max(inside + 1)
+        }
+        Expr::List(list) => most(&mut list.elements.iter()),
+        Expr::Select(select) => loops(&select.operand.expr),
+        Expr::Map(map) => entries(&map.entries),
+        Expr::Struct(it) => entries(&it.entries),
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => 0,
+    }
+}
+
+/// Runs what may panic inside of the interpreter; `None` when it did.
+fn guarded<T>(body: impl FnOnce() -> T) -> Option<T> {
+    GUARDED.set(true);
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(body));
+    GUARDED.set(false);
+    outcome.ok()
+}
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+    /// The functions that rules may call.
+    static FUNCTIONS: Context<'static> = Context::default().with_all();
+}
+
+/// Whether this thread is inside of the interpreter, where a panic ends the evaluation and not the process: nothing of
+/// ours is half done there.
+pub fn is_guarded() -> bool {
+    GUARDED.get()
+}
+
+/// One object under judgement.
+struct Judge<'a> {
+    names: (&'a str, &'a str),
+    budget: u64,
+    errors: &'a mut FieldErrors,
+    warnings: &'a mut Warnings,
+}
+
+impl Judge<'_> {
+    fn level(&mut self, level: &Level, node: &Node, old: Option<&Node>, schema: &Map, path: String) {
+        if matches!(node, Node::Null) {
+            return;
+        }
+        self.rules(level, node, old, schema, &path);
+        match node {
+            Node::Map(map) => {
+                let old = old.and_then(Node::as_map);
+                for (name, below) in &level.properties {
+                    if let (Some(value), Some(schema)) = (map.get(name), super::property(schema, name)) {
+                        let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+                        self.level(below, value, old.and_then(|old| old.get(name)), schema, path);
+                    }
+                }
+                let additional = level.additional.as_deref().zip(schema.map("additionalProperties"));
+                if let Some((below, additional)) = additional {
+                    for (name, value) in
+                        map.iter().filter(|(name, _)| super::property(schema, name).is_none())
+                    {
+                        let old = old.and_then(|old| old.get(name));
+                        self.level(below, value, old, additional, format!("{path}[{name}]"));
+                    }
+                }
+            }
+            Node::List(list) => {
+                let Some((below, items)) = level.items.as_deref().zip(schema.map("items")) else { return };
+                let before =
+                    old.and_then(Node::as_list).map(|old| lists::by_keys(old, schema)).unwrap_or_default();
+                for (index, item) in list.iter().enumerate() {
+                    let old = lists::keys_of(item, schema).and_then(|keys| before.get(&keys).copied());
+                    self.level(below, item, old, items, format!("{path}[{index}]"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn rules(&mut self, level: &Level, node: &Node, old: Option<&Node>, schema: &Map, path: &str) {
+        let unchanged = old == Some(node);
+        let due = |rule: &&Rule| match rule.is_transition {
+            true => old.is_some() || rule.takes_no_old,
+            false => !unchanged,
+        };
+        if level.rules.iter().filter(due).next().is_none() {
+            return;
+        }
+        let names = path.is_empty().then_some(self.names);
+        let value = convert(node, schema, names);
+        let old_value = old.map(|old| convert(old, schema, names));
+        let length = longest(node).max(old.map_or(0, longest));
+        for rule in level.rules.iter().filter(due) {
+            let steps = length.max(1).saturating_pow(rule.loops).saturating_add(10);
+            match self.budget.checked_sub(steps) {
+                Some(left) => self.budget = left,
+                None => {
+                    let detail = "validation failed due to running out of cost budget, no further validation rules will be run";
+                    self.report(Cause::Invalid, path, schema, detail);
+                    self.budget = 0;
+                    return;
+                }
+            }
+            self.rule(rule, &value, old_value.as_ref(), schema, path);
+        }
+    }
+
+    fn rule(&mut self, rule: &Rule, value: &Value, old: Option<&Value>, schema: &Map, path: &str) {
+        let expression = match &rule.expression {
+            Ok(expression) => expression,
+            Err(why) => return self.not_enforced(rule, path, why),
+        };
+        match evaluate(expression, rule, value, old) {
+            Some(Ok(Value::Bool(true))) => {}
+            Some(Ok(Value::Bool(false))) => {
+                let message = rule.message_expression.as_ref();
+                let message = message.and_then(|expression| evaluate(expression, rule, value, old));
+                let message = match message {
+                    Some(Ok(Value::String(text))) if !text.trim().is_empty() => text.trim().to_owned(),
+                    _ => rule.message.clone(),
+                };
+                self.report(rule.cause, &format!("{path}{}", rule.field_path), schema, &message);
+            }
+            Some(Ok(_)) => self.not_enforced(rule, path, "it is neither true nor false"),
+            Some(Err(error @ (ExecutionError::NoSuchKey(_) | ExecutionError::IndexOutOfBounds(_)))) => {
+                let detail = format!("{} evaluating rule: {}", lower(&error.to_string()), rule.shown());
+                self.report(Cause::Invalid, path, schema, &detail);
+            }
+            Some(Err(error)) => self.not_enforced(rule, path, &error.to_string()),
+            None => self.not_enforced(rule, path, "the interpreter failed"),
+        }
+    }
+
+    fn report(&mut self, cause: Cause, path: &str, schema: &Map, detail: &str) {
+        let path = path.trim_start_matches('.');
+        let path = Path::new(if path.is_empty() { "<nil>" } else { path });
+        match cause {
+            Cause::Required | Cause::Forbidden => self.errors.add(cause, &path, &Node::Null, detail),
+            _ => self.errors.add(cause, &path, &schema.str("type").into(), detail),
+        }
+    }
+
+    fn not_enforced(&mut self, rule: &Rule, path: &str, why: &str) {
+        let why = why.lines().next().unwrap_or_default();
+        self.warnings.push(format!("{path}: the rule {:?} is not enforced by this server: {why}", rule.text));
+    }
+}
+
+impl Rule {
+    /// How errors name it: by its message, if it has one.
+    fn shown(&self) -> &str {
+        self.message.strip_prefix("failed rule: ").unwrap_or(&self.message)
+    }
+}
+
+fn lower(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// What an expression says; `None` when the interpreter failed.
+fn evaluate(
+    expression: &IdedExpr,
+    rule: &Rule,
+    value: &Value,
+    old: Option<&Value>,
+) -> Option<Result<Value, ExecutionError>> {
+    guarded(|| {
+        FUNCTIONS.with(|functions| {
+            let mut context = functions.new_inner_scope();
+            context.add_variable_from_value("self", value.clone());
+            let optional = |name: &str, context: &Context<'_>| {
+                Parser::default().parse(name).ok().and_then(|it| Value::resolve(&it, context).ok())
+            };
+            match old {
+                Some(old) if rule.takes_no_old => {
+                    context.add_variable_from_value("old", old.clone());
+                    let old = optional("optional.of(old)", &context).unwrap_or(Value::Null);
+                    context.add_variable_from_value("oldSelf", old);
+                }
+                None if rule.takes_no_old => {
+                    let none = optional("optional.none()", &context).unwrap_or(Value::Null);
+                    context.add_variable_from_value("oldSelf", none);
+                }
+                Some(old) => context.add_variable_from_value("oldSelf", old.clone()),
+                None => {}
+            }
+            Value::resolve(expression, &context)
+        })
+    })
+}
+
+/// The length of the longest list or map in a value.
+fn longest(node: &Node) -> u64 {
+    match node {
+        Node::List(list) => list.iter().map(longest).max().unwrap_or(0).max(list.len() as u64),
+        Node::Map(map) => {
+            map.iter().map(|(_, below)| longest(below)).max().unwrap_or(0).max(map.len() as u64)
+        }
+        _ => 0,
+    }
+}
+
+/// A value as rules see it: what its schema declares, under names that are names there. `names` are those of the object
+/// itself, of whose metadata only the names are shown.
+fn convert(node: &Node, schema: &Map, names: Option<(&str, &str)>) -> Value {
+    match node {
+        Node::Null => Value::Null,
+        Node::Bool(value) => Value::Bool(*value),
+        Node::Int(value) if schema.str("type") == "number" => Value::Float(*value as f64),
+        Node::Int(value) => Value::Int(*value),
+        Node::Float(value) if schema.str("type") == "integer" => Value::Int(*value as i64),
+        Node::Float(value) => Value::Float(*value),
+        Node::Str(text) | Node::Raw(text) => convert_text(text, schema),
+        Node::List(list) => {
+            let empty = Map::new();
+            let items = schema.map("items").unwrap_or(&empty);
+            Value::List(Arc::new(list.iter().map(|item| convert(item, items, None)).collect()))
+        }
+        Node::Map(map) => convert_map(map, schema, names),
+    }
+}
+
+fn convert_text(text: &str, schema: &Map) -> Value {
+    let plain = || Value::String(Arc::new(text.to_owned()));
+    if is_true(schema, INT_OR_STRING) {
+        return plain();
+    }
+    match schema.str("format") {
+        "byte" => STANDARD.decode(text).map_or_else(|_| plain(), |bytes| Value::Bytes(Arc::new(bytes))),
+        "date-time" => call("timestamp", text).unwrap_or_else(plain),
+        "date" => call("timestamp", &format!("{text}T00:00:00Z")).unwrap_or_else(plain),
+        "duration" => call("duration", text).unwrap_or_else(plain),
+        _ => plain(),
+    }
+}
+
+/// What one of the interpreter's own functions makes of a text.
+fn call(function: &str, text: &str) -> Option<Value> {
+    guarded(|| {
+        FUNCTIONS.with(|functions| {
+            let mut context = functions.new_inner_scope();
+            context.add_variable_from_value("it", text.to_owned());
+            let expression = Parser::default().parse(&format!("{function}(it)")).ok()?;
+            Value::resolve(&expression, &context).ok()
+        })
+    })
+    .flatten()
+}
+
+fn convert_map(map: &Map, schema: &Map, names: Option<(&str, &str)>) -> Value {
+    let mut entries: FxHashMap<String, Value> = FxHashMap::default();
+    let text = |text: &str| Value::String(Arc::new(text.to_owned()));
+    for (name, value) in map.iter() {
+        if let Some(declared) = super::property(schema, name) {
+            entries.insert(escaped(name), convert(value, declared, None));
+        } else if let Some(additional) = schema.map("additionalProperties") {
+            entries.insert(name.to_string(), convert(value, additional, None));
+        }
+    }
+    if names.is_some() || is_true(schema, EMBEDDED) {
+        let (api_version, kind) = names.unwrap_or((map.str("apiVersion"), map.str("kind")));
+        let metadata = map.metadata();
+        let shown = ["name", "generateName"].into_iter().filter_map(|field| {
+            let value = metadata?.get(field)?.as_str()?;
+            Some((CelKey::String(Arc::new(field.to_owned())), text(value)))
+        });
+        let metadata = shown.collect::<std::collections::HashMap<_, _>>();
+        entries.insert("apiVersion".to_owned(), text(api_version));
+        entries.insert("kind".to_owned(), text(kind));
+        entries.insert(
+            "metadata".to_owned(),
+            Value::Map(kube_cel::cel::objects::Map { map: Arc::new(metadata) }),
+        );
+    }
+    let map = entries.into_iter().map(|(name, value)| (CelKey::String(Arc::new(name)), value)).collect();
+    Value::Map(kube_cel::cel::objects::Map { map: Arc::new(map) })
+}
+
+/// Words that cannot be names in CEL.
+const RESERVED: [&str; 21] = [
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+];
+
+/// A property's name as rules write it.
+fn escaped(name: &str) -> String {
+    if RESERVED.contains(&name) {
+        return format!("__{name}__");
+    }
+    let text = name.replace("__", "__underscores__");
+    text.replace('.', "__dot__").replace('-', "__dash__").replace('/', "__slash__")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::fixture::untyped;
+
+    fn faults(schema: Json, object: Json, old: Option<Json>) -> (Vec<String>, Vec<String>) {
+        let schema = super::super::ready(&untyped(&schema));
+        let rules = Rules::compile(&schema).unwrap();
+        let (mut errors, mut warnings) = (FieldErrors::new(), Warnings::new());
+        let old = old.map(|old| untyped(&old));
+        let names = ("example.com/v1", "Widget");
+        rules.validate(&untyped(&object), old.as_ref(), &schema, names, &mut errors, &mut warnings);
+        (errors.iter().map(ToString::to_string).collect(), warnings.iter().map(ToString::to_string).collect())
+    }
+
+    fn spec(rules: Json) -> Json {
+        json!({ "type": "object", "properties": { "spec": {
+            "type": "object",
+            "x-kubernetes-validations": rules,
+            "properties": {
+                "min": { "type": "integer" }, "max": { "type": "integer" }, "kind-of": { "type": "string" },
+                "share": { "type": "number" }, "at": { "type": "string", "format": "date-time" },
+                "wait": { "type": "string", "format": "duration" },
+                "ports": {
+                    "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
+                    "items": { "type": "object", "properties": {
+                        "name": { "type": "string" },
+                        "n": { "type": "integer", "x-kubernetes-validations": [{ "rule": "self == oldSelf", "message": "n stays" }] },
+                    } },
+                },
+                "tags": { "type": "array", "items": { "type": "string" } },
+            },
+        } } })
+    }
+
+    #[test]
+    fn a_false_rule_refuses_with_its_message_reason_and_place() {
+        let schema = spec(json!([
+            { "rule": "self.min <= self.max", "message": "min is above max", "fieldPath": ".min" },
+            { "rule": "self.max < 10", "messageExpression": "'max is ' + string(self.max)", "reason": "FieldValueForbidden" },
+            { "rule": "!has(self.kind__dash__of) || self.kind__dash__of.startsWith('a')" },
+            { "rule": "self.share > 0.5 && self.at < timestamp('2026-01-01T00:00:00Z') && self.wait < duration('1h')" },
+        ]));
+        let object = json!({ "spec": {
+            "min": 11, "max": 10, "kind-of": "b", "share": 1, "at": "2025-01-01T00:00:00Z", "wait": "5m",
+        } });
+        assert_eq!(
+            faults(schema, object, None).0,
+            [
+                r#"spec.min: Invalid value: "object": min is above max"#,
+                "spec: Forbidden: max is 10",
+                r#"spec: Invalid value: "object": failed rule: !has(self.kind__dash__of) || self.kind__dash__of.startsWith('a')"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn rules_about_a_change_look_at_the_old_value_of_the_same_item() {
+        let schema = spec(json!([
+            { "rule": "self.max >= oldSelf.max", "message": "max only grows" },
+            { "rule": "oldSelf.hasValue() || self.min == 1", "optionalOldSelf": true, "message": "min begins at 1" },
+        ]));
+        let object = |max: i64, ports: Json| json!({ "spec": { "min": 2, "max": max, "ports": ports } });
+        let ports = json!([{ "name": "a", "n": 1 }, { "name": "b", "n": 2 }]);
+        assert_eq!(
+            faults(schema.clone(), object(1, ports.clone()), None).0,
+            [r#"spec: Invalid value: "object": min begins at 1"#]
+        );
+        let moved = json!([{ "name": "b", "n": 2 }, { "name": "a", "n": 1 }, { "name": "c", "n": 3 }]);
+        assert!(faults(schema.clone(), object(2, moved), Some(object(1, ports.clone()))).0.is_empty());
+        let changed = json!([{ "name": "b", "n": 1 }]);
+        assert_eq!(
+            faults(schema, object(0, changed), Some(object(1, ports))).0,
+            [
+                r#"spec: Invalid value: "object": max only grows"#,
+                r#"spec.ports[0].n: Invalid value: "integer": n stays"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_evaluated_here_is_told_and_refuses_nothing() {
+        let schema = spec(json!([
+            { "rule": "self.max >" },
+            { "rule": "nobodyKnows(self.max)" },
+            { "rule": "self.max.size() == 1" },
+        ]));
+        let (errors, warnings) = faults(schema, json!({ "spec": { "max": 1 } }), None);
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+        assert!(warnings[0].contains("is not enforced by this server"), "{warnings:?}");
+        let missing = spec(json!([{ "rule": "self.min < 5" }]));
+        let (errors, _) = faults(missing, json!({ "spec": { "max": 1 } }), None);
+        assert!(errors[0].contains("no such key: min evaluating rule: self.min < 5"), "{errors:?}");
+    }
+
+    #[test]
+    fn nested_loops_over_long_lists_run_out_of_budget() {
+        let schema = spec(json!([{ "rule": "self.tags.all(a, self.tags.exists_one(b, a == b))" }]));
+        let object = |count: usize| json!({ "spec": { "tags": (0..count).map(|it| it.to_string()).collect::<Vec<_>>() } });
+        assert!(faults(schema.clone(), object(50), None).0.is_empty());
+        let (errors, _) = faults(schema, object(10_000), None);
+        assert!(errors[0].contains("running out of cost budget"), "{errors:?}");
+    }
+
+    #[test]
+    fn what_an_update_leaves_as_it_was_is_not_judged_again() {
+        let schema = spec(json!([{ "rule": "self.max < 10" }]));
+        let object = json!({ "spec": { "max": 11 } });
+        assert_eq!(faults(schema.clone(), object.clone(), None).0.len(), 1);
+        assert!(faults(schema, object.clone(), Some(object)).0.is_empty());
+    }
+
+    #[test]
+    fn objects_show_their_names_and_properties_under_names_of_their_own() {
+        let schema = json!({ "type": "object", "x-kubernetes-validations": [
+            { "rule": "self.metadata.name.size() < 3 && self.kind == 'Widget' && self.apiVersion == 'example.com/v1'" },
+            { "rule": "!has(self.metadata.generateName)" },
+        ] });
+        let object = |name: &str| json!({ "metadata": { "name": name, "labels": { "a": "b" } } });
+        assert!(faults(schema.clone(), object("ab"), None).0.is_empty());
+        assert_eq!(faults(schema, object("abc"), None).0.len(), 1);
+        for (name, expected) in [
+            ("a_b", "a_b"),
+            ("a__b", "a__underscores__b"),
+            ("a.b/c", "a__dot__b__slash__c"),
+            ("if", "__if__"),
+        ] {
+            assert_eq!(escaped(name), expected);
+        }
+    }
+}
