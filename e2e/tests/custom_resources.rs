@@ -78,6 +78,9 @@ fn a_kind_is_defined_used_and_removed(version: &str) {
     assert!(refused.contains("spec.keep in body should be less than or equal to 9"), "{refused}");
     assert!(refused.contains("must be of type integer,string"), "{refused}");
 
+    let refused = kubectl.fails(&["scale", "backup", "nightly", "--replicas=9"]);
+    assert!(refused.contains("nine are kept only while paused"), "{refused}");
+
     kubectl.ok(&["scale", "backup", "nightly", "--replicas=5"]);
     let status = r#"{"status":{"made":2,"selector":"a=b"},"spec":{"keep":9}}"#;
     if version != "kubectl-1.30" {

@@ -17,6 +17,7 @@ use kube_cel::cel::parser::Parser;
 use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value, common::ast};
 use rustc_hash::FxHashMap;
 
+use super::value::NOWHERE;
 use super::{EMBEDDED, INT_OR_STRING, is_true, lists};
 use crate::field::{Cause, FieldErrors, Path};
 use crate::tree::{Key, Map, Node};
@@ -246,16 +247,23 @@ impl Judge<'_> {
                 Some(left) => self.budget = left,
                 None => {
                     let detail = "validation failed due to running out of cost budget, no further validation rules will be run";
-                    self.report(Cause::Invalid, path, schema, detail);
+                    self.unjudged(path, schema, detail);
                     self.budget = 0;
                     return;
                 }
             }
-            self.rule(rule, &value, old_value.as_ref(), schema, path);
+            self.rule(rule, (node, &value), old_value.as_ref(), schema, path);
         }
     }
 
-    fn rule(&mut self, rule: &Rule, value: &Value, old: Option<&Value>, schema: &Map, path: &str) {
+    fn rule(
+        &mut self,
+        rule: &Rule,
+        (node, value): (&Node, &Value),
+        old: Option<&Value>,
+        schema: &Map,
+        path: &str,
+    ) {
         let expression = match &rule.expression {
             Ok(expression) => expression,
             Err(why) => return self.not_enforced(rule, path, why),
@@ -269,31 +277,53 @@ impl Judge<'_> {
                     Some(Ok(Value::String(text))) if !text.trim().is_empty() => text.trim().to_owned(),
                     _ => rule.message.clone(),
                 };
-                self.report(rule.cause, &format!("{path}{}", rule.field_path), schema, &message);
+                self.broken(rule.cause, &format!("{path}{}", rule.field_path), node, &message);
             }
             Some(Ok(_)) => self.not_enforced(rule, path, "it is neither true nor false"),
             Some(Err(error @ (ExecutionError::NoSuchKey(_) | ExecutionError::IndexOutOfBounds(_)))) => {
                 let detail = format!("{} evaluating rule: {}", lower(&error.to_string()), rule.shown());
-                self.report(Cause::Invalid, path, schema, &detail);
+                self.unjudged(path, schema, &detail);
             }
             Some(Err(error)) => self.not_enforced(rule, path, &error.to_string()),
             None => self.not_enforced(rule, path, "the interpreter failed"),
         }
     }
 
-    fn report(&mut self, cause: Cause, path: &str, schema: &Map, detail: &str) {
-        let path = path.trim_start_matches('.');
-        let path = Path::new(if path.is_empty() { "<nil>" } else { path });
-        match cause {
-            Cause::Required | Cause::Forbidden => self.errors.add(cause, &path, &Node::Null, detail),
-            _ => self.errors.add(cause, &path, &schema.str("type").into(), detail),
-        }
+    /// Reports a broken rule: small values are shown, others are not.
+    fn broken(&mut self, cause: Cause, path: &str, node: &Node, detail: &str) {
+        let shown = match cause {
+            Cause::Required | Cause::Forbidden => Some(&Node::Null),
+            _ => Some(node).filter(|node| !matches!(node, Node::Map(_) | Node::List(_))),
+        };
+        with_path(path, |path| match shown {
+            Some(value) => self.errors.add(cause, path, value, detail),
+            None => self.errors.add_without_value(cause, path, detail),
+        });
+    }
+
+    /// Reports that rules could not be judged.
+    fn unjudged(&mut self, path: &str, schema: &Map, detail: &str) {
+        with_path(path, |path| self.errors.invalid(path, schema.str("type"), detail));
     }
 
     fn not_enforced(&mut self, rule: &Rule, path: &str, why: &str) {
         let why = why.lines().next().unwrap_or_default();
         self.warnings.push(format!("{path}: the rule {:?} is not enforced by this server: {why}", rule.text));
     }
+}
+
+/// Upstream prints the path of the object itself as that of nothing.
+fn with_path(path: &str, tell: impl FnOnce(&Path<'_>)) {
+    match path.trim_start_matches('.') {
+        "" => tell(&NOWHERE),
+        path => tell(&Path::new(path)),
+    }
+}
+
+/// What is wrong with the grammar of an expression.
+pub(crate) fn syntax_error(text: &str) -> Option<String> {
+    let error = parse(text).err()?;
+    error.contains("Syntax error").then(|| error.replace("\n|", "\n |"))
 }
 
 impl Rule {
@@ -512,9 +542,9 @@ mod tests {
         assert_eq!(
             faults(schema, object, None).0,
             [
-                r#"spec.min: Invalid value: "object": min is above max"#,
+                "spec.min: Invalid value: min is above max",
                 "spec: Forbidden: max is 10",
-                r#"spec: Invalid value: "object": failed rule: !has(self.kind__dash__of) || self.kind__dash__of.startsWith('a')"#,
+                "spec: Invalid value: failed rule: !has(self.kind__dash__of) || self.kind__dash__of.startsWith('a')",
             ]
         );
     }
@@ -529,17 +559,14 @@ mod tests {
         let ports = json!([{ "name": "a", "n": 1 }, { "name": "b", "n": 2 }]);
         assert_eq!(
             faults(schema.clone(), object(1, ports.clone()), None).0,
-            [r#"spec: Invalid value: "object": min begins at 1"#]
+            ["spec: Invalid value: min begins at 1"]
         );
         let moved = json!([{ "name": "b", "n": 2 }, { "name": "a", "n": 1 }, { "name": "c", "n": 3 }]);
         assert!(faults(schema.clone(), object(2, moved), Some(object(1, ports.clone()))).0.is_empty());
         let changed = json!([{ "name": "b", "n": 1 }]);
         assert_eq!(
             faults(schema, object(0, changed), Some(object(1, ports))).0,
-            [
-                r#"spec: Invalid value: "object": max only grows"#,
-                r#"spec.ports[0].n: Invalid value: "integer": n stays"#,
-            ]
+            ["spec: Invalid value: max only grows", "spec.ports[0].n: Invalid value: 1: n stays",]
         );
     }
 

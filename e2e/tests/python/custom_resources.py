@@ -43,7 +43,7 @@ try:
     backups.create(body=body, namespace="default", name="b")
     raise AssertionError("an object that the schema does not allow was created")
 except dynamic.exceptions.UnprocessibleEntityError as error:
-    assert "should be greater than or equal to 1" in error.body.decode(), error.body
+    assert "should be greater than or equal to 1" in str(error.body), error.body
 backups.delete(name="a", namespace="default")
 extensions.delete_custom_resource_definition("backups.example.com")
 print("ok")

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::field_path::{self, Notation};
 use crate::field::{Cause, FieldErrors, Path};
-use crate::structural::is_true;
+use crate::structural::{is_true, rules};
 use crate::tree::{Map, Node};
 
 const LIST_TYPE: &str = "x-kubernetes-list-type";
@@ -165,11 +165,13 @@ fn validate_rule(rule: &Map, schema: &Map, path: &Path<'_>, errors: &mut FieldEr
     } else if breaks(text) && message.is_empty() {
         errors.required(&message_path, "message must be specified if rule contains line breaks");
     }
+    validate_syntax(rule, "rule", path, errors);
     let expression = rule.str("messageExpression");
     if !expression.is_empty() && expression.trim().is_empty() {
         let detail = "messageExpression must be non-empty if specified";
         errors.required(&path.child("messageExpression"), detail);
     }
+    validate_syntax(rule, "messageExpression", path, errors);
     if let Some(reason) = rule.get("reason").and_then(Node::as_str).filter(|it| !REASONS.contains(it)) {
         errors.not_supported(&path.child("reason"), reason, &REASONS);
     }
@@ -185,6 +187,35 @@ fn validate_rule(rule: &Map, schema: &Map, path: &Path<'_>, errors: &mut FieldEr
     }
     if field_path::resolve(field_path, schema, Notation::DotsAndBrackets).is_err() {
         errors.invalid(&path, field_path, "must be a valid path");
+    }
+}
+
+/// Reports an expression that is none. What it refers to is found out when it is evaluated.
+fn validate_syntax(rule: &Map, field: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    const SHOWN: [(&str, &str); 6] = [
+        ("Rule", "rule"),
+        ("Message", "message"),
+        ("MessageExpression", "messageExpression"),
+        ("Reason", "reason"),
+        ("FieldPath", "fieldPath"),
+        ("OptionalOldSelf", "optionalOldSelf"),
+    ];
+    let text = rule.str(field).trim();
+    if text.is_empty() {
+        return;
+    }
+    if let Some(error) = rules::syntax_error(text) {
+        let shown: Map = SHOWN
+            .iter()
+            .map(|(name, field)| {
+                let absent =
+                    if matches!(*field, "reason" | "optionalOldSelf") { Node::Null } else { "".into() };
+                (*name, rule.get(field).cloned().unwrap_or(absent))
+            })
+            .collect();
+        let prefix =
+            if field == "rule" { "compilation failed" } else { "messageExpression compilation failed" };
+        errors.invalid(&path.child(field), shown, format!("{prefix}: {error}"));
     }
 }
 
