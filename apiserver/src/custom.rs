@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::codec::Findings;
 use crate::field::{Cause, FieldErrors};
@@ -57,8 +58,14 @@ pub struct Custom {
 impl Custom {
     /// Drops the fields that the schema does not know.
     pub fn prune(&self, object: &mut Map, findings: Option<&mut Findings>) {
+        let is_wanted = findings.is_some();
         let mut unknown = Vec::new();
-        if let Some(pruned) = prune::object(object, &self.schema, &mut |path| unknown.push(path.into())) {
+        let mut found = |path: &str| {
+            if is_wanted {
+                unknown.push(path.into());
+            }
+        };
+        if let Some(pruned) = prune::object(object, &self.schema, &mut found) {
             *object = pruned;
         }
         unknown.sort_unstable();
@@ -192,11 +199,13 @@ impl Definitions {
 impl Served {
     /// What the definitions of a newer view make. Those that are as before stay.
     fn next(&self, view: &View, modified: Revision) -> Served {
+        let known: FxHashMap<&str, &Defined> =
+            self.definitions.iter().map(|defined| (defined.name.as_str(), defined)).collect();
         let definitions: Vec<Defined> = view
             .entries(definitions(), "")
             .map(|entry| {
                 let name = crate::selector::split_key(&entry.key).1;
-                let before = self.definitions.iter().find(|defined| defined.name == name);
+                let before = known.get(name).copied();
                 let resources = match before {
                     Some(defined) if defined.modified == entry.modified => defined.resources.clone(),
                     before => {
@@ -218,7 +227,7 @@ impl Served {
 
     /// Ends the watches of resources that are served no more, or differently.
     fn retire_what_is_not_in(&self, next: &Served) {
-        let kept: rustc_hash::FxHashSet<u32> = next.resources().map(|resource| resource.id).collect();
+        let kept: FxHashSet<u32> = next.resources().map(|resource| resource.id).collect();
         for resource in self.resources().filter(|resource| !kept.contains(&resource.id)) {
             if let Some(custom) = &resource.custom {
                 custom.retired.send_replace(true);

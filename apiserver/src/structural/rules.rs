@@ -20,6 +20,7 @@ use rustc_hash::FxHashMap;
 use super::value::NOWHERE;
 use super::{EMBEDDED, INT_OR_STRING, is_true, lists};
 use crate::field::{Cause, FieldErrors, Path};
+use crate::names::text::CEL_RESERVED;
 use crate::tree::{Key, Map, Node};
 use crate::warning::Warnings;
 
@@ -73,7 +74,7 @@ impl Rules {
     ) {
         let node = Node::Map(object.clone());
         let old = old.map(|old| Node::Map(old.clone()));
-        let mut judge = Judge { names, budget: BUDGET, errors, warnings };
+        let mut judge = Judge { names, budget: BUDGET, has_stopped: false, errors, warnings };
         judge.level(&self.root, &node, old.as_ref(), schema, String::new());
     }
 }
@@ -128,37 +129,74 @@ impl Rule {
     }
 }
 
+/// Longer or deeper expressions are not enforced: parser and interpreter go as deep as operators stand in a row, and the
+/// stack would not suffice for some thousands of them.
+const TEXT_BYTES_MAX: usize = 4096;
+const DEPTH_MAX: usize = 500;
+
+/// Functions that make lists as long as somebody says.
+const UNBOUNDED: [&str; 2] = ["range", "lists.range"];
+
 fn parse(text: &str) -> Result<IdedExpr, String> {
-    guarded(|| {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(format!("it is longer than {TEXT_BYTES_MAX} bytes"));
+    }
+    let expression = guarded(|| {
         Parser::default().enable_optional_syntax(true).parse(text).map_err(|errors| errors.to_string())
     })
-    .unwrap_or_else(|| Err("the interpreter failed".to_owned()))
+    .unwrap_or_else(|| Err("the interpreter failed".to_owned()))?;
+    let unbounded = UNBOUNDED.iter().find(|name| expression.references().has_function(name));
+    match unbounded {
+        Some(name) => Err(format!("{name} is not supported")),
+        None if depth(&expression.expr) > DEPTH_MAX => Err("it is nested too deeply".to_owned()),
+        None => Ok(expression),
+    }
 }
 
-/// How deeply loops are nested.
-fn loops(expression: &ast::Expr) -> u32 {
+/// What an expression is made of.
+fn parts(expression: &ast::Expr) -> Vec<&IdedExpr> {
     use ast::{EntryExpr, Expr};
-    let most =
-        |below: &mut dyn Iterator<Item = &IdedExpr>| below.map(|it| loops(&it.expr)).max().unwrap_or(0);
-    let entries = |entries: &[ast::IdedEntryExpr]| {
-        let values = entries.iter().flat_map(|entry| match &entry.expr {
-            EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
-            EntryExpr::StructField(field) => vec![&field.value],
-        });
-        values.map(|it| loops(&it.expr)).max().unwrap_or(0)
-    };
     match expression {
-        Expr::Call(call) => most(&mut call.target.as_deref().into_iter().chain(&call.args)),
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
         Expr::Comprehension(it) => {
-            let inside = most(&mut [&it.loop_cond, &it.loop_step].into_iter());
-            let around = most(&mut [&it.iter_range, &it.accu_init, &it.result].into_iter());
-            around.max(inside + 1)
+            vec![&it.iter_range, &it.accu_init, &it.loop_cond, &it.loop_step, &it.result]
         }
-        Expr::List(list) => most(&mut list.elements.iter()),
-        Expr::Select(select) => loops(&select.operand.expr),
-        Expr::Map(map) => entries(&map.entries),
-        Expr::Struct(it) => entries(&it.entries),
-        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => 0,
+        Expr::List(list) => list.elements.iter().collect(),
+        Expr::Select(select) => vec![&select.operand],
+        Expr::Map(ast::MapExpr { entries }) | Expr::Struct(ast::StructExpr { entries, .. }) => entries
+            .iter()
+            .flat_map(|entry| match &entry.expr {
+                EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+                EntryExpr::StructField(field) => vec![&field.value],
+            })
+            .collect(),
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
+    }
+}
+
+/// How deeply an expression is nested.
+fn depth(expression: &ast::Expr) -> usize {
+    1 + parts(expression).into_iter().map(|part| depth(&part.expr)).max().unwrap_or(0)
+}
+
+/// How deeply loops are nested. To look for a value in a list is one; in a list that is written down it is none.
+fn loops(expression: &ast::Expr) -> u32 {
+    let most = |parts: &[&IdedExpr]| parts.iter().map(|part| loops(&part.expr)).max().unwrap_or(0);
+    match expression {
+        ast::Expr::Comprehension(it) => {
+            let inside = most(&[&it.loop_cond, &it.loop_step]);
+            most(&[&it.iter_range, &it.accu_init, &it.result]).max(inside + 1)
+        }
+        ast::Expr::Call(call) => {
+            let own = match (call.func_name.as_str(), call.args.last().map(|last| &last.expr)) {
+                (_, Some(ast::Expr::List(_))) => 0,
+                ("@in", _) => 1,
+                ("distinct" | "equivalent" | "intersects", _) => 2,
+                _ => 0,
+            };
+            own + most(&parts(expression))
+        }
+        other => most(&parts(other)),
     }
 }
 
@@ -186,13 +224,15 @@ pub fn is_guarded() -> bool {
 struct Judge<'a> {
     names: (&'a str, &'a str),
     budget: u64,
+    /// The budget did not suffice.
+    has_stopped: bool,
     errors: &'a mut FieldErrors,
     warnings: &'a mut Warnings,
 }
 
 impl Judge<'_> {
     fn level(&mut self, level: &Level, node: &Node, old: Option<&Node>, schema: &Map, path: String) {
-        if matches!(node, Node::Null) {
+        if matches!(node, Node::Null) || self.has_stopped {
             return;
         }
         self.rules(level, node, old, schema, &path);
@@ -248,7 +288,7 @@ impl Judge<'_> {
                 None => {
                     let detail = "validation failed due to running out of cost budget, no further validation rules will be run";
                     self.unjudged(path, schema, detail);
-                    self.budget = 0;
+                    self.has_stopped = true;
                     return;
                 }
             }
@@ -457,34 +497,9 @@ fn convert_map(map: &Map, schema: &Map, names: Option<(&str, &str)>) -> Value {
     Value::Map(kube_cel::cel::objects::Map { map: Arc::new(map) })
 }
 
-/// Words that cannot be names in CEL.
-const RESERVED: [&str; 21] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
-
 /// A property's name as rules write it.
 fn escaped(name: &str) -> String {
-    if RESERVED.contains(&name) {
+    if CEL_RESERVED.contains(&name) {
         return format!("__{name}__");
     }
     let text = name.replace("__", "__underscores__");
@@ -593,6 +608,25 @@ mod tests {
         assert!(faults(schema.clone(), object(50), None).0.is_empty());
         let (errors, _) = faults(schema, object(10_000), None);
         assert!(errors[0].contains("running out of cost budget"), "{errors:?}");
+    }
+
+    #[test]
+    fn loops_are_counted_where_they_are_inside_of_one_another() {
+        for (text, expected) in [
+            ("self.a == 1", 0),
+            ("self.a.all(x, x > 1) && self.b.exists(x, x > 1)", 1),
+            ("self.a.all(x, self.b.exists(y, x == y))", 2),
+            ("self.a.filter(x, x > 1).all(x, x < 3)", 1),
+            ("self.a.all(x, x in self.b)", 2),
+            ("self.a.all(x, x in ['b', 'c'])", 1),
+            ("self.a.map(x, x.b.map(y, y.c.all(z, z)))", 3),
+        ] {
+            assert_eq!(loops(&parse(text).unwrap().expr), expected, "{text}");
+        }
+        assert!(parse("lists.range(self.a).size() > 0").is_err());
+        assert!(parse(&"a+".repeat(TEXT_BYTES_MAX)).is_err());
+        assert!(parse(&format!("{}a", "a+".repeat(DEPTH_MAX))).is_err());
+        assert!(parse(&format!("{}a", "a+".repeat(DEPTH_MAX / 2))).is_ok());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{EMBEDDED, INT_OR_STRING, PRESERVES_UNKNOWN, is_true};
+use super::{EMBEDDED, INT_OR_STRING, PRESERVES_UNKNOWN, is_of_every_object, is_true};
 use crate::schema::{self, CUSTOM_OBJECT, Field, ListType, Schema, Struct, StructId, Type};
 use crate::tree::{Key, Map};
 
@@ -20,6 +20,9 @@ pub(crate) fn of(schema: &Map) -> (Schema, StructId) {
     let id = types.structure(schema, declared);
     (Schema::new(types.structs), id)
 }
+
+/// A struct counts its fields in 16 bits; what has more properties has an owner for each value instead.
+const PROPERTIES_MAX: usize = 60_000;
 
 struct Types {
     structs: Vec<Struct>,
@@ -38,17 +41,19 @@ impl Types {
     /// A struct of `declared` fields and of the properties of a schema.
     fn structure(&mut self, schema: &Map, declared: Vec<Arc<Field>>) -> StructId {
         let id = self.reserve();
+        let has_common = !declared.is_empty();
         let mut fields = declared;
-        for (name, property) in schema.map("properties").into_iter().flat_map(Map::iter) {
+        let properties = schema.map("properties").filter(|properties| properties.len() <= PROPERTIES_MAX);
+        for (name, property) in properties.into_iter().flat_map(Map::iter) {
             if let Some(property) = property.as_map()
-                && fields.iter().all(|field| field.name != *name)
+                && !(has_common && is_of_every_object(name))
             {
                 fields.push(Arc::new(self.field(Key::Owned(name.as_str().into()), property)));
             }
         }
         let this = &mut self.structs[id.0 as usize];
         this.fields = fields;
-        this.open = is_true(schema, PRESERVES_UNKNOWN);
+        this.open = is_true(schema, PRESERVES_UNKNOWN) || properties.is_none();
         id
     }
 

@@ -10,8 +10,8 @@ use super::{INT_OR_STRING, formats, is_of_every_object, is_true, lists, parsed};
 use crate::field::{Cause, FieldErrors, Path};
 use crate::tree::{List, Map, Node};
 
-/// The patterns of a schema, compiled.
-pub(crate) type Patterns = FxHashMap<EcoString, Regex>;
+/// The patterns of a schema, compiled. Those that cannot be compiled here match everything.
+pub(crate) type Patterns = FxHashMap<EcoString, Option<Regex>>;
 
 /// Reports what a schema does not allow in a default at `path`.
 pub(crate) fn validate_default(value: &Node, schema: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
@@ -33,13 +33,12 @@ pub(crate) fn validate(
     Value { node: &node, old: old.as_ref(), name: String::new(), path: None, patterns }.judge(schema, errors);
 }
 
-/// Adds the patterns of a schema and of all below it. Those that cannot be compiled are left out, and match everything.
+/// Adds the patterns of a schema and of all below it.
 pub(crate) fn compile_patterns(schema: &Map, patterns: &mut Patterns) {
     if let Some(Node::Str(text)) = schema.get("pattern")
         && !patterns.contains_key(text)
-        && let Ok(pattern) = Regex::new(text)
     {
-        patterns.insert(text.clone(), pattern);
+        patterns.insert(text.clone(), Regex::new(text).ok());
     }
     for (field, node) in schema.iter() {
         match (field.as_str(), node) {
@@ -162,7 +161,7 @@ impl Value<'_> {
 
     fn matches(&self, pattern: &str, text: &str) -> bool {
         match self.patterns.get(pattern) {
-            Some(compiled) => compiled.is_match(text),
+            Some(compiled) => compiled.as_ref().is_none_or(|compiled| compiled.is_match(text)),
             None => Regex::new(pattern).map_or(true, |compiled| compiled.is_match(text)),
         }
     }

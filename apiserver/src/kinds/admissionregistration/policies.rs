@@ -26,31 +26,6 @@ pub(super) const PARAM_REF: Column = column("ParamRef", "string", param_ref);
 
 const PATH: Path<'static> = Path::new("spec");
 
-/// Words of CEL that name nothing.
-const RESERVED: [&str; 21] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
-
 /// What policies that change objects may be asked about; there is nothing to change in what is deleted.
 const MUTATING_OPERATIONS: [&str; 4] = ["*", "CONNECT", "CREATE", "UPDATE"];
 
@@ -125,7 +100,7 @@ pub(super) fn validate_policy(spec: &Map, errors: &mut FieldErrors) {
         let name = variable.str("name");
         if name.trim().is_empty() {
             errors.required(&path.child("name"), "name is not specified");
-        } else if !names::text::c_identifier(name).is_empty() || RESERVED.contains(&name) {
+        } else if !names::text::c_identifier(name).is_empty() || names::text::CEL_RESERVED.contains(&name) {
             errors.invalid(&path.child("name"), name, "must be a valid CEL identifier");
         }
         if variable.str("expression").trim().is_empty() {
