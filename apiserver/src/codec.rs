@@ -25,6 +25,8 @@ pub struct Findings {
     pub duplicate: Vec<EcoString>,
     /// In which order they were found: true for a duplicate.
     order: Vec<bool>,
+    /// Lines of a YAML document on which a key stands again, with the key.
+    repeated: Vec<(usize, EcoString)>,
 }
 
 impl Findings {
@@ -44,6 +46,23 @@ impl Findings {
             false => unknown.next().map(|path| format!("unknown field \"{path}\"")),
         };
         self.order.iter().filter_map(sentence).collect()
+    }
+
+    /// Keys that stand twice in a map of a YAML document, in the words of upstream's converter: `line 8: key "a" already
+    /// set in map`.
+    pub fn repeated_keys(&self) -> Vec<String> {
+        let mut repeated: Vec<&(usize, EcoString)> = self.repeated.iter().collect();
+        repeated.sort();
+        repeated
+            .into_iter()
+            .map(|(line, key)| format!("line {line}: key \"{key}\" already set in map"))
+            .collect()
+    }
+
+    fn add_repeated(&mut self, line: usize, key: &EcoString) {
+        if self.repeated.len() < Findings::MAX {
+            self.repeated.push((line, key.clone()));
+        }
     }
 
     pub(crate) fn add_unknown(&mut self, path: EcoString) {

@@ -3,7 +3,7 @@
 //! Keeps: a definition becomes the same [`Resource`]s as built-in kinds, beside which [`Custom`] says what its schema
 //! asks; what is served follows from the definitions of one view, so every node serves what its state says.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -17,7 +17,7 @@ use crate::schema::{Schema, StructId};
 use crate::storage::{Interest, Prefix, Revision, View};
 use crate::structural::rules::Rules;
 use crate::structural::value::Patterns;
-use crate::structural::{defaults, embedded, lists, prune, value};
+use crate::structural::{defaults, embedded, lists, prune, types, value};
 use crate::tree::{Map, Node};
 use crate::warning::Warnings;
 
@@ -41,10 +41,8 @@ pub struct Custom {
     pub schema: Map,
     /// That of the version that objects are stored in.
     stored: Map,
-    patterns: Patterns,
-    rules: Option<Rules>,
-    types: Schema,
-    id: StructId,
+    /// What is made of the schema for the first write.
+    compiled: OnceLock<Compiled>,
     /// Objects are stored in this version.
     pub is_storage: bool,
     /// Other versions are made by a webhook.
@@ -55,7 +53,28 @@ pub struct Custom {
     retired: tokio::sync::watch::Sender<bool>,
 }
 
+/// A schema as writes need it. Most definitions are never written to by way of this server.
+struct Compiled {
+    patterns: Patterns,
+    rules: Option<Rules>,
+    types: Schema,
+    id: StructId,
+}
+
+impl Compiled {
+    fn new(schema: &Map) -> Compiled {
+        let (types, id) = types::of(schema);
+        let mut patterns = Patterns::default();
+        value::compile_patterns(schema, &mut patterns);
+        Compiled { patterns, rules: Rules::compile(schema), types, id }
+    }
+}
+
 impl Custom {
+    fn compiled(&self) -> &Compiled {
+        self.compiled.get_or_init(|| Compiled::new(&self.schema))
+    }
+
     /// Drops the fields that the schema does not know.
     pub fn prune(&self, object: &mut Map, findings: Option<&mut Findings>) {
         let is_wanted = findings.is_some();
@@ -103,7 +122,8 @@ impl Custom {
         errors: &mut FieldErrors,
         warnings: &mut Warnings,
     ) {
-        value::validate(object, old, &self.schema, &self.patterns, errors);
+        let Compiled { patterns, rules, .. } = self.compiled();
+        value::validate(object, old, &self.schema, patterns, errors);
         embedded::validate(object, &self.schema, errors);
         let mut before = FieldErrors::new();
         if let Some(old) = old {
@@ -112,7 +132,7 @@ impl Custom {
         if before.is_empty() {
             lists::validate(object, &self.schema, errors);
         }
-        let Some(rules) = &self.rules else { return };
+        let Some(rules) = rules else { return };
         let is_blocked = errors.iter().any(|error| is_blocking(error.cause));
         match is_blocked {
             true => errors.invalid(&value::NOWHERE, Node::Null, RULES_NOT_CHECKED),
@@ -122,7 +142,8 @@ impl Custom {
 
     /// The types by which fields are owned.
     pub fn ownership(&self) -> (&Schema, StructId) {
-        (&self.types, self.id)
+        let compiled = self.compiled();
+        (&compiled.types, compiled.id)
     }
 
     /// Told once the resource is no longer served like this.

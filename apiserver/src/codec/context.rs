@@ -112,6 +112,13 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Notes on which line of a YAML document a key stands again.
+    pub(super) fn repeated(&mut self, line: usize, key: &EcoString) {
+        if let Some(findings) = &mut self.findings {
+            findings.add_repeated(line, key);
+        }
+    }
+
     /// `spec.containers[0].name`, as strict decoding prints it.
     fn strict_path(&self, name: &str) -> EcoString {
         let mut text = EcoString::new();

@@ -1,14 +1,12 @@
 //! From a definition to what it makes: a resource for each version that is served.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::Custom;
 use super::made::{self, is};
 use crate::registry::Resource;
 use crate::storage::Revision;
-use crate::structural::rules::Rules;
-use crate::structural::value::{self, Patterns};
-use crate::structural::{ready, types};
+use crate::structural::ready;
 use crate::tree::Map;
 
 /// The resources of a definition that was last changed at `modified`; those of `before` that are as they should be stay.
@@ -62,25 +60,19 @@ fn resource(definition: &Map, version: &Map, modified: Revision, before: &[Arc<R
     let last = before.iter().find(|last| last.version.version == own.version);
     let same_schema = last
         .and_then(|last| last.custom.as_ref())
-        .filter(|custom| custom.schema == schema)
+        .filter(|custom| custom.schema == schema && custom.is_storage == is_storage)
         .map(|custom| custom.since);
     if let (Some(last), Some(_)) = (last, same_schema)
         && let Some(custom) = &last.custom
         && std::ptr::eq(last.kind, kind)
         && last.list_kind == names.str("listKind")
         && custom.stored == stored
-        && (custom.is_storage, custom.is_converted) == (is_storage, is_converted)
+        && custom.is_converted == is_converted
     {
         return last.clone();
     }
-    let (types, id) = types::of(&schema);
-    let mut patterns = Patterns::default();
-    value::compile_patterns(&schema, &mut patterns);
     let custom = Custom {
-        patterns,
-        rules: Rules::compile(&schema),
-        types,
-        id,
+        compiled: OnceLock::new(),
         is_storage,
         is_converted,
         since: same_schema.unwrap_or(modified),

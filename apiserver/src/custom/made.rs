@@ -48,7 +48,10 @@ pub(super) fn kind(definition: &Map, version: &Map) -> (&'static Kind, &'static 
     let versions: Node = spec
         .maps("versions")
         .filter(|version| is(version, "served") || is(version, "storage"))
-        .map(|version| Node::from_iter([Node::from(version.str("name")), is(version, "storage").into()]))
+        .map(|version| {
+            let flags = ["served", "storage", "deprecated"].map(|flag| Node::from(is(version, flag)));
+            Node::from_iter([Node::from(version.str("name"))].into_iter().chain(flags))
+        })
         .collect();
     let mut own = version.clone();
     own.remove("schema");

@@ -235,3 +235,28 @@ fn what_is_built_in_is_not_displaced() {
     assert_eq!(registry.custom_in("apis/example.com/v1").count(), 1);
     assert_eq!(registry.custom_in("apis/apps/v1").count(), 0);
 }
+
+#[test]
+fn a_version_that_becomes_the_stored_one_looks_at_what_was_stored_before() {
+    let of = |name: &str, storage: bool| {
+        let mut version =
+            version(json!({ "type": "object", "properties": { "a": { "type": "integer", "default": 1 } } }));
+        (version["name"], version["storage"]) = (name.into(), storage.into());
+        version
+    };
+    let both = |first: bool| {
+        let mut both = definition(of("v1", first));
+        let second = definition(of("v2", !first));
+        let second = second.map("spec").unwrap().list("versions")[0].clone();
+        both.map_mut("spec").list_mut("versions").push(second);
+        both
+    };
+    let before = definition::resources(&both(true), 1, &[]);
+    assert!(before[0].serves_as_stored(1) && !before[1].serves_as_stored(1));
+    let after = definition::resources(&both(false), 5, &before);
+    assert!(!after[0].serves_as_stored(9), "objects of other versions are made of the stored one");
+    assert!(!after[1].serves_as_stored(4) && after[1].serves_as_stored(5));
+    let mut object = spec(json!({ "b": 2 }));
+    after[0].from_storage(&mut object);
+    assert_eq!(text(&object), r#"{"a":1}"#);
+}

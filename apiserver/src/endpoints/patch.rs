@@ -183,11 +183,18 @@ impl Scope<'_> {
         let mut duplicates = Findings::default();
         let json = codec::yaml::to_json(body, Some(&mut duplicates))
             .map_err(|error| Error::BadRequest(format!("error decoding YAML: {error}")))?;
-        let expected = self.expected();
-        if options.field_validation == FieldValidation::Strict && !duplicates.is_empty() {
-            let sentences = duplicates.sentences().join(", ");
-            return Err(Error::BadRequest(format!("error strict decoding patch: {sentences}")));
+        let repeated = duplicates.repeated_keys();
+        match options.field_validation {
+            FieldValidation::Strict if !repeated.is_empty() => {
+                return Err(Error::BadRequest(format!(
+                    "error strict decoding patch: error converting YAML to JSON: yaml: unmarshal errors:\n  {}",
+                    repeated.join("\n  ")
+                )));
+            }
+            FieldValidation::Warn => self.warnings.extend(repeated),
+            _ => {}
         }
+        let expected = self.expected();
         let mut object = match codec::json::decode_untyped(&json) {
             Ok(Node::Map(map)) => map,
             Ok(other) => {

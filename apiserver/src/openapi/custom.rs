@@ -4,10 +4,13 @@
 //! object. The older dialect knows less, and what it does not know is left out.
 
 use super::definitions::{Definitions, Flavor, group_version_kind};
+use super::descriptions;
 use crate::registry::Resource;
 use crate::structural::is_of_every_object;
 use crate::tree::{List, Map, Node};
 
+/// A kind and its list, whose common fields are described as everybody's.
+const DESCRIBED_ALIKE: [&str; 2] = ["io.k8s.api.core.v1.ConfigMap", "io.k8s.api.core.v1.ConfigMapList"];
 const METADATA: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 const LIST_METADATA: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
 
@@ -40,7 +43,7 @@ impl Definitions<'_> {
     fn object(&mut self, resource: &Resource) -> Map {
         let schema = resource.custom.as_ref().map(|custom| custom.schema.clone()).unwrap_or_default();
         let mut map = self.published(&schema);
-        let mut properties = self.of_every_object(METADATA);
+        let mut properties = self.of_every_object(METADATA, DESCRIBED_ALIKE[0]);
         let declared = map.map("properties").cloned().unwrap_or_default();
         for (name, property) in declared.iter().filter(|(name, _)| !is_of_every_object(name)) {
             properties.set(name.clone(), property.clone());
@@ -52,7 +55,7 @@ impl Definitions<'_> {
 
     fn list(&mut self, resource: &Resource) -> Map {
         let item = self.reference(resource.version.schema);
-        let mut properties = self.of_every_object(LIST_METADATA);
+        let mut properties = self.of_every_object(LIST_METADATA, DESCRIBED_ALIKE[1]);
         let items = [("type", Node::from("array")), ("items", item.into())];
         properties.set("items", Map::from(items));
         Map::from([
@@ -63,14 +66,16 @@ impl Definitions<'_> {
         ])
     }
 
-    fn of_every_object(&mut self, metadata: &'static str) -> Map {
-        let text = || Node::from(Map::from([("type", "string")]));
+    fn of_every_object(&mut self, metadata: &'static str, alike: &'static str) -> Map {
+        let described = descriptions::of(alike);
+        let text = |name| Node::from(Map::from([("description", described.field(name)), ("type", "string")]));
         let reference = self.reference(metadata);
-        let metadata = match self.flavor() {
+        let mut metadata = match self.flavor() {
             Flavor::V2 => reference,
             Flavor::V3 => Map::from([("allOf", Node::from_iter([reference]))]),
         };
-        Map::from([("apiVersion", text()), ("kind", text()), ("metadata", metadata.into())])
+        metadata.set("description", described.field("metadata"));
+        Map::from([("apiVersion", text("apiVersion")), ("kind", text("kind")), ("metadata", metadata.into())])
     }
 
     fn published(&self, schema: &Map) -> Map {

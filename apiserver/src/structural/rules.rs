@@ -274,7 +274,7 @@ impl Judge<'_> {
             true => old.is_some() || rule.takes_no_old,
             false => !unchanged,
         };
-        if level.rules.iter().filter(due).next().is_none() {
+        if !level.rules.iter().any(|rule| due(&rule)) {
             return;
         }
         let names = path.is_empty().then_some(self.names);

@@ -4,7 +4,7 @@
 
 use base64::Engine;
 use ecow::{EcoString, eco_format};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, StrInput, Tag};
 
 use super::super::context::Context;
@@ -28,6 +28,7 @@ pub(super) fn document(text: &str, findings: Option<&mut Findings>) -> Result<No
     let mut reader = Reader {
         parser: Parser::new_from_str_with_options(text, options),
         context: Context::new(&schema, findings),
+        line: 0,
         anchors: FxHashMap::default(),
         expanded: 0,
     };
@@ -46,6 +47,8 @@ pub(super) fn document(text: &str, findings: Option<&mut Findings>) -> Result<No
 struct Reader<'t> {
     parser: Parser<'t, StrInput<'t>>,
     context: Context<'t>,
+    /// Where the last event began.
+    line: usize,
     anchors: FxHashMap<usize, Sized>,
     /// Bytes that aliases have added so far.
     expanded: usize,
@@ -61,7 +64,10 @@ struct Sized {
 impl<'t> Reader<'t> {
     fn next(&mut self) -> Result<Event<'t>> {
         match self.parser.next_event() {
-            Some(Ok((event, _))) => Ok(event),
+            Some(Ok((event, span))) => {
+                self.line = span.start.line();
+                Ok(event)
+            }
             Some(Err(error)) => Err(scan_error(&error)),
             None => Ok(Event::StreamEnd),
         }
@@ -111,12 +117,14 @@ impl<'t> Reader<'t> {
     fn map(&mut self) -> Result<Sized> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
         let mut merged: Vec<(Key, Node)> = Vec::new();
+        let mut seen: FxHashSet<EcoString> = FxHashSet::default();
         let mut bytes = 2;
         loop {
             let event = self.next()?;
             if event == Event::MappingEnd {
                 break;
             }
+            let line = self.line;
             let is_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
             let name = self.node(event)?;
             let value = self.next()?;
@@ -127,6 +135,9 @@ impl<'t> Reader<'t> {
                 continue;
             }
             let name = key(name.node)?;
+            if self.context.is_strict() && !seen.insert(name.clone()) {
+                self.context.repeated(line, &name);
+            }
             self.context.enter_key(&name);
             let value = self.node(value)?;
             self.context.leave();

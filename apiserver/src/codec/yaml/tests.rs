@@ -137,3 +137,18 @@ fn any_string_reads_back_as_itself() {
         }
     }
 }
+
+#[test]
+fn keys_that_stand_again_are_told_with_their_lines() {
+    let mut findings = Findings::default();
+    let text = "a:\n  b: 1\n  c: 2\n  b: 3\na: 4\nd: [{e: 1, e: 2}]\n";
+    to_json(text.as_bytes(), Some(&mut findings)).unwrap();
+    assert_eq!(
+        findings.repeated_keys(),
+        [
+            "line 4: key \"b\" already set in map",
+            "line 5: key \"a\" already set in map",
+            "line 6: key \"e\" already set in map",
+        ]
+    );
+}
