@@ -6,8 +6,8 @@
 use super::definitions::{Definitions, Flavor, group_version_kind};
 use super::descriptions;
 use crate::registry::Resource;
-use crate::structural::is_of_every_object;
-use crate::tree::{List, Map, Node};
+use crate::structural::{EMBEDDED, PRESERVES_UNKNOWN, is_of_every_object, is_true, property};
+use crate::tree::{Key, List, Map, Node};
 
 /// A kind and its list, whose common fields are described as everybody's.
 const DESCRIBED_ALIKE: [&str; 2] = ["io.k8s.api.core.v1.ConfigMap", "io.k8s.api.core.v1.ConfigMapList"];
@@ -37,11 +37,19 @@ impl Definitions<'_> {
         let kind = if is_list { &resource.list_kind } else { resource.kind.names.kind };
         let names = group_version_kind(resource.version.group, resource.version.version, kind);
         map.set("x-kubernetes-group-version-kind", Node::from_iter([names]));
+        if !is_list && !resource.kind.selectable.is_empty() {
+            let fields = resource.kind.selectable.iter().map(|field| Map::from([("fieldPath", field.name)]));
+            map.set("x-kubernetes-selectable-fields", fields.collect::<Node>());
+        }
         Some(map)
     }
 
     fn object(&mut self, resource: &Resource) -> Map {
         let schema = resource.custom.as_ref().map(|custom| custom.schema.clone()).unwrap_or_default();
+        // kubectl takes a type with properties for one without others.
+        if self.flavor() == Flavor::V2 && is_true(&schema, PRESERVES_UNKNOWN) {
+            return Map::from([("type", "object")]);
+        }
         let mut map = self.published(&schema);
         let mut properties = self.of_every_object(METADATA, DESCRIBED_ALIKE[0]);
         let declared = map.map("properties").cloned().unwrap_or_default();
@@ -78,27 +86,64 @@ impl Definitions<'_> {
         Map::from([("apiVersion", text("apiVersion")), ("kind", text("kind")), ("metadata", metadata.into())])
     }
 
-    fn published(&self, schema: &Map) -> Map {
-        let below = |node: &Node| match node {
+    fn published(&mut self, schema: &Map) -> Map {
+        let is_older = self.flavor() == Flavor::V2;
+        let (is_nullable, preserves) = (is_true(schema, "nullable"), is_true(schema, PRESERVES_UNKNOWN));
+        // What may have unknown fields, or be null, is of no type there, or kubectl would refuse it.
+        let is_untyped = is_older
+            && (is_nullable
+                || preserves && schema.str("type") == "object"
+                || schema.str("type") == "array" && (preserves || !schema.contains("items")));
+        let is_left_out = |field: &str| match field {
+            "type" => is_untyped,
+            "items" | "properties" => is_older && (is_nullable || preserves),
+            _ => is_older && NOT_IN_V2.contains(&field),
+        };
+        let mut published = Map::new();
+        for (field, node) in schema.iter().filter(|(field, _)| !is_left_out(field)) {
+            let node = match (field.as_str(), node) {
+                ("properties", Node::Map(properties)) => {
+                    let below = |(name, node): (&Key, &Node)| (name.clone(), self.published_node(node));
+                    Node::Map(properties.iter().map(below).collect())
+                }
+                ("items" | "additionalProperties" | "not", node) => self.published_node(node),
+                ("allOf" | "anyOf" | "oneOf", Node::List(schemas)) => {
+                    Node::List(schemas.iter().map(|node| self.published_node(node)).collect::<List>())
+                }
+                ("required", Node::List(names)) if is_older => {
+                    let may_be_null = |name: &Node| {
+                        let declared = name.as_str().and_then(|name| property(schema, name));
+                        declared.is_some_and(|declared| is_true(declared, "nullable"))
+                    };
+                    Node::List(names.iter().filter(|name| !may_be_null(name)).cloned().collect::<List>())
+                }
+                (_, node) => node.clone(),
+            };
+            published.set(field.clone(), node);
+        }
+        if is_true(schema, EMBEDDED) && !(is_older && preserves) {
+            self.embed(&mut published);
+        }
+        published
+    }
+
+    fn published_node(&mut self, node: &Node) -> Node {
+        match node {
             Node::Map(below) => Node::Map(self.published(below)),
             other => other.clone(),
-        };
-        schema
-            .iter()
-            .filter(|(field, _)| self.flavor() == Flavor::V3 || !NOT_IN_V2.contains(&field.as_str()))
-            .map(|(field, node)| {
-                let node = match (field.as_str(), node) {
-                    ("properties", Node::Map(properties)) => {
-                        Node::Map(properties.iter().map(|(name, node)| (name.clone(), below(node))).collect())
-                    }
-                    ("items" | "additionalProperties" | "not", node) => below(node),
-                    ("allOf" | "anyOf" | "oneOf", Node::List(schemas)) => {
-                        Node::List(schemas.iter().map(below).collect::<List>())
-                    }
-                    (_, node) => node.clone(),
-                };
-                (field.clone(), node)
-            })
-            .collect()
+        }
+    }
+
+    /// An object inside of an object has what every object has, and says what it is.
+    fn embed(&mut self, published: &mut Map) {
+        let common = self.of_every_object(METADATA, DESCRIBED_ALIKE[0]);
+        let properties = published.map_mut("properties");
+        common.iter().for_each(|(name, node)| properties.set(name.clone(), node.clone()));
+        let required = published.list_mut("required");
+        for name in ["kind", "apiVersion"].map(Node::from) {
+            if !required.contains(&name) {
+                required.push(name);
+            }
+        }
     }
 }
