@@ -75,6 +75,16 @@ pub enum Written {
     },
 }
 
+/// A write that can be tried again, on another view.
+pub trait Attempt: Send {
+    /// From a view and the request to a transaction. Only admission may wait, for those that it asks.
+    fn run(
+        &mut self,
+        scope: &mut Scope<'_>,
+        view: &View,
+    ) -> impl Future<Output = Result<Intent, Error>> + Send;
+}
+
 /// What of an attempt decides how its lost race ends.
 struct Attempted {
     name: EcoString,
@@ -86,17 +96,13 @@ struct Attempted {
 
 impl Scope<'_> {
     /// Runs attempts until one commits or is refused for good.
-    pub async fn commit(
-        &mut self,
-        dry_run: bool,
-        mut attempt: impl FnMut(&mut Self, &View) -> Result<Intent, Error>,
-    ) -> Result<Written, Error> {
+    pub async fn commit(&mut self, dry_run: bool, mut attempt: impl Attempt) -> Result<Written, Error> {
         let mut view = View::new(self.server.store.state());
         let mut confirmed = false;
         let mut generated = 0;
         for _ in 0..ATTEMPTS_MAX {
             let warnings = self.warnings.len();
-            let intent = match attempt(self, &view) {
+            let intent = match attempt.run(self, &view).await {
                 Ok(intent) => intent,
                 // The local view may lag behind what was acknowledged elsewhere: decide again behind a barrier.
                 Err(error) if !confirmed && rests_on_state(&error) => {
@@ -208,7 +214,7 @@ impl Scope<'_> {
     }
 
     /// The whole way of a new object (a tree of the served version) to its transaction.
-    pub fn prepare_create(&mut self, body: Map, view: &View, dry_run: bool) -> Result<Intent, Error> {
+    pub async fn prepare_create(&mut self, body: Map, view: &View, dry_run: bool) -> Result<Intent, Error> {
         let resource = self.resource.clone();
         let kind = resource.kind;
         let mut object = body;
@@ -224,7 +230,7 @@ impl Scope<'_> {
         let mut companions = Companions::default();
         let stage =
             Stage { operation: Operation::Create, subresource: "", view, old: None, dry_run, removes: false };
-        self.admit(&stage, &mut object, &mut companions)?;
+        self.admit(&stage, &mut object, &mut companions).await?;
         let context = Context { now: &self.now, user: self.user };
         (kind.prepare_for_create)(&mut object, &context);
         if !matches!(kind.generation, Generation::None) {
@@ -246,7 +252,7 @@ impl Scope<'_> {
             template.learn(&resource, &object);
         }
         (kind.warnings)(&object, None, &mut self.warnings);
-        self.validate_admission(&stage, Some(&object), &mut companions)?;
+        self.validate_admission(&stage, Some(&object), &mut companions).await?;
         let key = Key::new(resource.key(object.namespace(), object.name()));
         if let Some(entry) = view.state().get(&key)
             && !self.generates_name()
@@ -302,7 +308,7 @@ impl Scope<'_> {
     ///
     /// `old` is the tree of `entry`, `new` one of the served version; `ownership` says whether managed fields still have to be computed
     /// (apply has done it).
-    pub fn prepare_update(
+    pub async fn prepare_update(
         &mut self,
         entry: &Arc<Entry>,
         old: Map,
@@ -337,7 +343,7 @@ impl Scope<'_> {
             dry_run,
             removes: false,
         };
-        self.admit(&stage, &mut object, &mut companions)?;
+        self.admit(&stage, &mut object, &mut companions).await?;
         self.count_generation(&mut object, &old);
         object.metadata_mut().remove("resourceVersion");
         let value = if differs_in_metadata_alone(&object, &old) {
@@ -371,7 +377,8 @@ impl Scope<'_> {
         self.check(errors, object.name(), "")?;
         (kind.warnings)(&object, Some(&old), &mut self.warnings);
         let removed = finished(&object, kind.grace_period.is_some());
-        self.validate_admission(&Stage { removes: removed, ..stage }, Some(&object), &mut companions)?;
+        let stage = Stage { removes: removed, ..stage };
+        self.validate_admission(&stage, Some(&object), &mut companions).await?;
         let compare = Compare::Modified(entry.key.clone(), entry.modified);
         let op = if removed {
             Op::Delete { key: entry.key.clone() }
@@ -546,7 +553,7 @@ impl Scope<'_> {
     }
 
     /// Runs the mutating half of admission.
-    pub fn admit(
+    pub async fn admit(
         &mut self,
         stage: &Stage<'_>,
         object: &mut Map,
@@ -561,7 +568,7 @@ impl Scope<'_> {
     }
 
     /// Runs the validating half of admission.
-    pub fn validate_admission(
+    pub async fn validate_admission(
         &mut self,
         stage: &Stage<'_>,
         object: Option<&Map>,

@@ -7,9 +7,22 @@ use crate::options::{FieldValidation, WriteOptions};
 use crate::reply::Reply;
 use crate::scope::Scope;
 use crate::status::Error;
+use crate::storage::View;
 use crate::tree::Map;
 use crate::warning::Warnings;
-use crate::write::Written;
+use crate::write::{Attempt, Intent, Written};
+
+struct Creation {
+    body: Option<Map>,
+    dry_run: bool,
+}
+
+impl Attempt for Creation {
+    async fn run(&mut self, scope: &mut Scope<'_>, view: &View) -> Result<Intent, Error> {
+        let body = scope.body_of_attempt(&mut self.body)?;
+        scope.prepare_create(body, view, self.dry_run).await
+    }
+}
 
 impl Scope<'_> {
     /// Decodes the body of a create or update of the resource itself.
@@ -46,12 +59,8 @@ impl Scope<'_> {
         let body = self.decode_new(options.field_validation)?;
         self.check_namespace(&body)?;
         self.generated = body.name().is_empty() && !body.str_at(&["metadata", "generateName"]).is_empty();
-        let mut body = Some(body);
-        let mut written = self
-            .commit(options.dry_run, |scope, view| {
-                scope.prepare_create(scope.body_of_attempt(&mut body)?, view, options.dry_run)
-            })
-            .await?;
+        let creation = Creation { body: Some(body), dry_run: options.dry_run };
+        let mut written = self.commit(options.dry_run, creation).await?;
         if let Written::Dry { object, .. } = &mut written {
             object.metadata_mut().remove("resourceVersion");
         }

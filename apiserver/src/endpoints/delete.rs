@@ -13,13 +13,28 @@ use crate::scope::Scope;
 use crate::status::{Error, Status, StatusDetails};
 use crate::storage::{self, Compare, Entry, Op, View};
 use crate::tree::{List, Map, Node};
-use crate::write::{Intent, Stage, Written, finished, spec_finalizers};
+use crate::write::{Attempt, Intent, Stage, Written, finished, spec_finalizers};
 
 /// How many objects of a collection are deleted at once.
 const DELETIONS_AT_ONCE: usize = 64;
 
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
+
+struct Deletion<'a> {
+    name: &'a str,
+    options: &'a DeleteOptions,
+}
+
+impl Attempt for Deletion<'_> {
+    async fn run(&mut self, scope: &mut Scope<'_>, view: &View) -> Result<Intent, Error> {
+        let Deletion { name, options } = *self;
+        let entry = view.entry(&scope.resource, scope.namespace(), name).cloned();
+        let entry = entry.ok_or_else(|| Error::not_found(scope.resource.group_resource.as_str(), name))?;
+        let old = storage::decode_for_write(&scope.resource, &entry);
+        scope.delete_from(&entry, old, options, view, Companions::default()).await
+    }
+}
 
 impl Scope<'_> {
     /// Deletes one object.
@@ -31,31 +46,11 @@ impl Scope<'_> {
 
     /// Deletes the object `name` of the request's namespace.
     pub async fn delete_named(&mut self, options: &DeleteOptions, name: &str) -> Result<Written, Error> {
-        let name = name.to_owned();
-        self.commit(options.dry_run, |scope, view| {
-            let key = storage::Key::new(scope.resource.key(scope.namespace(), &name));
-            let entry = view
-                .state()
-                .get(&key)
-                .cloned()
-                .ok_or_else(|| Error::not_found(scope.resource.group_resource.as_str(), name.as_str()))?;
-            scope.prepare_delete(&entry, options, view)
-        })
-        .await
-    }
-
-    fn prepare_delete(
-        &mut self,
-        entry: &Arc<Entry>,
-        options: &DeleteOptions,
-        view: &View,
-    ) -> Result<Intent, Error> {
-        let old = storage::decode_for_write(&self.resource, entry);
-        self.delete_from(entry, old, options, view, Companions::default())
+        self.commit(options.dry_run, Deletion { name, options }).await
     }
 
     /// Deletes an object as it would be just before its deletion; `companions` go along.
-    pub(super) fn delete_from(
+    pub(super) async fn delete_from(
         &mut self,
         entry: &Arc<Entry>,
         old: Map,
@@ -79,7 +74,7 @@ impl Scope<'_> {
             dry_run: options.dry_run,
             removes: removed,
         };
-        self.validate_admission(&stage, None, &mut companions)?;
+        self.validate_admission(&stage, None, &mut companions).await?;
         let compare = Compare::Modified(entry.key.clone(), entry.modified);
         if !removed {
             object.metadata_mut().remove("resourceVersion");

@@ -16,7 +16,7 @@ use crate::scope::Scope;
 use crate::status::Error;
 use crate::storage::{self, View};
 use crate::tree::{Map, Node};
-use crate::write::{Endpoint, Intent};
+use crate::write::{Attempt, Endpoint, Intent};
 
 /// A patch, read once.
 pub(super) enum Patch {
@@ -34,6 +34,18 @@ const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const STRATEGIC_PATCH: &str = "application/strategic-merge-patch+json";
 const APPLY_PATCH: &str = "application/apply-patch+yaml";
+
+struct Patching<'a> {
+    patch: Patch,
+    endpoint: Endpoint<'a>,
+    options: WriteOptions,
+}
+
+impl Attempt for Patching<'_> {
+    async fn run(&mut self, scope: &mut Scope<'_>, view: &View) -> Result<Intent, Error> {
+        scope.attempt_patch(&self.patch, self.endpoint, &self.options, view).await
+    }
+}
 
 impl Scope<'_> {
     /// Patches an object; apply creates one that is absent.
@@ -53,16 +65,12 @@ impl Scope<'_> {
     ) -> Result<Reply, Error> {
         let options = WriteOptions::parse(&self.request.query, "PatchOptions")?;
         let patch = self.read_patch(&options)?;
-        let written = self
-            .commit(options.dry_run, |scope, view| {
-                let endpoint = Endpoint { name, view: rules, owns: !matches!(patch, Patch::Apply(_)) };
-                scope.attempt_patch(&patch, endpoint, &options, view)
-            })
-            .await?;
+        let endpoint = Endpoint { name, view: rules, owns: !matches!(patch, Patch::Apply(_)) };
+        let written = self.commit(options.dry_run, Patching { patch, endpoint, options }).await?;
         Ok(self.written(written))
     }
 
-    fn attempt_patch(
+    async fn attempt_patch(
         &mut self,
         patch: &Patch,
         endpoint: Endpoint<'_>,
@@ -85,18 +93,14 @@ impl Scope<'_> {
                 let mut new = apply::apply(live.as_ref(), applied, schema, id, &request)?;
                 self.place_applied(&mut new)?;
                 match entry {
-                    Some(entry) => self.prepare_update(
-                        &entry,
-                        old.unwrap_or_default(),
-                        new,
-                        endpoint,
-                        view,
-                        options.dry_run,
-                    ),
+                    Some(entry) => {
+                        let old = old.unwrap_or_default();
+                        self.prepare_update(&entry, old, new, endpoint, view, options.dry_run).await
+                    }
                     None => {
                         self.authorize_create(view)?;
                         self.skip_ownership = true;
-                        self.prepare_create(new, view, options.dry_run)
+                        self.prepare_create(new, view, options.dry_run).await
                     }
                 }
             }
@@ -106,7 +110,8 @@ impl Scope<'_> {
                 drop(live);
                 self.require_name(&new)?;
                 self.check_namespace(&new)?;
-                self.prepare_update(&entry, old.unwrap_or_default(), new, endpoint, view, options.dry_run)
+                let old = old.unwrap_or_default();
+                self.prepare_update(&entry, old, new, endpoint, view, options.dry_run).await
             }
             (_, None) => Err(self.not_found()),
         }

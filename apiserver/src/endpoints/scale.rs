@@ -15,10 +15,36 @@ use crate::scope::Scope;
 use crate::status::Error;
 use crate::storage::{self, Entry, View};
 use crate::tree::{Map, Node};
-use crate::write::{Endpoint, Intent, Written};
+use crate::write::{Attempt, Endpoint, Intent, Written};
 
 const SCALE: &str = "io.k8s.api.autoscaling.v1.Scale";
 const API_VERSION: &str = "autoscaling/v1";
+
+/// A Scale to take over, or a patch that makes one of the current one.
+struct Scaling<'a> {
+    wanted: Option<Map>,
+    patch: Option<ScalePatch>,
+    paths: &'a ScalePaths,
+    options: WriteOptions,
+}
+
+impl Attempt for Scaling<'_> {
+    async fn run(&mut self, scope: &mut Scope<'_>, view: &View) -> Result<Intent, Error> {
+        let Scaling { wanted, patch, paths, options } = self;
+        let entry = scope.current(view)?;
+        let old = storage::decode_for_write(&scope.resource, &entry);
+        if let Some(ScalePatch::Apply(body)) = patch {
+            return scope.apply_scale(&entry, old, body, paths, view, options).await;
+        }
+        let current = scale_of(&old, paths, scope.resource.custom.is_some())?;
+        let scale = match (wanted, patch) {
+            (Some(scale), _) => scale.clone(),
+            (None, Some(patch)) => patch.apply(current)?,
+            (None, None) => current,
+        };
+        scope.scaled(&entry, old, &scale, paths, view, options.dry_run).await
+    }
+}
 
 impl Scope<'_> {
     /// get, update or patch of a Scale.
@@ -31,22 +57,7 @@ impl Scope<'_> {
         let options = WriteOptions::parse(&self.request.query, "UpdateOptions")?;
         let wanted = if verb == "update" { Some(self.scale_body(&options)?) } else { None };
         let patch = if verb == "patch" { Some(self.scale_patch()?) } else { None };
-        let written = self
-            .commit(options.dry_run, |scope, view| {
-                let entry = scope.current(view)?;
-                let old = storage::decode_for_write(&scope.resource, &entry);
-                if let Some(ScalePatch::Apply(body)) = &patch {
-                    return scope.apply_scale(&entry, old, body, paths, view, &options);
-                }
-                let current = scale_of(&old, paths, scope.resource.custom.is_some())?;
-                let scale = match (&wanted, &patch) {
-                    (Some(scale), _) => scale.clone(),
-                    (None, Some(patch)) => patch.apply(current.clone())?,
-                    (None, None) => current.clone(),
-                };
-                scope.scaled(&entry, old, &scale, paths, view, options.dry_run)
-            })
-            .await?;
+        let written = self.commit(options.dry_run, Scaling { wanted, patch, paths, options }).await?;
         let object = match written {
             Written::Stored { entry, .. } => storage::decode(&self.resource, &entry),
             Written::Finished { object } | Written::Dry { object, .. } => object,
@@ -97,7 +108,7 @@ impl Scope<'_> {
     }
 
     /// Applies a Scale: the manager owns `spec.replicas` of the object behind it.
-    fn apply_scale(
+    async fn apply_scale(
         &mut self,
         entry: &std::sync::Arc<Entry>,
         old: Map,
@@ -121,10 +132,10 @@ impl Scope<'_> {
         let (schema, id) = self.resource.ownership();
         let new = apply::apply(Some(&live), &applied, schema, id, &request)?;
         let endpoint = Endpoint { name: "scale", view: None, owns: false };
-        self.prepare_update(entry, old, new, endpoint, view, options.dry_run)
+        self.prepare_update(entry, old, new, endpoint, view, options.dry_run).await
     }
 
-    fn scaled(
+    async fn scaled(
         &mut self,
         entry: &std::sync::Arc<Entry>,
         old: Map,
@@ -155,14 +166,8 @@ impl Scope<'_> {
         metadata.set("resourceVersion", version);
         metadata.set("uid", uid);
         object.set_at(paths.replicas, replicas);
-        self.prepare_update(
-            entry,
-            old,
-            object,
-            Endpoint { name: "scale", view: None, owns: true },
-            view,
-            dry_run,
-        )
+        let endpoint = Endpoint { name: "scale", view: None, owns: true };
+        self.prepare_update(entry, old, object, endpoint, view, dry_run).await
     }
 
     fn scale_reply(&self, object: &Map, paths: &ScalePaths) -> Result<Reply, Error> {

@@ -11,12 +11,61 @@ use crate::reply::Reply;
 use crate::schema;
 use crate::scope::Scope;
 use crate::status::{Error, Status};
-use crate::storage::{self, Compare, Op};
+use crate::storage::{self, Compare, Op, View};
 use crate::tree::Map;
-use crate::write::{Intent, Stage};
+use crate::write::{Attempt, Intent, Stage};
 
 /// A body that changes an object.
 type Change = fn(&mut Map, &Map, &Context<'_>) -> Result<(), Error>;
+
+struct Changing<'a> {
+    subresource: &'a str,
+    name: &'a str,
+    body: &'a Map,
+    change: Change,
+    dry_run: bool,
+}
+
+impl Attempt for Changing<'_> {
+    async fn run(&mut self, scope: &mut Scope<'_>, view: &View) -> Result<Intent, Error> {
+        let resource = scope.resource.clone();
+        let entry = view.entry(&resource, scope.namespace(), self.name).cloned();
+        let entry = entry.ok_or_else(|| Error::not_found(resource.group_resource.as_str(), self.name))?;
+        let old = storage::decode_for_write(&resource, &entry);
+        let mut object = old.clone();
+        (self.change)(&mut object, self.body, &Context { now: &scope.now, user: scope.user })?;
+        object.metadata_mut().remove("resourceVersion");
+        let mut companions = Companions::default();
+        let stage = Stage {
+            operation: Operation::Create,
+            subresource: self.subresource,
+            view,
+            old: Some(&old),
+            dry_run: self.dry_run,
+            removes: false,
+        };
+        scope.admit(&stage, &mut object, &mut companions).await?;
+        scope.validate_admission(&stage, Some(&object), &mut companions).await?;
+        let op = Op::Put { key: entry.key.clone(), value: storage::encode(&resource, &object) };
+        let own = (Compare::Modified(entry.key.clone(), entry.modified), op);
+        let txn = companions.transaction(Some(own), None);
+        Ok(Intent::Commit { txn, object, created: false, removed: false, exact: false })
+    }
+}
+
+struct Eviction<'a> {
+    options: &'a DeleteOptions,
+}
+
+impl Attempt for Eviction<'_> {
+    async fn run(&mut self, scope: &mut Scope<'_>, view: &View) -> Result<Intent, Error> {
+        let entry = scope.current(view)?;
+        let pod = storage::decode(&scope.resource, &entry);
+        let mut companions = Companions::default();
+        let pod = eviction::evict(view, &pod, &scope.now, &mut companions)?;
+        scope.delete_from(&entry, pod, self.options, view, companions).await
+    }
+}
 
 impl Scope<'_> {
     /// POST of a body that changes the object: answers a Status.
@@ -52,36 +101,8 @@ impl Scope<'_> {
         change: Change,
     ) -> Result<Reply, Error> {
         let options = WriteOptions::parse(&self.request.query, "CreateOptions")?;
-        self.commit(options.dry_run, |scope, view| {
-            let resource = scope.resource.clone();
-            let key = storage::Key::new(resource.key(scope.namespace(), name));
-            let entry = view
-                .state()
-                .get(&key)
-                .cloned()
-                .ok_or_else(|| Error::not_found(resource.group_resource.as_str(), name))?;
-            let old = storage::decode_for_write(&resource, &entry);
-            let mut object = old.clone();
-            let context = Context { now: &scope.now, user: scope.user };
-            change(&mut object, body, &context)?;
-            object.metadata_mut().remove("resourceVersion");
-            let mut companions = Companions::default();
-            let stage = Stage {
-                operation: Operation::Create,
-                subresource,
-                view,
-                old: Some(&old),
-                dry_run: options.dry_run,
-                removes: false,
-            };
-            scope.admit(&stage, &mut object, &mut companions)?;
-            scope.validate_admission(&stage, Some(&object), &mut companions)?;
-            let op = Op::Put { key, value: storage::encode(&resource, &object) };
-            let own = (Compare::Modified(entry.key.clone(), entry.modified), op);
-            let txn = companions.transaction(Some(own), None);
-            Ok(Intent::Commit { txn, object, created: false, removed: false, exact: false })
-        })
-        .await?;
+        let changing = Changing { subresource, name, body, change, dry_run: options.dry_run };
+        self.commit(options.dry_run, changing).await?;
         Ok(Reply::Status(Status::success(None, 201)))
     }
 
@@ -122,14 +143,7 @@ impl Scope<'_> {
         }
         let mut options = DeleteOptions::of(body.map("deleteOptions").unwrap_or(&Map::new()))?;
         options.dry_run |= WriteOptions::parse(&self.request.query, "CreateOptions")?.dry_run;
-        self.commit(options.dry_run, |scope, view| {
-            let entry = scope.current(view)?;
-            let pod = storage::decode(&scope.resource, &entry);
-            let mut companions = Companions::default();
-            let pod = eviction::evict(view, &pod, &scope.now, &mut companions)?;
-            scope.delete_from(&entry, pod, &options, view, companions)
-        })
-        .await?;
+        self.commit(options.dry_run, Eviction { options: &options }).await?;
         Ok(Reply::Status(Status::success(None, 201)))
     }
 }

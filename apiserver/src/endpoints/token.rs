@@ -43,9 +43,9 @@ impl Scope<'_> {
             removes: false,
         };
         let mut companions = Companions::default();
-        self.admit(&stage, &mut request, &mut companions)?;
+        self.admit(&stage, &mut request, &mut companions).await?;
         self.complete(&mut request);
-        self.validate_admission(&stage, Some(&request), &mut companions)?;
+        self.validate_admission(&stage, Some(&request), &mut companions).await?;
         let token = self.issue(&mut request, &account, &view)?;
         request.set("status", token);
         Ok(Reply::Tree(TreeReply {

@@ -9,8 +9,37 @@ use crate::scope::Scope;
 use crate::status::Error;
 use crate::storage::{self, Entry, Key, View};
 use crate::tree::Map;
-use crate::write::{Endpoint, Intent};
+use crate::write::{Attempt, Endpoint, Intent};
 use std::sync::Arc;
+
+struct Replacement {
+    body: Option<Map>,
+    dry_run: bool,
+}
+
+impl Attempt for Replacement {
+    async fn run(&mut self, scope: &mut Scope<'_>, view: &View) -> Result<Intent, Error> {
+        let body = scope.body_of_attempt(&mut self.body)?;
+        let endpoint = Endpoint { name: "", view: None, owns: true };
+        scope.replace(body, endpoint, view, self.dry_run).await
+    }
+}
+
+/// Of the part that a view shows.
+struct PartialReplacement<'a> {
+    body: Option<Map>,
+    endpoint: Endpoint<'a>,
+    dry_run: bool,
+}
+
+impl Attempt for PartialReplacement<'_> {
+    async fn run(&mut self, scope: &mut Scope<'_>, view: &View) -> Result<Intent, Error> {
+        let body = scope.body_of_attempt(&mut self.body)?;
+        let entry = scope.current(view)?;
+        let old = storage::decode_for_write(&scope.resource, &entry);
+        scope.prepare_update(&entry, old, body, self.endpoint, view, self.dry_run).await
+    }
+}
 
 impl Scope<'_> {
     /// Replaces an object; some kinds are created when absent.
@@ -19,13 +48,8 @@ impl Scope<'_> {
         let body = self.decode_body()?;
         self.check_namespace(&body)?;
         self.require_name(&body)?;
-        let mut body = Some(body);
-        let written = self
-            .commit(options.dry_run, |scope, view| {
-                let body = scope.body_of_attempt(&mut body)?;
-                scope.replace(body, Endpoint { name: "", view: None, owns: true }, view, options.dry_run)
-            })
-            .await?;
+        let replacement = Replacement { body: Some(body), dry_run: options.dry_run };
+        let written = self.commit(options.dry_run, replacement).await?;
         Ok(self.written(written))
     }
 
@@ -35,20 +59,13 @@ impl Scope<'_> {
         let body = self.decode_body()?;
         self.check_namespace(&body)?;
         self.check_name(&body)?;
-        let mut body = Some(body);
-        let written = self
-            .commit(options.dry_run, |scope, view| {
-                let body = scope.body_of_attempt(&mut body)?;
-                let entry = scope.current(view)?;
-                let endpoint = Endpoint { name, view: Some(rules), owns: true };
-                let old = storage::decode_for_write(&scope.resource, &entry);
-                scope.prepare_update(&entry, old, body, endpoint, view, options.dry_run)
-            })
-            .await?;
+        let endpoint = Endpoint { name, view: Some(rules), owns: true };
+        let replacement = PartialReplacement { body: Some(body), endpoint, dry_run: options.dry_run };
+        let written = self.commit(options.dry_run, replacement).await?;
         Ok(self.written(written))
     }
 
-    fn replace(
+    async fn replace(
         &mut self,
         mut body: Map,
         endpoint: Endpoint<'_>,
@@ -58,7 +75,7 @@ impl Scope<'_> {
         match self.find(view) {
             Some(entry) => {
                 let old = storage::decode_for_write(&self.resource, &entry);
-                self.prepare_update(&entry, old, body, endpoint, view, dry_run)
+                self.prepare_update(&entry, old, body, endpoint, view, dry_run).await
             }
             None if self.resource.kind.creates_on_update => {
                 self.authorize_create(view)?;
@@ -67,7 +84,7 @@ impl Scope<'_> {
                     return Err(Error::modified(self.resource.group_resource.as_str(), self.name()));
                 }
                 body.metadata_mut().remove("resourceVersion");
-                self.prepare_create(body, view, dry_run)
+                self.prepare_create(body, view, dry_run).await
             }
             None => Err(self.not_found()),
         }
