@@ -1,7 +1,8 @@
-//! Admission: what the cluster has to say about a write, in one ordered list of plug-ins.
+//! Admission: what the cluster has to say about a write: plug-ins in their order, and webhooks among them.
 //!
 //! Keeps: plug-ins are synchronous and run inside the write loop, again on every retry, on a consistent view;
-//! what they reserve elsewhere (a cluster IP, a quota's usage) commits in the write's own transaction.
+//! what they reserve elsewhere (a cluster IP, a quota's usage) commits in the write's own transaction. Only webhooks
+//! are waited for.
 
 use crate::authorization::Authorizer;
 use crate::clock::Clock;
@@ -12,6 +13,12 @@ use crate::storage::{self, Compare, Entry, Key, NewValue, Op, Txn, View};
 use crate::tree::Map;
 use crate::user::User;
 use crate::warning::Warnings;
+
+pub(crate) mod conditions;
+pub(crate) mod matching;
+pub mod policies;
+pub(crate) mod subject;
+pub mod webhooks;
 
 mod certificate_approval;
 mod certificate_subject_restriction;
@@ -42,8 +49,7 @@ mod taint_nodes_by_condition;
 pub(crate) use namespace_contents::contents as namespace_contents;
 pub(crate) use service_allocation::address_object;
 
-/// The plug-ins in the order in which they run. Upstream's come first, in upstream's order; then those for what
-/// upstream does in a kind's storage (escalation checks, allocation) or in a controller that would race.
+/// The plug-ins that run before webhooks are asked, in upstream's order.
 pub static PLUGINS: &[&dyn Plugin] = &[
     &namespace_lifecycle::NamespaceLifecycle,
     &custom_resource_lifecycle::CustomResourceLifecycle,
@@ -63,6 +69,11 @@ pub static PLUGINS: &[&dyn Plugin] = &[
     &certificate_subject_restriction::CertificateSubjectRestriction,
     &default_ingress_class::DefaultIngressClass,
     &pod_topology_labels::PodTopologyLabels,
+];
+
+/// The plug-ins that run after webhooks: for what upstream does in a kind's storage (escalation checks, allocation) or
+/// in a controller that would race, and quotas, which count what everybody else let through.
+pub static LAST_PLUGINS: &[&dyn Plugin] = &[
     &role_escalation::RoleEscalation,
     &cluster_role_aggregation::ClusterRoleAggregation,
     &namespace_contents::NamespaceContents,

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::admission::Operation;
+use crate::admission::subject::Body;
 use crate::kind::{Action, Connect};
 use crate::pipeline::Server;
 use crate::registry::Registry;
@@ -17,15 +19,17 @@ use crate::scope::Scope;
 use crate::status::Error;
 use crate::storage::{self, View};
 use crate::tree::Map;
+use crate::write::Stage;
 
 mod container;
 mod destination;
-mod dial;
-mod headers;
+pub(crate) mod dial;
+pub(crate) mod headers;
 mod log;
+mod options;
 mod proxy;
 mod query;
-mod relay;
+pub(crate) mod relay;
 mod service;
 mod stream;
 
@@ -55,7 +59,7 @@ impl Outbound {
     }
 
     /// One connection more, as long as the permit lives.
-    fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
+    pub(crate) fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
         self.connections.clone().try_acquire_owned().map_err(|_| Error::TooManyRequests {
             message: "Too many requests are passed on at once, please try again later.".to_owned(),
             retry_after: 1,
@@ -67,7 +71,10 @@ impl Outbound {
 impl Server {
     /// Whether a request is passed on: its body is not for this server.
     pub fn passes_on(&self, attributes: &Attributes) -> bool {
-        let Attributes { group, version, resource, subresource, verb, .. } = attributes;
+        let Attributes { group, version, resource, subresource, verb, path, .. } = attributes;
+        if self.is_of_others(path) {
+            return true;
+        }
         // A watch asks for the rights of a watch, and there is none of what others have.
         !subresource.is_empty()
             && verb != "watch"
@@ -84,11 +91,27 @@ impl Scope<'_> {
         let outbound = self.server.outbound.as_ref().ok_or_else(|| {
             Error::NotImplemented("this server has no certificate to show to kubelets".to_owned())
         })?;
+        self.review_connection(to).await?;
         match to {
             Connect::Proxy => self.proxy(outbound).await,
             Connect::Log => self.log(outbound).await,
             Connect::Attach | Connect::Exec | Connect::PortForward => self.stream(outbound, to).await,
         }
+    }
+
+    /// Shows webhooks what is connected to, and how. A log is only read.
+    async fn review_connection(&mut self, to: Connect) -> Result<(), Error> {
+        if to == Connect::Log {
+            return Ok(());
+        }
+        let view = self.server.view();
+        let subresource = self.resource.kind.subresource(&self.attributes().subresource);
+        let kind = subresource.and_then(|found| found.body).ok_or(Error::NoResource)?;
+        let mut options = options::of(to, self.attributes(), &self.request.query)?;
+        let stage = Stage::new(Operation::Connect, &view, false)
+            .through(&self.attributes().subresource)
+            .showing(Body::Own(kind));
+        self.review(&stage, Some(&mut options)).await
     }
 
     /// The pod in the path, and the view it is from.

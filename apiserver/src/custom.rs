@@ -14,7 +14,7 @@ use crate::field::{Cause, FieldErrors};
 use crate::pipeline::Server;
 use crate::registry::{Registry, Resource};
 use crate::schema::{Schema, StructId};
-use crate::storage::{Interest, Prefix, Revision, View};
+use crate::storage::{Revision, View};
 use crate::structural::rules::Rules;
 use crate::structural::value::Patterns;
 use crate::structural::{defaults, embedded, lists, prune, types, value};
@@ -263,20 +263,10 @@ impl Served {
 
 /// Keeps what is served up to date although nobody asks, until the task is dropped: watches end with their definition.
 pub async fn run(server: Arc<Server>) {
-    let bucket = &definitions().bucket;
     loop {
         let view = server.view();
         server.definitions.registry(&view);
-        let cursor = server.store.watch(bucket, Prefix::new(bucket.as_str()), view.revision(), Interest::All);
-        let Ok(mut cursor) = cursor else {
-            tokio::task::yield_now().await;
-            continue;
-        };
-        let mut events = Vec::new();
-        let changed = std::future::poll_fn(|context| cursor.poll_next(context, 64, &mut events)).await;
-        if changed.is_err() {
-            tracing::debug!("the watch of definitions begins anew");
-        }
+        server.changed(definitions(), view.revision()).await;
     }
 }
 

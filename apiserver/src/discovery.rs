@@ -20,11 +20,13 @@ use aggregated::Aggregated;
 mod aggregated;
 mod groups;
 mod legacy;
+mod merged;
 mod paths;
 mod resources;
 
 pub(crate) use groups::stability;
 pub use groups::{ApiService, Catalog, Group, GroupVersion, Served, api_services, catalog};
+pub use merged::Merged;
 
 /// Documents about everything that is served, each made on first use.
 #[derive(Default)]
@@ -39,12 +41,26 @@ pub struct Documents {
 pub fn find(ask: &Ask<'_>, registry: &Registry) -> Option<Result<Answer, Error>> {
     let catalog = registry.catalog();
     let documents = registry.documents();
-    let core = || documents.core.get_or_init(|| Aggregated::new(catalog.group("").into_iter()));
-    let named = || documents.named.get_or_init(|| Aggregated::new(catalog.named_groups()));
+    let core = || documents.core.get_or_init(|| Aggregated::of(catalog.group("").into_iter()));
+    let named = || documents.named.get_or_init(|| Aggregated::of(catalog.named_groups()));
     let mut segments = ask.path.split('/').filter(|segment| !segment.is_empty());
     let path = [segments.next(), segments.next(), segments.next(), segments.next()];
+    if let Some(others) = ask.site.others.filter(|others| !others.is_empty()) {
+        let merged = || Merged::of(registry, others);
+        match path {
+            [None, ..] => return found(paths::document(ask, catalog, merged().paths())),
+            [Some("apis"), None, ..] => {
+                let merged = merged();
+                return Some(aggregated::or(ask, || merged.document(), || merged.list()));
+            }
+            [Some("apis"), Some(group), None, _] if !group.is_empty() => {
+                return found(merged().group(group)?);
+            }
+            _ => {}
+        }
+    }
     match path {
-        [None, ..] => found(paths::document(ask, catalog)),
+        [None, ..] => found(paths::document(ask, catalog, std::iter::empty())),
         [Some("api"), None, ..] => Some(aggregated::or(ask, core, || legacy::versions(ask, catalog))),
         [Some("apis"), None, ..] => Some(aggregated::or(ask, named, || legacy::groups(catalog))),
         [Some("api"), Some(version), None, _] => found(resources::document(catalog.find("", version)?)),

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 
+use crate::aggregation::Others;
 use crate::registry::Registry;
 use crate::request::Request;
 use crate::status::Error;
@@ -17,7 +18,7 @@ mod compressed;
 pub use compressed::{Compressed, Compressor};
 
 /// What a request for a document says.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Ask<'a> {
     /// The decoded path.
     pub path: &'a str,
@@ -36,12 +37,14 @@ pub struct Ask<'a> {
 }
 
 /// What documents say about the running server.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Site<'a> {
     /// `192.0.2.1:6443`, where clients reach it.
     pub address: &'a str,
     /// Names of the health checks, for the list of paths.
     pub checks: &'a [&'a str],
+    /// What others serve.
+    pub others: Option<&'a Others>,
 }
 
 /// The answer to an [`Ask`].

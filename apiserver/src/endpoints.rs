@@ -4,7 +4,7 @@ mod create;
 mod delete;
 mod delete_options;
 mod patch;
-mod scale;
+pub(crate) mod scale;
 mod special;
 mod token;
 mod update;

@@ -202,11 +202,11 @@ impl Fixture {
         };
         let mut new = new;
         if let Some(object) = &mut new {
-            for plugin in admission::PLUGINS {
+            for plugin in admission::PLUGINS.iter().chain(admission::LAST_PLUGINS) {
                 plugin.admit(&mut attributes, object)?;
             }
         }
-        for plugin in admission::PLUGINS {
+        for plugin in admission::PLUGINS.iter().chain(admission::LAST_PLUGINS) {
             plugin.validate(&mut attributes, new.as_ref())?;
         }
         Ok((new, companions))

@@ -26,7 +26,7 @@ mod storagemigration;
 
 mod count;
 mod listing;
-mod selector;
+pub(crate) mod selector;
 mod webhook_client;
 mod workload;
 

@@ -4,11 +4,13 @@
 
 pub mod admission;
 pub mod age;
+pub mod aggregation;
 pub mod apply;
 pub mod authentication;
 pub mod authorization;
 pub mod body;
 pub mod bootstrap;
+pub mod cel;
 pub mod clock;
 mod closing;
 pub mod cluster;
@@ -45,6 +47,7 @@ pub mod pipeline;
 pub mod quantity;
 pub mod read;
 pub mod registry;
+pub mod remote;
 pub mod reply;
 pub mod request;
 pub mod reviews;
@@ -64,6 +67,7 @@ pub mod user;
 pub mod version;
 pub mod virtual_kinds;
 pub mod warning;
+pub mod webhook;
 pub mod write;
 
 pub use pipeline::Server;

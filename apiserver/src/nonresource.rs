@@ -21,7 +21,8 @@ pub async fn answer(server: &Server, user: &User, request: &Request) -> Result<R
         return Err(Error::MethodNotAllowed);
     }
     let address = server.cluster.advertised.to_string();
-    let site = Site { address: &address, checks: CHECKS };
+    let others = server.aggregation.others();
+    let site = Site { address: &address, checks: CHECKS, others: Some(&others) };
     let ask = Ask::of(request, server.clock.unix_seconds(), site);
     if let Some(answer) = document::find(&ask, &server.registry()) {
         return answer.map(Reply::Document);

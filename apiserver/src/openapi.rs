@@ -161,17 +161,19 @@ fn url(key: &str, tag: &str) -> String {
 
 /// `/openapi/v3`: where each document is.
 fn index(ask: &Ask<'_>, registry: &Registry) -> Answer {
-    let tag = tag("/", registry.custom());
+    let others: Vec<String> = ask.site.others.iter().flat_map(|others| others.openapi_keys()).collect();
+    let tag = tag(&format!("/{}", others.join(" ")), registry.custom());
     let headers = vec![document::etag(&tag)];
     if ask.has(&tag) {
         return Answer::NotModified(headers);
     }
     let tags = registry.documents().openapi.tags(registry).iter();
-    let paths: Map = tags
-        .map(|(key, tag)| {
-            let entry = Map::from([("serverRelativeURL", Node::from(url(key, tag)))]);
-            (ecow::EcoString::from(key.as_str()), entry)
-        })
+    let own = tags.map(|(key, tag)| (key.clone(), url(key, tag)));
+    // Others say themselves how old theirs are.
+    let others = others.into_iter().map(|key| (key.clone(), format!("{V3}/{key}")));
+    let paths: Map = own
+        .chain(others)
+        .map(|(key, url)| (ecow::EcoString::from(key), Map::from([("serverRelativeURL", Node::from(url))])))
         .collect();
     let text = Node::from(Map::from([("paths", paths)])).to_string();
     Answer::Found(Document { headers, ..Document::json(text) })

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::admission::policies::Policies;
+use crate::admission::webhooks::Hooks;
+use crate::aggregation::{self, Aggregation};
 use crate::authorization::{self, Authorizer};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
@@ -20,12 +23,13 @@ use crate::negotiation::Form;
 use crate::options::ListOptions;
 use crate::read::Reader;
 use crate::registry::{Registry, Resource};
+use crate::remote::Remotes;
 use crate::reply::Reply;
 use crate::request::{Attributes, Request};
 use crate::scope::Scope;
 use crate::selector::Selection;
 use crate::status::Error;
-use crate::storage::{self, Outcome, Revision, State, Store, View};
+use crate::storage::{self, Interest, Outcome, Prefix, Revision, State, Store, View};
 use crate::templates::Templates;
 use crate::user::User;
 use crate::warning::Warnings;
@@ -56,6 +60,14 @@ pub struct Server {
     pub extensions: Vec<Arc<dyn Extension>>,
     /// How it connects to kubelets and to what it passes requests on to; without it, it does not.
     pub outbound: Option<Outbound>,
+    /// The connections to servers of users'.
+    pub remotes: Remotes,
+    /// What other API servers serve.
+    pub aggregation: Aggregation,
+    /// The webhooks of admission.
+    pub hooks: Hooks,
+    /// The policies of admission.
+    pub policies: Policies,
     draining: AtomicBool,
 }
 
@@ -82,6 +94,10 @@ impl Server {
             identity: Identity::default(),
             extensions: Vec::new(),
             outbound: None,
+            remotes: Remotes::default(),
+            aggregation: Aggregation::default(),
+            hooks: Hooks::default(),
+            policies: Policies::default(),
             draining: AtomicBool::new(false),
         }
     }
@@ -100,6 +116,7 @@ impl Server {
     pub async fn start(self: &Arc<Self>) -> Result<(), Error> {
         self.bootstrap().await?;
         tokio::spawn(custom::run(self.clone()));
+        tokio::spawn(aggregation::run(self.clone()));
         tokio::spawn(expiry::run(self.clone()));
         tokio::spawn(identity::run_renewal(self.clone()));
         tokio::spawn(identity::run_list(self.clone()));
@@ -145,11 +162,26 @@ impl Server {
         View::new(self.store.state())
     }
 
+    /// Waits until an object of a resource changes after a revision, or until that cannot be told.
+    pub(crate) async fn changed(&self, resource: &Resource, since: Revision) {
+        let bucket = &resource.bucket;
+        let cursor = self.store.watch(bucket, Prefix::new(bucket.as_str()), since, Interest::All);
+        let Ok(mut cursor) = cursor else { return tokio::task::yield_now().await };
+        let mut events = Vec::new();
+        if std::future::poll_fn(|context| cursor.poll_next(context, 64, &mut events)).await.is_err() {
+            tracing::debug!(resource = resource.group_resource, "a watch begins anew");
+        }
+    }
+
     /// Authorizes and carries out a request of an authenticated user.
     pub async fn call(&self, user: &User, request: &Request, form: Result<Form, Error>) -> Answer {
         let refused = |error| Answer { reply: Err(error), warnings: Warnings::new() };
         if let Err(error) = self.authorize(user, &request.attributes).await {
             return refused(error);
+        }
+        if let Some(remote) = self.aggregation.find(&request.attributes.path) {
+            let reply = Box::pin(self.pass_to(&remote, user, request)).await;
+            return Answer { reply, warnings: Warnings::new() };
         }
         if !request.attributes.is_resource {
             return Answer {

@@ -3,7 +3,7 @@
 //! Keeps: a [`Resource`] is all that the pipeline knows of a kind in one served version; it is built from a
 //! [`Kind`], and storage keys, heads and names are derived here once.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
@@ -46,6 +46,7 @@ pub struct Resource {
 
 /// Every resource that is served.
 pub struct Registry {
+    id: u64,
     by_plural: FxHashMap<&'static str, Vec<Arc<Resource>>>,
     group_versions: Vec<(&'static str, &'static str)>,
     ordered: Vec<Arc<Resource>>,
@@ -114,6 +115,15 @@ impl Resource {
                 (self.kind.set_defaults)(object);
             }
         }
+    }
+
+    /// Sets declared defaults and the kind's own, on a tree of this version.
+    pub fn default_served(&self, object: &mut Map) {
+        let Some(conversion) = &self.version.conversion else { return self.set_defaults(object) };
+        schema::apply_defaults(object, schema::builtin(), self.schema);
+        (conversion.to_storage)(object);
+        (self.kind.set_defaults)(object);
+        (conversion.from_storage)(object);
     }
 
     /// The types by which fields of its objects are owned.
@@ -221,7 +231,9 @@ impl Registry {
             version: resource.version,
             is_custom: resource.custom.is_some(),
         }));
+        static IDS: AtomicU64 = AtomicU64::new(0);
         let mut registry = Registry {
+            id: IDS.fetch_add(1, Ordering::Relaxed),
             by_plural: FxHashMap::default(),
             group_versions: Vec::new(),
             ordered: Vec::new(),
@@ -237,6 +249,11 @@ impl Registry {
         }
         registry.ordered = ordered;
         registry
+    }
+
+    /// A number of its own.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
     }
 
     /// Everything by group and version, as discovery shows it.

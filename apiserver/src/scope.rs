@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::admission::webhooks::Asked;
 use crate::body::Expected;
 use crate::managed_fields;
 use crate::negotiation::Form;
@@ -35,6 +36,10 @@ pub struct Scope<'a> {
     pub skip_ownership: bool,
     /// The body wants a generated name.
     pub generated: bool,
+    /// What webhooks have answered.
+    pub asked: Asked,
+    /// The uid of an object that is created: the same in every attempt.
+    pub new_uid: Option<String>,
     /// What is known of the spec of an object that is created.
     pub template: Option<Arc<Template>>,
 }
@@ -63,6 +68,8 @@ impl<'a> Scope<'a> {
             manager,
             skip_ownership: false,
             generated: false,
+            asked: Asked::default(),
+            new_uid: None,
             template: None,
         }
     }

@@ -236,6 +236,39 @@ fn split_resource(resource: &str) -> (&str, &str) {
     resource.split_once('.').unwrap_or((resource, ""))
 }
 
+/// The reason and the sentence that upstream's clients find in the code of an answer that is no Status.
+pub fn words_of_code(code: u16, said: String) -> (&'static str, String) {
+    match code {
+        400 => ("BadRequest", "the server rejected our request for an unknown reason".to_owned()),
+        401 => ("Unauthorized", "the server has asked for the client to provide credentials".to_owned()),
+        403 => ("Forbidden", said),
+        404 => ("NotFound", Error::NoResource.to_string()),
+        405 => ("MethodNotAllowed", Error::MethodNotAllowed.to_string()),
+        406 => ("NotAcceptable", said),
+        409 => ("Conflict", "the server reported a conflict".to_owned()),
+        415 => ("UnsupportedMediaType", said),
+        422 => ("Invalid", "the server rejected our request due to an error in our request".to_owned()),
+        429 => (
+            "TooManyRequests",
+            "the server has received too many requests and has asked us to try again later".to_owned(),
+        ),
+        503 => ("ServiceUnavailable", "the server is currently unable to handle the request".to_owned()),
+        504 => (
+            "Timeout",
+            "the server was unable to return a response in the time allotted, but may still be processing the request"
+                .to_owned(),
+        ),
+        500.. => (
+            "InternalError",
+            format!("an error on the server ({said:?}) has prevented the request from succeeding"),
+        ),
+        _ => (
+            "",
+            format!("the server responded with the status code {code} but did not return more information"),
+        ),
+    }
+}
+
 impl Error {
     /// 404 for an object of `resource` (`deployments.apps`).
     pub fn not_found(resource: impl Into<String>, name: impl Into<String>) -> Error {
@@ -258,39 +291,14 @@ impl Error {
 
     /// What it means for the client that a kubelet refuses the log of `pod` with this code, and says so.
     pub fn of_kubelet(code: u16, pod: impl Into<String>, said: String) -> Error {
-        let (reason, message) = match code {
-            400 => return Error::BadRequest(said),
-            500 => return Error::Internal(said),
-            401 => ("Unauthorized", "the server has asked for the client to provide credentials".to_owned()),
-            403 => ("Forbidden", said),
-            404 => ("NotFound", Error::NoResource.to_string()),
-            405 => ("MethodNotAllowed", Error::MethodNotAllowed.to_string()),
-            406 => ("NotAcceptable", said),
-            409 => ("Conflict", "the server reported a conflict".to_owned()),
-            415 => ("UnsupportedMediaType", said),
-            422 => ("Invalid", "the server rejected our request due to an error in our request".to_owned()),
-            429 => (
-                "TooManyRequests",
-                "the server has received too many requests and has asked us to try again later".to_owned(),
-            ),
-            503 => ("ServiceUnavailable", "the server is currently unable to handle the request".to_owned()),
-            504 => (
-                "Timeout",
-                "the server was unable to return a response in the time allotted, but may still be processing the request"
-                    .to_owned(),
-            ),
-            501.. => (
-                "InternalError",
-                format!("an error on the server ({said:?}) has prevented the request from succeeding"),
-            ),
-            _ => (
-                "",
-                format!(
-                    "the server responded with the status code {code} but did not return more information"
-                ),
-            ),
-        };
-        Error::Kubelet { code, reason, message, pod: pod.into() }
+        match code {
+            400 => Error::BadRequest(said),
+            500 => Error::Internal(said),
+            _ => {
+                let (reason, message) = words_of_code(code, said);
+                Error::Kubelet { code, reason, message, pod: pod.into() }
+            }
+        }
     }
 
     /// 409 with upstream's sentence for a lost race.

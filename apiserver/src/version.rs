@@ -12,6 +12,9 @@ pub const MINOR: &str = "37";
 /// `v1.37.0+pintle.0.1.0`
 pub const GIT_VERSION: &str = concat!("v1.37.0+pintle.", env!("CARGO_PKG_VERSION"));
 
+/// How this server names itself to others.
+pub const USER_AGENT: &str = concat!("pintle/", env!("CARGO_PKG_VERSION"));
+
 /// The answer to `/version`, keys as upstream's `version.Info`.
 pub fn document() -> Document {
     let info = [

@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use ecow::EcoString;
 
-use crate::admission::{self, Companions, Operation};
+use crate::admission::subject::Body;
+use crate::admission::webhooks::{self, Hook, Reinvocation, Sort};
+use crate::admission::{self, Companions, Operation, Plugin};
+use crate::clock::Clock;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{Context, Generation, View as SubresourceView};
 use crate::managed_fields;
@@ -19,7 +22,7 @@ use crate::schema;
 use crate::scope::Scope;
 use crate::status::Error;
 use crate::storage::{self, Compare, Entry, Key, Op, Outcome, Txn, View};
-use crate::tree::{Map, Node};
+use crate::tree::{List, Map, Node};
 use crate::warning::Warnings;
 
 /// How often a write that keeps losing races is tried before the client is told.
@@ -223,14 +226,17 @@ impl Scope<'_> {
                 "resourceVersion should not be set on objects to be created".to_owned(),
             ));
         }
-        self.system_metadata_for_create(&mut object)?;
+        self.system_metadata_for_create(&mut object);
         self.warnings.extend(metadata::unite_owner_references(&mut object));
-        self.default_and_own(&mut object)?;
+        self.default_and_own(&mut object);
         self.to_storage(&mut object);
         let mut companions = Companions::default();
-        let stage =
-            Stage { operation: Operation::Create, subresource: "", view, old: None, dry_run, removes: false };
-        self.admit(&stage, &mut object, &mut companions).await?;
+        let stage = Stage::new(Operation::Create, view, dry_run).showing(Body::Object);
+        if self.admit(&stage, &mut object, &mut companions).await? {
+            self.check_namespace(&object)?;
+            self.system_metadata_for_create(&mut object);
+            self.warnings.extend(metadata::unite_owner_references(&mut object));
+        }
         let context = Context { now: &self.now, user: self.user };
         (kind.prepare_for_create)(&mut object, &context);
         if !matches!(kind.generation, Generation::None) {
@@ -270,10 +276,11 @@ impl Scope<'_> {
         Ok(Intent::Commit { txn, object, created: true, removed: false, exact: false })
     }
 
-    fn system_metadata_for_create(&mut self, object: &mut Map) -> Result<(), Error> {
-        let namespace = self.namespace().to_owned();
-        let uid = self.server.clock.uuid();
-        let name = self.create_name(object);
+    fn system_metadata_for_create(&mut self, object: &mut Map) {
+        let namespace = self.namespace();
+        let clock = &self.server.clock;
+        let uid = self.new_uid.get_or_insert_with(|| clock.uuid()).as_str();
+        let name = create_name(object, &**clock);
         let metadata = object.metadata_mut();
         for field in
             ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation", "resourceVersion"]
@@ -290,18 +297,6 @@ impl Scope<'_> {
         }
         metadata.set("uid", uid);
         metadata.set("creationTimestamp", self.now.as_str());
-        Ok(())
-    }
-
-    /// A name made from `generateName`, when there is no name.
-    fn create_name(&self, object: &Map) -> Option<String> {
-        const PREFIX_BYTES_MAX: usize = 58;
-        let prefix = object.str_at(&["metadata", "generateName"]);
-        if !object.name().is_empty() || prefix.is_empty() {
-            return None;
-        }
-        let prefix: String = prefix.chars().take(PREFIX_BYTES_MAX).collect();
-        Some(format!("{prefix}{}", self.server.clock.suffix(5)))
     }
 
     /// The whole way of a changed object to its transaction.
@@ -321,13 +316,14 @@ impl Scope<'_> {
         let kind = resource.kind;
         let mut object = new;
         let exact = self.preconditions(&object, &old, entry)?;
+        let stated = object.str_at(&["metadata", "resourceVersion"]).to_owned();
         carry_metadata(&mut object, &old);
         self.warnings.extend(metadata::unite_owner_references(&mut object));
         if resource.is_storage() {
             share_equal_parts(&mut object, &old);
         }
         if !kind.ignores_metadata || !differs_in_metadata_alone(&object, &old) {
-            self.default_served(&mut object)?;
+            resource.default_served(&mut object);
         }
         self.to_storage(&mut object);
         self.restore(&mut object, &old, endpoint);
@@ -335,15 +331,15 @@ impl Scope<'_> {
             self.own_update(&old, &mut object, endpoint.name)?;
         }
         let mut companions = Companions::default();
-        let stage = Stage {
-            operation: Operation::Update,
-            subresource: endpoint.name,
-            view,
-            old: Some(&old),
-            dry_run,
-            removes: false,
-        };
-        self.admit(&stage, &mut object, &mut companions).await?;
+        let stage = Stage::new(Operation::Update, view, dry_run)
+            .through(endpoint.name)
+            .showing(webhooks::shown(&resource, endpoint.name))
+            .changing(&old, &stated);
+        if self.admit(&stage, &mut object, &mut companions).await? {
+            carry_metadata(&mut object, &old);
+            self.warnings.extend(metadata::unite_owner_references(&mut object));
+            self.restore(&mut object, &old, endpoint);
+        }
         self.count_generation(&mut object, &old);
         object.metadata_mut().remove("resourceVersion");
         let value = if differs_in_metadata_alone(&object, &old) {
@@ -351,8 +347,13 @@ impl Scope<'_> {
         } else {
             storage::encode(&resource, &object)
         };
+        let current = entry.modified.to_string();
+        let stage = stage.changing(&old, &current);
         if companions.ops.is_empty() && storage::same_bytes(entry, &value) {
             (kind.warnings)(&object, Some(&old), &mut self.warnings);
+            if let Some(body) = stage.shown {
+                self.validate_by_users(body, &stage, Some(&object)).await?;
+            }
             return Ok(Intent::Unchanged(entry.clone()));
         }
         let mut errors = FieldErrors::new();
@@ -486,19 +487,18 @@ impl Scope<'_> {
     }
 
     /// Defaults, then the managed fields of a create.
-    fn default_and_own(&mut self, object: &mut Map) -> Result<(), Error> {
+    fn default_and_own(&mut self, object: &mut Map) {
         if !self.template.as_ref().is_some_and(|template| template.set_defaults(object)) {
             self.template = None;
-            self.default_served(object)?;
+            self.resource.default_served(object);
         }
         if self.skip_ownership {
-            return Ok(());
+            return;
         }
         let known = self.template.as_ref().and_then(|template| template.owned());
         let context = managed_fields::Context { known, ..self.ownership("") };
         let (schema, id) = self.resource.ownership();
         managed_fields::update(None, object, schema, id, &context);
-        Ok(())
     }
 
     fn own_update(&mut self, old: &Map, object: &mut Map, subresource: &str) -> Result<(), Error> {
@@ -512,21 +512,6 @@ impl Scope<'_> {
             self.resource.from_storage(object);
             managed_fields::update(Some(&old), object, schema, id, &context);
             self.resource.to_storage(object);
-        }
-        Ok(())
-    }
-
-    /// Declared defaults and the kind's own, on a tree of the served version.
-    pub fn default_served(&self, object: &mut Map) -> Result<(), Error> {
-        let kind = self.resource.kind;
-        match &self.resource.version.conversion {
-            None => self.resource.set_defaults(object),
-            Some(conversion) => {
-                schema::apply_defaults(object, schema::builtin(), self.resource.schema);
-                (conversion.to_storage)(object);
-                (kind.set_defaults)(object);
-                (conversion.from_storage)(object);
-            }
         }
         Ok(())
     }
@@ -552,9 +537,28 @@ impl Scope<'_> {
         }
     }
 
-    /// Runs the mutating half of admission.
+    /// Runs the mutating half of admission. Answers whether a webhook changed the object.
     pub async fn admit(
         &mut self,
+        stage: &Stage<'_>,
+        object: &mut Map,
+        companions: &mut Companions,
+    ) -> Result<bool, Error> {
+        self.run_admit(admission::PLUGINS, stage, object, companions)?;
+        let hooks = self.hooks(Sort::Mutating, stage.view);
+        let is_changed = match stage.shown {
+            Some(body) if !hooks.is_empty() => {
+                Box::pin(self.admit_by_webhooks(&hooks, body, stage, object, companions)).await?
+            }
+            _ => false,
+        };
+        self.run_admit(admission::LAST_PLUGINS, stage, object, companions)?;
+        Ok(is_changed)
+    }
+
+    fn run_admit(
+        &mut self,
+        plugins: &[&dyn Plugin],
         stage: &Stage<'_>,
         object: &mut Map,
         companions: &mut Companions,
@@ -562,9 +566,50 @@ impl Scope<'_> {
         let name = object.name().to_owned();
         let mut warnings = std::mem::take(&mut self.warnings);
         let mut attributes = self.admission(stage, &name, &mut warnings, companions);
-        let outcome = admission::PLUGINS.iter().try_for_each(|plugin| plugin.admit(&mut attributes, object));
+        let outcome = plugins.iter().try_for_each(|plugin| plugin.admit(&mut attributes, object));
         self.warnings = warnings;
         outcome
+    }
+
+    /// Asks the mutating webhooks. What they change is shown to the plug-ins again and, once more, to those of them that
+    /// want to see it.
+    async fn admit_by_webhooks(
+        &mut self,
+        hooks: &[Arc<Hook>],
+        body: Body,
+        stage: &Stage<'_>,
+        object: &mut Map,
+        companions: &mut Companions,
+    ) -> Result<bool, Error> {
+        let mut reinvocation = Reinvocation::default();
+        let fields = managed_fields::managed_fields(object).cloned();
+        let mut subject = self.subject(stage, body, Some(std::mem::take(object)), true);
+        let is_changed = self.ask_mutating(hooks, &mut subject, &mut reinvocation, false).await?;
+        if is_changed {
+            let mut changed = subject.object.take().unwrap_or_default();
+            let before = changed.clone();
+            self.run_admit(admission::PLUGINS, stage, &mut changed, companions)?;
+            if changed != before {
+                reinvocation.changed();
+            }
+            subject.object = Some(changed);
+            self.ask_mutating(hooks, &mut subject, &mut reinvocation, true).await?;
+        }
+        *object = subject.object.take().unwrap_or_default();
+        if is_changed {
+            self.keep_readable_managed_fields(object, fields);
+        }
+        Ok(is_changed)
+    }
+
+    /// Puts back the managed fields that a webhook has made unreadable.
+    fn keep_readable_managed_fields(&mut self, object: &mut Map, before: Option<List>) {
+        let changed = object.metadata().map(|metadata| metadata.list("managedFields")).unwrap_or_default();
+        let Err(why) = managed_fields::read_sent(changed) else { return };
+        managed_fields::set_managed_fields(object, before.map(Node::List));
+        self.warnings.push(format!(
+            ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: {why}"
+        ));
     }
 
     /// Runs the validating half of admission.
@@ -574,13 +619,64 @@ impl Scope<'_> {
         object: Option<&Map>,
         companions: &mut Companions,
     ) -> Result<(), Error> {
+        self.run_validate(admission::PLUGINS, stage, object, companions)?;
+        if let Some(body) = stage.shown {
+            self.validate_by_users(body, stage, object).await?;
+        }
+        self.run_validate(admission::LAST_PLUGINS, stage, object, companions)
+    }
+
+    /// What users have to say: first their policies, then their webhooks.
+    async fn validate_by_users(
+        &mut self,
+        body: Body,
+        stage: &Stage<'_>,
+        object: Option<&Map>,
+    ) -> Result<(), Error> {
+        let policies = self.policies(stage.view);
+        let hooks = self.hooks(Sort::Validating, stage.view);
+        if policies.is_empty() && hooks.is_empty() {
+            return Ok(());
+        }
+        let subject = self.subject(stage, body, object.cloned(), false);
+        self.obey(&policies, &subject)?;
+        Box::pin(self.ask_validating(&hooks, &subject)).await
+    }
+
+    fn run_validate(
+        &mut self,
+        plugins: &[&dyn Plugin],
+        stage: &Stage<'_>,
+        object: Option<&Map>,
+        companions: &mut Companions,
+    ) -> Result<(), Error> {
         let name = object.or(stage.old).map_or("", Map::name).to_owned();
         let mut warnings = std::mem::take(&mut self.warnings);
         let mut attributes = self.admission(stage, &name, &mut warnings, companions);
-        let outcome =
-            admission::PLUGINS.iter().try_for_each(|plugin| plugin.validate(&mut attributes, object));
+        let outcome = plugins.iter().try_for_each(|plugin| plugin.validate(&mut attributes, object));
         self.warnings = warnings;
         outcome
+    }
+
+    /// Shows webhooks what no plug-in sees: the deletion of an object, or the body of a subresource, which they may
+    /// change.
+    pub async fn review(&mut self, stage: &Stage<'_>, object: Option<&mut Map>) -> Result<(), Error> {
+        let Some(body) = stage.shown else { return Ok(()) };
+        let hooks = self.hooks(Sort::Mutating, stage.view);
+        let mut object = object;
+        if !hooks.is_empty() {
+            let mut subject = self.subject(stage, body, object.as_deref().cloned(), true);
+            let mut reinvocation = Reinvocation::default();
+            Box::pin(self.ask_mutating(&hooks, &mut subject, &mut reinvocation, false)).await?;
+            if let (Some(object), Some(changed)) = (object.as_deref_mut(), subject.object) {
+                *object = changed;
+            }
+        }
+        match stage.operation {
+            // Plug-ins come first.
+            Operation::Delete => Ok(()),
+            _ => self.validate_by_users(body, stage, object.as_deref()).await,
+        }
     }
 
     fn admission<'a>(
@@ -643,6 +739,44 @@ pub struct Stage<'a> {
     pub dry_run: bool,
     /// The object is gone once this commits.
     pub removes: bool,
+    /// What webhooks are shown; nothing when the endpoint asks them itself.
+    pub(crate) shown: Option<Body>,
+    /// The version that a changed object is shown with; empty for none.
+    pub version: &'a str,
+    /// What a delete asks for.
+    pub delete_options: Option<&'a Map>,
+}
+
+impl<'a> Stage<'a> {
+    /// Of an object itself, about which webhooks are not asked.
+    pub fn new(operation: Operation, view: &'a View, dry_run: bool) -> Stage<'a> {
+        Stage {
+            operation,
+            subresource: "",
+            view,
+            old: None,
+            dry_run,
+            removes: false,
+            shown: None,
+            version: "",
+            delete_options: None,
+        }
+    }
+
+    /// Through a subresource.
+    pub fn through(self, subresource: &'a str) -> Stage<'a> {
+        Stage { subresource, ..self }
+    }
+
+    /// Webhooks are shown this.
+    pub(crate) fn showing(self, body: Body) -> Stage<'a> {
+        Stage { shown: Some(body), ..self }
+    }
+
+    /// From a stored object to one that is shown with `version`.
+    pub fn changing(self, old: &'a Map, version: &'a str) -> Stage<'a> {
+        Stage { old: Some(old), version, ..self }
+    }
 }
 
 /// Which endpoint an update came through.
@@ -654,6 +788,17 @@ pub struct Endpoint<'a> {
     pub view: Option<&'a SubresourceView>,
     /// Managed fields are computed here (an apply has done it already).
     pub owns: bool,
+}
+
+/// A name made from `generateName`, when there is no name.
+fn create_name(object: &Map, clock: &dyn Clock) -> Option<String> {
+    const PREFIX_BYTES_MAX: usize = 58;
+    let prefix = object.str_at(&["metadata", "generateName"]);
+    if !object.name().is_empty() || prefix.is_empty() {
+        return None;
+    }
+    let prefix: String = prefix.chars().take(PREFIX_BYTES_MAX).collect();
+    Some(format!("{prefix}{}", clock.suffix(5)))
 }
 
 /// System metadata that no client can change.

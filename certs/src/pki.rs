@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::{
-    AuthorityHash, Kubeconfig, KubeletTls, PeerNames, PeerTls, Result, ServerNames, ServerTls,
+    AuthorityHash, FrontProxy, Kubeconfig, KubeletTls, PeerNames, PeerTls, Result, ServerNames, ServerTls,
     ServiceAccountKeys,
     authority::Authority,
     files::Batch,
@@ -60,9 +60,13 @@ impl Pki {
     /// The certificates with which the API server calls others.
     fn clients(&self, now: Timestamp, batch: &mut Batch) -> Result<()> {
         self.issue_kubelet_client(now, batch)?;
-        let leaf = client("front-proxy-client", &[]);
-        leaf.open_or_issue(&self.directory, "front-proxy-client", &self.front_proxy, now, batch)?;
+        self.issue_front_proxy_client(now, batch)?;
         Ok(())
+    }
+
+    fn issue_front_proxy_client(&self, now: Timestamp, batch: &mut Batch) -> Result<Issued> {
+        let leaf = client("front-proxy-client", &[]);
+        leaf.open_or_issue(&self.directory, "front-proxy-client", &self.front_proxy, now, batch)
     }
 
     fn issue_kubelet_client(&self, now: Timestamp, batch: &mut Batch) -> Result<Issued> {
@@ -82,11 +86,18 @@ impl Pki {
         tls.replace(&self.kubelet_client(now)?)
     }
 
+    /// The certificate for other API servers.
+    pub fn front_proxy(&self, now: Timestamp) -> Result<FrontProxy> {
+        FrontProxy::new(&committed(|batch| self.issue_front_proxy_client(now, batch))?)
+    }
+
+    /// Lets `proxy` use the certificate that is on disk, made anew if it is about to expire.
+    pub fn renew_front_proxy(&self, proxy: &FrontProxy, now: Timestamp) -> Result<()> {
+        proxy.replace(&committed(|batch| self.issue_front_proxy_client(now, batch))?)
+    }
+
     fn kubelet_client(&self, now: Timestamp) -> Result<Issued> {
-        let mut batch = Batch::default();
-        let issued = self.issue_kubelet_client(now, &mut batch)?;
-        batch.commit()?;
-        Ok(issued)
+        committed(|batch| self.issue_kubelet_client(now, batch))
     }
 
     /// Issues leaves anew that are about to expire or do not fit any more, and lets `tls` use the serving certificate
@@ -150,6 +161,14 @@ impl Pki {
     ) -> Result<Kubeconfig<'a>> {
         Kubeconfig::new(&self.kubernetes, user, groups, server)
     }
+}
+
+/// What is made, and on disk by then.
+fn committed(make: impl FnOnce(&mut Batch) -> Result<Issued>) -> Result<Issued> {
+    let mut batch = Batch::default();
+    let issued = make(&mut batch)?;
+    batch.commit()?;
+    Ok(issued)
 }
 
 fn serving(names: &ServerNames) -> Leaf<'_> {

@@ -19,7 +19,7 @@ pub(crate) fn start(format: LogFormat) {
     panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        if pintle_apiserver::structural::rules::is_guarded() {
+        if pintle_apiserver::cel::is_guarded() {
             return tracing::error!(place, "a rule cannot be evaluated: {message}");
         }
         let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();

@@ -20,7 +20,7 @@ use pintle_apiserver::{
     connect::{self, Outbound},
     http, identity,
 };
-use pintle_certs::{KubeletTls, Pki, ServerNames, ServerTls};
+use pintle_certs::{FrontProxy, KubeletTls, Pki, ServerNames, ServerTls};
 use pintle_store::Store;
 use tokio::{runtime::Handle, sync::watch, task::JoinSet};
 
@@ -126,11 +126,13 @@ async fn serve(args: &ServerArgs, controllers: &Handle) -> Result<(), Error> {
     };
     let mut tasks = JoinSet::new();
     let was_removed = Arc::new(AtomicBool::new(false));
+    let front_proxy = Arc::new(pki.front_proxy(clock::now())?);
     let kubelet_tls = Arc::new(pki.kubelet_tls(args.kubelet_authority.as_deref(), clock::now())?);
     tasks.spawn(renew(Renewed {
         pki: pki.clone(),
         tls: tls.clone(),
         kubelet_tls: kubelet_tls.clone(),
+        front_proxy: front_proxy.clone(),
         names,
         url: url.clone(),
         kubeconfig: kubeconfig.clone(),
@@ -162,6 +164,7 @@ async fn serve(args: &ServerArgs, controllers: &Handle) -> Result<(), Error> {
         unchecked_kubelets: kubelet_tls.unchecked_kubelets(),
         others: kubelet_tls.others(),
     }));
+    server.remotes.proof = Some(front_proxy.proof());
     let server = Arc::new(server);
     if let Some(address) = &peer_address {
         tasks.spawn(promotion::run(store.clone(), server.clone()));
@@ -350,6 +353,7 @@ struct Renewed {
     pki: Arc<Pki>,
     tls: Arc<ServerTls>,
     kubelet_tls: Arc<KubeletTls>,
+    front_proxy: Arc<FrontProxy>,
     names: ServerNames,
     url: String,
     kubeconfig: PathBuf,
@@ -361,6 +365,7 @@ async fn renew(of: Renewed) {
     let renew = |now| {
         of.pki.renew(&of.tls, &of.names, now)?;
         of.pki.renew_kubelet(&of.kubelet_tls, now)?;
+        of.pki.renew_front_proxy(&of.front_proxy, now)?;
         if let Some(port) = &of.peer_port {
             port.renew(&of.pki, now)?;
         }

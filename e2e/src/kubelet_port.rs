@@ -15,14 +15,14 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::body::{Frame, Incoming};
 use hyper_util::rt::TokioIo;
-use rustls::{RootCertStore, ServerConfig, server::WebPkiClientVerifier};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
     sync::{Notify, broadcast},
 };
 use tokio_rustls::TlsAcceptor;
+
+use crate::https;
 
 mod channels;
 
@@ -51,7 +51,7 @@ impl KubeletPort {
     pub fn start(address: IpAddr, authority: &str) -> KubeletPort {
         let made = rcgen::generate_simple_self_signed([address.to_string()]).expect("an address is a name");
         let certificate = made.cert.pem();
-        let tls = tls(authority, &certificate, &made.signing_key.serialize_pem());
+        let tls = https::tls(Some(authority), &certificate, &made.signing_key.serialize_pem());
         let (said, _) = broadcast::channel(LINES_MAX);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime can be built");
@@ -119,23 +119,6 @@ pub fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("198.51.100.1:9").ok()?;
     socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_loopback())
-}
-
-fn tls(authority: &str, certificate: &str, key: &str) -> Arc<ServerConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    let authority = CertificateDer::from_pem_slice(authority.as_bytes()).expect("the server wrote it");
-    roots.add(authority).expect("it is an authority");
-    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
-    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("it was just made");
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("it was just made");
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider has them")
-        .with_client_cert_verifier(clients.expect("there is an authority"))
-        .with_single_cert(vec![certificate], key)
-        .expect("they belong together");
-    Arc::new(config)
 }
 
 async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, port: Arc<Port>) {

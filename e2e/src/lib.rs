@@ -7,6 +7,7 @@
 pub mod clients;
 pub mod cluster;
 pub mod differential;
+pub mod https;
 pub mod kubeconfig;
 pub mod kubelet_port;
 pub mod kubelets;
@@ -14,3 +15,4 @@ pub mod load;
 pub mod process;
 pub mod rig;
 pub mod server;
+pub mod webhook;

@@ -69,7 +69,7 @@ pub(super) enum Failure {
 }
 
 /// What is behind the general words.
-fn cause(error: &hyper::Error) -> String {
+pub(crate) fn cause(error: &hyper::Error) -> String {
     let source = std::error::Error::source(error);
     match source.and_then(|source| source.downcast_ref::<io::Error>()) {
         Some(source) => words(source),
@@ -78,7 +78,8 @@ fn cause(error: &hyper::Error) -> String {
     }
 }
 
-fn words(error: &io::Error) -> String {
+/// What went wrong below.
+pub(crate) fn words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::TimedOut => "i/o timeout".to_owned(),
         io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),

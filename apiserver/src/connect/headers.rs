@@ -32,7 +32,7 @@ pub(super) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
 }
 
 /// What a request says to whom it is passed on.
-pub(super) fn of_request(request: &Request) -> HeaderMap {
+pub(crate) fn of_request(request: &Request) -> HeaderMap {
     let mut headers = request.headers.clone();
     let protocol = headers.get(header::UPGRADE).cloned().filter(|_| asks_for_upgrade(&headers));
     remove_hop_by_hop(&mut headers);

@@ -44,13 +44,13 @@ pub(super) async fn upgrade(
 }
 
 /// An answer whose body is passed on as it comes.
-pub(super) fn as_it_is(mut response: Response<Body>, permit: Option<OwnedSemaphorePermit>) -> Reply {
+pub(crate) fn as_it_is(mut response: Response<Body>, permit: Option<OwnedSemaphorePermit>) -> Reply {
     headers::remove_hop_by_hop(response.headers_mut());
     Reply::Relayed(Box::new(Relayed { response, upgraded: None, permit }))
 }
 
 /// What is left to be read of a request.
-pub(super) fn body(request: &Request) -> Body {
+pub(crate) fn body(request: &Request) -> Body {
     request.origin.as_deref().map(Origin::take_body).unwrap_or_default()
 }
 

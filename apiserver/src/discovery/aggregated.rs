@@ -63,8 +63,14 @@ fn form(accept: &str) -> Option<Form> {
 }
 
 impl Aggregated {
-    pub(super) fn new<'a>(groups: impl Iterator<Item = &'a Group>) -> Aggregated {
-        let items: List = groups.map(|group| Node::from(item(group))).collect();
+    /// Of groups.
+    pub(super) fn of<'a>(groups: impl Iterator<Item = &'a Group>) -> Aggregated {
+        Aggregated::new(groups.map(|group| item(group.name, group.versions.iter().map(version))))
+    }
+
+    /// Of the items of groups.
+    pub(super) fn new(items: impl Iterator<Item = Map>) -> Aggregated {
+        let items: List = items.map(Node::from).collect();
         let map = Map::from([
             ("kind", Node::from("APIGroupDiscoveryList")),
             ("apiVersion", "apidiscovery.k8s.io/v2".into()),
@@ -93,16 +99,18 @@ impl Aggregated {
     }
 }
 
-fn item(group: &Group) -> Map {
+/// A group and what is said of its versions.
+pub(super) fn item(group: &str, versions: impl Iterator<Item = Map>) -> Map {
     let mut metadata = Map::new();
-    if !group.name.is_empty() {
-        metadata.set("name", group.name);
+    if !group.is_empty() {
+        metadata.set("name", group);
     }
-    let versions: List = group.versions.iter().map(|served| Node::from(version(served))).collect();
+    let versions: List = versions.map(Node::from).collect();
     Map::from([("metadata", Node::from(metadata)), ("versions", versions.into())])
 }
 
-fn version(served: &GroupVersion) -> Map {
+/// What is said of a version.
+pub(super) fn version(served: &GroupVersion) -> Map {
     let resources: List = served.kinds.iter().map(|served| Node::from(resource(served))).collect();
     Map::from([
         ("version", Node::from(served.version)),

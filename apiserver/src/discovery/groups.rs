@@ -61,9 +61,9 @@ pub struct ApiService {
 }
 
 /// Priority of a group and of its versions that are not at [`VERSION_PRIORITY`].
-struct Priority {
+pub(super) struct Priority {
     group: &'static str,
-    minimum: i64,
+    pub(super) minimum: i64,
     versions: &'static [(&'static str, i64)],
 }
 
@@ -107,11 +107,11 @@ const PRIORITIES: &[Priority] = &[
 ];
 
 impl Priority {
-    fn of(group: &str) -> &'static Priority {
+    pub(super) fn of(group: &str) -> &'static Priority {
         PRIORITIES.iter().find(|priority| priority.group == group).unwrap_or(&OTHER)
     }
 
-    fn version(&self, version: &str) -> i64 {
+    pub(super) fn version(&self, version: &str) -> i64 {
         let listed = self.versions.iter().find(|(listed, _)| *listed == version);
         listed.map_or(VERSION_PRIORITY, |(_, priority)| *priority)
     }

@@ -2,7 +2,7 @@
 //!
 //! Keeps: groups and versions stand in the order of preference.
 
-use super::{Catalog, Group, GroupVersion, api_version, json};
+use super::{Catalog, Group, api_version, json};
 use crate::document::{Ask, Document};
 use crate::tree::{List, Map, Node};
 
@@ -24,7 +24,12 @@ pub(super) fn versions(ask: &Ask<'_>, catalog: &Catalog) -> Document {
 
 /// `/apis`: every other group.
 pub(super) fn groups(catalog: &Catalog) -> Document {
-    let groups: List = catalog.named_groups().map(|group| Node::from(body(group))).collect();
+    list(catalog.named_groups().map(|group| (group.name, names(group))))
+}
+
+/// `/apis` of groups by name, with their versions.
+pub(super) fn list<'a>(groups: impl Iterator<Item = (&'a str, impl Iterator<Item = &'a str>)>) -> Document {
+    let groups: List = groups.map(|(name, versions)| Node::from(body(name, versions))).collect();
     let map = Map::from([
         ("kind", Node::from("APIGroupList")),
         ("apiVersion", "v1".into()),
@@ -35,16 +40,25 @@ pub(super) fn groups(catalog: &Catalog) -> Document {
 
 /// `/apis/G`
 pub(super) fn group(group: &Group) -> Document {
+    named(group.name, names(group))
+}
+
+/// `/apis/G` of a group by name, with its versions.
+pub(super) fn named<'a>(group: &str, versions: impl Iterator<Item = &'a str>) -> Document {
     let mut map = Map::from([("kind", Node::from("APIGroup")), ("apiVersion", "v1".into())]);
-    for (key, node) in body(group).iter() {
+    for (key, node) in body(group, versions).iter() {
         map.push_new(key.clone(), node.clone());
     }
     Document::json(json(&map, "io.k8s.apimachinery.pkg.apis.meta.v1.APIGroup"))
 }
 
-fn body(group: &Group) -> Map {
-    let versions: Vec<Map> = group.versions.iter().map(version).collect();
-    let mut map = Map::from([("name", group.name)]);
+fn names(group: &Group) -> impl Iterator<Item = &str> {
+    group.versions.iter().map(|served| served.version)
+}
+
+fn body<'a>(group: &str, versions: impl Iterator<Item = &'a str>) -> Map {
+    let versions: Vec<Map> = versions.map(|name| version(group, name)).collect();
+    let mut map = Map::from([("name", group)]);
     if let Some(preferred) = versions.first() {
         map.set("preferredVersion", preferred.clone());
     }
@@ -52,9 +66,6 @@ fn body(group: &Group) -> Map {
     map
 }
 
-fn version(served: &GroupVersion) -> Map {
-    Map::from([
-        ("groupVersion", Node::from(api_version(served.group, served.version))),
-        ("version", served.version.into()),
-    ])
+fn version(group: &str, name: &str) -> Map {
+    Map::from([("groupVersion", Node::from(api_version(group, name))), ("version", name.into())])
 }

@@ -7,7 +7,7 @@ use crate::tree::Node;
 const V2: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 fn ask<'a>(path: &'a str, accept: &'a str) -> Ask<'a> {
-    let site = Site { address: "192.0.2.1:6443", checks: &["ping", "log"] };
+    let site = Site { address: "192.0.2.1:6443", checks: &["ping", "log"], others: None };
     Ask { path, accept, site, ..Ask::default() }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use crate::admission::subject::Body;
 use crate::admission::{Companions, Operation};
 use crate::endpoints::delete_options::{DeleteOptions, Propagation};
 use crate::kind::Dependents;
@@ -32,7 +33,7 @@ impl Attempt for Deletion<'_> {
         let entry = view.entry(&scope.resource, scope.namespace(), name).cloned();
         let entry = entry.ok_or_else(|| Error::not_found(scope.resource.group_resource.as_str(), name))?;
         let old = storage::decode_for_write(&scope.resource, &entry);
-        scope.delete_from(&entry, old, options, view, Companions::default()).await
+        scope.delete_from(&entry, old, options, view, Some(Body::Object), Companions::default()).await
     }
 }
 
@@ -49,13 +50,15 @@ impl Scope<'_> {
         self.commit(options.dry_run, Deletion { name, options }).await
     }
 
-    /// Deletes an object as it would be just before its deletion; `companions` go along.
+    /// Deletes an object as it would be just before its deletion, which webhooks are asked about if it is shown to them;
+    /// `companions` go along.
     pub(super) async fn delete_from(
         &mut self,
         entry: &Arc<Entry>,
         old: Map,
         options: &DeleteOptions,
         view: &View,
+        shown: Option<Body>,
         mut companions: Companions,
     ) -> Result<Intent, Error> {
         let resource = self.resource.clone();
@@ -67,13 +70,13 @@ impl Scope<'_> {
         let graceful = resource.kind.grace_period.is_some();
         let removed = finished(&object, graceful);
         let stage = Stage {
-            operation: Operation::Delete,
-            subresource: "",
-            view,
-            old: Some(&old),
-            dry_run: options.dry_run,
             removes: removed,
+            old: Some(&old),
+            shown,
+            delete_options: Some(&options.sent),
+            ..Stage::new(Operation::Delete, view, options.dry_run)
         };
+        self.review(&stage, None).await?;
         self.validate_admission(&stage, None, &mut companions).await?;
         let compare = Compare::Modified(entry.key.clone(), entry.modified);
         if !removed {

@@ -33,6 +33,8 @@ pub struct DeleteOptions {
     pub resource_version: Option<String>,
     /// `dryRun`
     pub dry_run: bool,
+    /// All of them as they were sent.
+    pub sent: Map,
 }
 
 const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
@@ -84,6 +86,7 @@ impl DeleteOptions {
             uid: precondition("uid"),
             resource_version: precondition("resourceVersion"),
             dry_run,
+            sent: tree.clone(),
         })
     }
 }

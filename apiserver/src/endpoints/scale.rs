@@ -214,7 +214,8 @@ impl ScalePatch {
     }
 }
 
-fn scale_schema() -> StructId {
+/// The struct of a Scale.
+pub(crate) fn scale_schema() -> StructId {
     schema::builtin().find(SCALE).expect("the table has Scale")
 }
 
@@ -223,7 +224,7 @@ fn scale_expected() -> Expected<'static> {
 }
 
 /// The Scale of an object of the storage version.
-fn scale_of(object: &Map, paths: &ScalePaths, is_custom: bool) -> Result<Map, Error> {
+pub(crate) fn scale_of(object: &Map, paths: &ScalePaths, is_custom: bool) -> Result<Map, Error> {
     let mut metadata = Map::new();
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         if let Some(value) = object.metadata().and_then(|metadata| metadata.get(field)) {

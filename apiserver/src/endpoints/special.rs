@@ -1,10 +1,11 @@
 //! Subresources that change an object by a body of their own (binding, eviction).
 
+use crate::admission::subject::Body;
 use crate::admission::{Companions, Operation};
 use crate::body::{self, Expected};
 use crate::endpoints::delete_options::DeleteOptions;
 use crate::eviction;
-use crate::kind::{Context, Subresource};
+use crate::kind::{BodyKind, Context, Subresource};
 use crate::options::WriteOptions;
 use crate::registry::Registry;
 use crate::reply::Reply;
@@ -32,18 +33,17 @@ impl Attempt for Changing<'_> {
         let entry = view.entry(&resource, scope.namespace(), self.name).cloned();
         let entry = entry.ok_or_else(|| Error::not_found(resource.group_resource.as_str(), self.name))?;
         let old = storage::decode_for_write(&resource, &entry);
+        let stage = Stage::new(Operation::Create, view, self.dry_run).through(self.subresource);
+        let mut body = self.body.clone();
+        body.metadata_mut().set("namespace", scope.namespace());
+        if let Some(kind) = resource.kind.subresource(self.subresource).and_then(|found| found.body) {
+            scope.review(&stage.showing(Body::Own(kind)), Some(&mut body)).await?;
+        }
         let mut object = old.clone();
-        (self.change)(&mut object, self.body, &Context { now: &scope.now, user: scope.user })?;
+        (self.change)(&mut object, &body, &Context { now: &scope.now, user: scope.user })?;
         object.metadata_mut().remove("resourceVersion");
         let mut companions = Companions::default();
-        let stage = Stage {
-            operation: Operation::Create,
-            subresource: self.subresource,
-            view,
-            old: Some(&old),
-            dry_run: self.dry_run,
-            removes: false,
-        };
+        let stage = Stage { old: Some(&old), ..stage };
         scope.admit(&stage, &mut object, &mut companions).await?;
         scope.validate_admission(&stage, Some(&object), &mut companions).await?;
         let op = Op::Put { key: entry.key.clone(), value: storage::encode(&resource, &object) };
@@ -54,16 +54,22 @@ impl Attempt for Changing<'_> {
 }
 
 struct Eviction<'a> {
+    body: &'a Map,
+    kind: BodyKind,
     options: &'a DeleteOptions,
 }
 
 impl Attempt for Eviction<'_> {
     async fn run(&mut self, scope: &mut Scope<'_>, view: &View) -> Result<Intent, Error> {
+        let stage = Stage::new(Operation::Create, view, self.options.dry_run).through("eviction");
+        let mut body = self.body.clone();
+        body.metadata_mut().set("namespace", scope.namespace());
+        scope.review(&stage.showing(Body::Own(self.kind)), Some(&mut body)).await?;
         let entry = scope.current(view)?;
         let pod = storage::decode(&scope.resource, &entry);
         let mut companions = Companions::default();
         let pod = eviction::evict(view, &pod, &scope.now, &mut companions)?;
-        scope.delete_from(&entry, pod, self.options, view, companions).await
+        scope.delete_from(&entry, pod, self.options, view, None, companions).await
     }
 }
 
@@ -133,6 +139,7 @@ impl Scope<'_> {
     /// POST of an Eviction: deletes the pod if its disruption budgets allow.
     async fn evict(&mut self) -> Result<Reply, Error> {
         let subresource = *self.resource.kind.subresource("eviction").ok_or(Error::NoResource)?;
+        let kind = subresource.body.ok_or(Error::NoResource)?;
         let body = self.special_body(&subresource)?;
         if !body.name().is_empty() && body.name() != self.name() {
             return Err(Error::BadRequest(format!(
@@ -143,7 +150,7 @@ impl Scope<'_> {
         }
         let mut options = DeleteOptions::of(body.map("deleteOptions").unwrap_or(&Map::new()))?;
         options.dry_run |= WriteOptions::parse(&self.request.query, "CreateOptions")?.dry_run;
-        self.commit(options.dry_run, Eviction { options: &options }).await?;
+        self.commit(options.dry_run, Eviction { body: &body, kind, options: &options }).await?;
         Ok(Reply::Status(Status::success(None, 201)))
     }
 }

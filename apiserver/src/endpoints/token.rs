@@ -2,8 +2,10 @@
 //!
 //! Keeps: a token is issued from a view behind a barrier, so nothing that is known to be gone is named in one.
 
+use crate::admission::subject::Body;
 use crate::admission::{Companions, Operation};
 use crate::field::{FieldErrors, Path};
+use crate::options::WriteOptions;
 use crate::registry::{Registry, Resource};
 use crate::reply::{Reply, TreeReply};
 use crate::schema;
@@ -34,14 +36,10 @@ impl Scope<'_> {
         let account =
             view.object(&self.resource, self.namespace(), self.name()).ok_or_else(|| self.not_found())?;
         request.map_mut("spec").set_default("expirationSeconds", EXPIRATION_SECONDS_DEFAULT);
-        let stage = Stage {
-            operation: Operation::Create,
-            subresource: subresource.name,
-            view: &view,
-            old: None,
-            dry_run: true,
-            removes: false,
-        };
+        let dry_run = WriteOptions::parse(&self.request.query, "CreateOptions")?.dry_run;
+        let stage = Stage::new(Operation::Create, &view, dry_run)
+            .through(subresource.name)
+            .showing(Body::Own(body_kind));
         let mut companions = Companions::default();
         self.admit(&stage, &mut request, &mut companions).await?;
         self.complete(&mut request);

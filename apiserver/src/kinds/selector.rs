@@ -57,7 +57,7 @@ fn or_none(text: String) -> Node {
 }
 
 /// Whether the selector matches `labels`.
-pub(in crate::kinds) fn matches(selector: Option<&Map>, labels: Option<&Map>) -> bool {
+pub(crate) fn matches(selector: Option<&Map>, labels: Option<&Map>) -> bool {
     let Some(selector) = selector else { return false };
     let label = |key: &str| labels.and_then(|labels| labels.get(key)).and_then(Node::as_str);
     let by_labels = selector
@@ -81,7 +81,7 @@ pub(in crate::kinds) fn matches(selector: Option<&Map>, labels: Option<&Map>) ->
 }
 
 /// Whether the selector has no terms (an absent one counts as empty).
-pub(in crate::kinds) fn is_empty(selector: Option<&Map>) -> bool {
+pub(crate) fn is_empty(selector: Option<&Map>) -> bool {
     selector.is_none_or(|selector| {
         selector.map("matchLabels").is_none_or(Map::is_empty) && selector.list("matchExpressions").is_empty()
     })

@@ -1,8 +1,8 @@
 //! Label sets of the counters.
 //!
-//! Keeps: every label is a static text or a number, so a set is copied and compared without allocating.
+//! Keeps: every label of a request is a static text or a number, so a set is copied and compared without allocating.
 
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::{EncodeLabel as _, EncodeLabelSet, LabelSetEncoder};
 
 /// What a request was, as `apiserver_request_*` names it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -34,6 +34,63 @@ pub struct ResourceLabels {
     pub version: &'static str,
     /// `pods`
     pub resource: &'static str,
+}
+
+/// A webhook and what it was asked about. Their names are those that administrators give.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WebhookLabels {
+    /// The webhook's name.
+    pub name: String,
+    /// `admit` or `validating`
+    pub kind: &'static str,
+    /// `CREATE` …
+    pub operation: &'static str,
+    /// The request ended there.
+    pub is_rejected: bool,
+}
+
+impl EncodeLabelSet for WebhookLabels {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let rejected = if self.is_rejected { "true" } else { "false" };
+        [
+            ("name", self.name.as_str()),
+            ("type", self.kind),
+            ("operation", self.operation),
+            ("rejected", rejected),
+        ]
+        .encode(encoder)
+    }
+}
+
+/// How often something happened with a webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct WebhookCountLabels {
+    pub(super) webhook: WebhookLabels,
+    pub(super) code: u16,
+}
+
+impl EncodeLabelSet for WebhookCountLabels {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.webhook.encode(encoder)?;
+        ("code", self.code).encode(encoder.encode_label())
+    }
+}
+
+/// Why a webhook let nothing through.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct WebhookRejectionLabels {
+    pub(super) name: String,
+    pub(super) r#type: &'static str,
+    pub(super) operation: &'static str,
+    pub(super) error_type: &'static str,
+    pub(super) rejection_code: u16,
+}
+
+/// A webhook that was passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct WebhookNameLabels {
+    pub(super) name: String,
+    pub(super) r#type: &'static str,
 }
 
 /// Whether a request may change something.

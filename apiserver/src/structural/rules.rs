@@ -2,23 +2,19 @@
 //!
 //! Keeps: a rule that cannot be compiled or evaluated here is not enforced, and the writer is told; one that is false
 //! refuses. What an update leaves as it was is judged only by rules about the change. Rules cost a bounded number of
-//! steps, because whoever writes objects decides how long their lists are. A panic in the interpreter is a rule that
-//! cannot be evaluated, see [`is_guarded`].
+//! steps, because whoever writes objects decides how long their lists are.
 
-use std::cell::Cell;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kube_cel::KubeCelExt as _;
 use kube_cel::cel::objects::Key as CelKey;
-use kube_cel::cel::parser::Parser;
-use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value, common::ast};
+use kube_cel::cel::{ExecutionError, Value};
 use rustc_hash::FxHashMap;
 
 use super::value::NOWHERE;
 use super::{EMBEDDED, INT_OR_STRING, is_true, lists};
+use crate::cel::{self, Expression, Outcome, longest};
 use crate::field::{Cause, FieldErrors, Path};
 use crate::names::text::CEL_RESERVED;
 use crate::tree::{Key, Map, Node};
@@ -43,17 +39,15 @@ struct Level {
 struct Rule {
     text: String,
     /// Or why it cannot be compiled.
-    expression: Result<IdedExpr, String>,
+    expression: Result<Expression, String>,
     message: String,
-    message_expression: Option<IdedExpr>,
+    message_expression: Option<Expression>,
     cause: Cause,
     /// Where the error is told, below the value: `.a.b`.
     field_path: String,
     /// It is about the change from an old value.
     is_transition: bool,
     takes_no_old: bool,
-    /// How many loops stand inside of one another.
-    loops: u32,
 }
 
 impl Rules {
@@ -102,17 +96,15 @@ impl Level {
 impl Rule {
     fn compile(rule: &Map) -> Rule {
         let text = rule.str("rule").trim().to_owned();
-        let expression = parse(&text);
-        let uses_old =
-            expression.as_ref().is_ok_and(|expression| expression.references().has_variable("oldSelf"));
-        let loops = expression.as_ref().map_or(0, |expression| loops(&expression.expr));
+        let expression = Expression::parse(&text);
+        let uses_old = expression.as_ref().is_ok_and(|expression| expression.mentions("oldSelf"));
         let message_expression = Some(rule.str("messageExpression")).filter(|text| !text.is_empty());
         Rule {
             message: match rule.str("message") {
                 "" => format!("failed rule: {text}"),
                 own => own.trim().to_owned(),
             },
-            message_expression: message_expression.and_then(|text| parse(text).ok()),
+            message_expression: message_expression.and_then(|text| Expression::parse(text).ok()),
             cause: match rule.str("reason") {
                 "FieldValueForbidden" => Cause::Forbidden,
                 "FieldValueRequired" => Cause::Required,
@@ -122,102 +114,10 @@ impl Rule {
             field_path: rule.str("fieldPath").to_owned(),
             is_transition: uses_old,
             takes_no_old: is_true(rule, "optionalOldSelf"),
-            loops,
             expression,
             text,
         }
     }
-}
-
-/// Longer or deeper expressions are not enforced: parser and interpreter go as deep as operators stand in a row, and the
-/// stack would not suffice for some thousands of them.
-const TEXT_BYTES_MAX: usize = 4096;
-const DEPTH_MAX: usize = 500;
-
-/// Functions that make lists as long as somebody says.
-const UNBOUNDED: [&str; 2] = ["range", "lists.range"];
-
-fn parse(text: &str) -> Result<IdedExpr, String> {
-    if text.len() > TEXT_BYTES_MAX {
-        return Err(format!("it is longer than {TEXT_BYTES_MAX} bytes"));
-    }
-    let expression = guarded(|| {
-        Parser::default().enable_optional_syntax(true).parse(text).map_err(|errors| errors.to_string())
-    })
-    .unwrap_or_else(|| Err("the interpreter failed".to_owned()))?;
-    let unbounded = UNBOUNDED.iter().find(|name| expression.references().has_function(name));
-    match unbounded {
-        Some(name) => Err(format!("{name} is not supported")),
-        None if depth(&expression.expr) > DEPTH_MAX => Err("it is nested too deeply".to_owned()),
-        None => Ok(expression),
-    }
-}
-
-/// What an expression is made of.
-fn parts(expression: &ast::Expr) -> Vec<&IdedExpr> {
-    use ast::{EntryExpr, Expr};
-    match expression {
-        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
-        Expr::Comprehension(it) => {
-            vec![&it.iter_range, &it.accu_init, &it.loop_cond, &it.loop_step, &it.result]
-        }
-        Expr::List(list) => list.elements.iter().collect(),
-        Expr::Select(select) => vec![&select.operand],
-        Expr::Map(ast::MapExpr { entries }) | Expr::Struct(ast::StructExpr { entries, .. }) => entries
-            .iter()
-            .flat_map(|entry| match &entry.expr {
-                EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
-                EntryExpr::StructField(field) => vec![&field.value],
-            })
-            .collect(),
-        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
-    }
-}
-
-/// How deeply an expression is nested.
-fn depth(expression: &ast::Expr) -> usize {
-    1 + parts(expression).into_iter().map(|part| depth(&part.expr)).max().unwrap_or(0)
-}
-
-/// How deeply loops are nested. To look for a value in a list is one; in a list that is written down it is none.
-fn loops(expression: &ast::Expr) -> u32 {
-    let most = |parts: &[&IdedExpr]| parts.iter().map(|part| loops(&part.expr)).max().unwrap_or(0);
-    match expression {
-        ast::Expr::Comprehension(it) => {
-            let inside = most(&[&it.loop_cond, &it.loop_step]);
-            most(&[&it.iter_range, &it.accu_init, &it.result]).max(inside + 1)
-        }
-        ast::Expr::Call(call) => {
-            let own = match (call.func_name.as_str(), call.args.last().map(|last| &last.expr)) {
-                (_, Some(ast::Expr::List(_))) => 0,
-                ("@in", _) => 1,
-                ("distinct" | "equivalent" | "intersects", _) => 2,
-                _ => 0,
-            };
-            own + most(&parts(expression))
-        }
-        other => most(&parts(other)),
-    }
-}
-
-/// Runs what may panic inside of the interpreter; `None` when it did.
-fn guarded<T>(body: impl FnOnce() -> T) -> Option<T> {
-    GUARDED.set(true);
-    let outcome = std::panic::catch_unwind(AssertUnwindSafe(body));
-    GUARDED.set(false);
-    outcome.ok()
-}
-
-thread_local! {
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-    /// The functions that rules may call.
-    static FUNCTIONS: Context<'static> = Context::default().with_all();
-}
-
-/// Whether this thread is inside of the interpreter, where a panic ends the evaluation and not the process: nothing of
-/// ours is half done there.
-pub fn is_guarded() -> bool {
-    GUARDED.get()
 }
 
 /// One object under judgement.
@@ -282,7 +182,7 @@ impl Judge<'_> {
         let old_value = old.map(|old| convert(old, schema, names));
         let length = longest(node).max(old.map_or(0, longest));
         for rule in level.rules.iter().filter(due) {
-            let steps = length.max(1).saturating_pow(rule.loops).saturating_add(10);
+            let steps = rule.expression.as_ref().map_or(0, |expression| expression.steps(length));
             match self.budget.checked_sub(steps) {
                 Some(left) => self.budget = left,
                 None => {
@@ -321,7 +221,7 @@ impl Judge<'_> {
             }
             Some(Ok(_)) => self.not_enforced(rule, path, "it is neither true nor false"),
             Some(Err(error @ (ExecutionError::NoSuchKey(_) | ExecutionError::IndexOutOfBounds(_)))) => {
-                let detail = format!("{} evaluating rule: {}", lower(&error.to_string()), rule.shown());
+                let detail = format!("{} evaluating rule: {}", cel::words(&error), rule.shown());
                 self.unjudged(path, schema, &detail);
             }
             Some(Err(error)) => self.not_enforced(rule, path, &error.to_string()),
@@ -360,12 +260,6 @@ fn with_path(path: &str, tell: impl FnOnce(&Path<'_>)) {
     }
 }
 
-/// What is wrong with the grammar of an expression.
-pub(crate) fn syntax_error(text: &str) -> Option<String> {
-    let error = parse(text).err()?;
-    error.contains("Syntax error").then(|| error.replace("\n|", "\n |"))
-}
-
 impl Rule {
     /// How errors name it: by its message, if it has one.
     fn shown(&self) -> &str {
@@ -373,52 +267,24 @@ impl Rule {
     }
 }
 
-fn lower(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
-}
-
-/// What an expression says; `None` when the interpreter failed.
-fn evaluate(
-    expression: &IdedExpr,
-    rule: &Rule,
-    value: &Value,
-    old: Option<&Value>,
-) -> Option<Result<Value, ExecutionError>> {
-    guarded(|| {
-        FUNCTIONS.with(|functions| {
-            let mut context = functions.new_inner_scope();
-            context.add_variable_from_value("self", value.clone());
-            let optional = |name: &str, context: &Context<'_>| {
-                Parser::default().parse(name).ok().and_then(|it| Value::resolve(&it, context).ok())
-            };
-            match old {
-                Some(old) if rule.takes_no_old => {
-                    context.add_variable_from_value("old", old.clone());
-                    let old = optional("optional.of(old)", &context).unwrap_or(Value::Null);
-                    context.add_variable_from_value("oldSelf", old);
-                }
-                None if rule.takes_no_old => {
-                    let none = optional("optional.none()", &context).unwrap_or(Value::Null);
-                    context.add_variable_from_value("oldSelf", none);
-                }
-                Some(old) => context.add_variable_from_value("oldSelf", old.clone()),
-                None => {}
+/// What a rule says.
+fn evaluate(expression: &Expression, rule: &Rule, value: &Value, old: Option<&Value>) -> Outcome {
+    expression.evaluate(|context| {
+        context.add_variable_from_value("self", value.clone());
+        match old {
+            Some(old) if rule.takes_no_old => {
+                context.add_variable_from_value("old", old.clone());
+                let old = cel::constant("optional.of(old)", context);
+                context.add_variable_from_value("oldSelf", old);
             }
-            Value::resolve(expression, &context)
-        })
-    })
-}
-
-/// The length of the longest list or map in a value.
-fn longest(node: &Node) -> u64 {
-    match node {
-        Node::List(list) => list.iter().map(longest).max().unwrap_or(0).max(list.len() as u64),
-        Node::Map(map) => {
-            map.iter().map(|(_, below)| longest(below)).max().unwrap_or(0).max(map.len() as u64)
+            None if rule.takes_no_old => {
+                let none = cel::constant("optional.none()", context);
+                context.add_variable_from_value("oldSelf", none);
+            }
+            Some(old) => context.add_variable_from_value("oldSelf", old.clone()),
+            None => {}
         }
-        _ => 0,
-    }
+    })
 }
 
 /// A value as rules see it: what its schema declares, under names that are names there. `names` are those of the object
@@ -448,24 +314,11 @@ fn convert_text(text: &str, schema: &Map) -> Value {
     }
     match schema.str("format") {
         "byte" => STANDARD.decode(text).map_or_else(|_| plain(), |bytes| Value::Bytes(Arc::new(bytes))),
-        "date-time" => call("timestamp", text).unwrap_or_else(plain),
-        "date" => call("timestamp", &format!("{text}T00:00:00Z")).unwrap_or_else(plain),
-        "duration" => call("duration", text).unwrap_or_else(plain),
+        "date-time" => cel::call("timestamp", text).unwrap_or_else(plain),
+        "date" => cel::call("timestamp", &format!("{text}T00:00:00Z")).unwrap_or_else(plain),
+        "duration" => cel::call("duration", text).unwrap_or_else(plain),
         _ => plain(),
     }
-}
-
-/// What one of the interpreter's own functions makes of a text.
-fn call(function: &str, text: &str) -> Option<Value> {
-    guarded(|| {
-        FUNCTIONS.with(|functions| {
-            let mut context = functions.new_inner_scope();
-            context.add_variable_from_value("it", text.to_owned());
-            let expression = Parser::default().parse(&format!("{function}(it)")).ok()?;
-            Value::resolve(&expression, &context).ok()
-        })
-    })
-    .flatten()
 }
 
 fn convert_map(map: &Map, schema: &Map, names: Option<(&str, &str)>) -> Value {
@@ -608,25 +461,6 @@ mod tests {
         assert!(faults(schema.clone(), object(50), None).0.is_empty());
         let (errors, _) = faults(schema, object(10_000), None);
         assert!(errors[0].contains("running out of cost budget"), "{errors:?}");
-    }
-
-    #[test]
-    fn loops_are_counted_where_they_are_inside_of_one_another() {
-        for (text, expected) in [
-            ("self.a == 1", 0),
-            ("self.a.all(x, x > 1) && self.b.exists(x, x > 1)", 1),
-            ("self.a.all(x, self.b.exists(y, x == y))", 2),
-            ("self.a.filter(x, x > 1).all(x, x < 3)", 1),
-            ("self.a.all(x, x in self.b)", 2),
-            ("self.a.all(x, x in ['b', 'c'])", 1),
-            ("self.a.map(x, x.b.map(y, y.c.all(z, z)))", 3),
-        ] {
-            assert_eq!(loops(&parse(text).unwrap().expr), expected, "{text}");
-        }
-        assert!(parse("lists.range(self.a).size() > 0").is_err());
-        assert!(parse(&"a+".repeat(TEXT_BYTES_MAX)).is_err());
-        assert!(parse(&format!("{}a", "a+".repeat(DEPTH_MAX))).is_err());
-        assert!(parse(&format!("{}a", "a+".repeat(DEPTH_MAX / 2))).is_ok());
     }
 
     #[test]

@@ -39,7 +39,13 @@ pub fn encode_object(
         Head::Item => out.push(b'{'),
         Head::Text(text) => out.extend_from_slice(text.as_bytes()),
     }
-    Encoder { schema, out }.object(map, schema.get(id))
+    let at = Encoder { schema, out }.object(map, schema.get(id));
+    // Nothing followed the head.
+    if out.ends_with(b",}") {
+        out.truncate(out.len() - 2);
+        out.push(b'}');
+    }
+    at
 }
 
 /// Writes the stored form: [`encode_object`] without a head, read again by [`super::decode_stored`].

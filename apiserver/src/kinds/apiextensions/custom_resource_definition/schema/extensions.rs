@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 
 use super::field_path::{self, Notation};
+use crate::cel;
 use crate::field::{Cause, FieldErrors, Path};
-use crate::structural::{is_true, rules};
+use crate::structural::is_true;
 use crate::tree::{Map, Node};
 
 const LIST_TYPE: &str = "x-kubernetes-list-type";
@@ -204,7 +205,7 @@ fn validate_syntax(rule: &Map, field: &str, path: &Path<'_>, errors: &mut FieldE
     if text.is_empty() {
         return;
     }
-    if let Some(error) = rules::syntax_error(text) {
+    if let Some(error) = cel::syntax_error(text) {
         let shown: Map = SHOWN
             .iter()
             .map(|(name, field)| {

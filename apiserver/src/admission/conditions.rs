@@ -1,0 +1,171 @@
+//! Expressions about a request (`matchConditions`): what they see, and what follows when one fails.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kube_cel::cel::objects::{Key as CelKey, Map as CelMap};
+use kube_cel::cel::{ExecutionError, Value};
+
+use super::subject::Subject;
+use crate::cel::{self, Expression};
+use crate::codec;
+use crate::registry::Resource;
+use crate::status::Error;
+use crate::tree::{Map, Node};
+
+/// Steps that the conditions of one configuration may take together.
+const BUDGET: u64 = 2_500_000;
+
+/// `matchConditions`, read once.
+pub(crate) struct Conditions {
+    conditions: Vec<(String, Result<Expression, String>)>,
+}
+
+/// What expressions see of a request.
+#[derive(Clone)]
+pub(crate) struct Variables {
+    values: Vec<(&'static str, Value)>,
+    /// Of the longest list among them.
+    longest: u64,
+    /// Named expressions that could not be computed, and why.
+    failed: Vec<(String, String)>,
+}
+
+impl Conditions {
+    pub(crate) fn of(configuration: &Map) -> Conditions {
+        let conditions = configuration.maps("matchConditions").map(|condition| {
+            let text = condition.str("expression").trim();
+            (text.to_owned(), Expression::parse(text))
+        });
+        Conditions { conditions: conditions.collect() }
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.conditions.is_empty()
+    }
+
+    /// Whether all of them hold. Any that does not decides; else the error says why it cannot be told.
+    pub(crate) fn hold(&self, variables: &Variables) -> Result<bool, String> {
+        let mut budget = BUDGET;
+        let mut errors = Vec::new();
+        for (text, condition) in &self.conditions {
+            let outcome = match condition {
+                Ok(expression) => variables.judge(expression, &mut budget),
+                Err(why) => Err(format!("compilation error: {why}")),
+            };
+            match outcome {
+                Ok(Value::Bool(false)) => return Ok(false),
+                Ok(Value::Bool(true)) => {}
+                Ok(_) => errors.push(format!("expression '{text}' is neither true nor false")),
+                Err(why) => errors.push(format!("expression '{text}' resulted in error: {why}")),
+            }
+        }
+        match &errors[..] {
+            [] => Ok(true),
+            [one] => Err(one.clone()),
+            several => Err(format!("[{}]", several.join(", "))),
+        }
+    }
+}
+
+impl Variables {
+    /// `object`, `oldObject` and `request`.
+    pub(crate) fn of(subject: &Subject<'_>, seen_as: &Resource) -> Result<Variables, Error> {
+        let read = |bytes: &[u8]| {
+            codec::json::decode_untyped(bytes).map_err(|error| Error::Internal(error.to_string()))
+        };
+        let object = read(&subject.object_as(seen_as)?)?;
+        let old = read(&subject.old_as(seen_as)?)?;
+        let request = Node::Map(subject.request(seen_as));
+        let mut variables = Variables { values: Vec::new(), longest: 0, failed: Vec::new() };
+        for (name, node) in [("object", object), ("oldObject", old), ("request", request)] {
+            variables.add(name, &node);
+        }
+        Ok(variables)
+    }
+
+    /// Shows one more.
+    pub(crate) fn add(&mut self, name: &'static str, node: &Node) {
+        self.longest = self.longest.max(cel::longest(node));
+        self.values.push((name, value(node)));
+    }
+
+    /// What an expression says, as long as there are steps left.
+    pub(crate) fn judge(&self, expression: &Expression, budget: &mut u64) -> Result<Value, String> {
+        let steps = expression.steps(self.longest);
+        *budget = budget.checked_sub(steps).ok_or("operation cancelled: actual cost limit exceeded")?;
+        let outcome = expression.evaluate(|context| {
+            for (name, value) in &self.values {
+                context.add_variable_from_value(*name, value.clone());
+            }
+        });
+        match outcome {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(ExecutionError::NoSuchKey(key))) => {
+                let failed = self.failed.iter().find(|(name, _)| *name == *key);
+                Err(failed.map_or_else(
+                    || cel::words(&ExecutionError::NoSuchKey(key.clone())),
+                    |(name, why)| format!("composited variable {name:?} fails to evaluate: {why}"),
+                ))
+            }
+            Some(Err(error)) => Err(cel::words(&error)),
+            None => Err("the interpreter failed".to_owned()),
+        }
+    }
+
+    /// Computes named expressions, each of which may use those before it as `variables.name`. One that fails matters
+    /// only to those who use it.
+    pub(crate) fn compute(
+        &mut self,
+        expressions: &[(String, Result<Expression, String>)],
+        budget: &mut u64,
+    ) -> Result<(), String> {
+        let mut computed: HashMap<CelKey, Value> = HashMap::new();
+        for (name, expression) in expressions {
+            let expression = expression.as_ref().map_err(|why| format!("compilation error: {why}"))?;
+            match self.judge(expression, budget) {
+                Ok(value) => {
+                    computed.insert(CelKey::String(Arc::new(name.clone())), value);
+                }
+                Err(why) => self.failed.push((name.clone(), why)),
+            }
+            let map = Value::Map(CelMap { map: Arc::new(computed.clone()) });
+            self.values.retain(|(name, _)| *name != "variables");
+            self.values.push(("variables", map));
+        }
+        Ok(())
+    }
+
+    /// Whether an expression's value is true.
+    pub(crate) fn is_true(value: &Value) -> bool {
+        matches!(value, Value::Bool(true))
+    }
+
+    /// The text that an expression's value is, if it is one.
+    pub(crate) fn text(value: &Value) -> Option<String> {
+        match value {
+            Value::String(text) => Some(text.to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// A value of plain JSON as expressions see it.
+pub(crate) fn value(node: &Node) -> Value {
+    match node {
+        Node::Null => Value::Null,
+        Node::Bool(value) => Value::Bool(*value),
+        Node::Int(value) => Value::Int(*value),
+        Node::Float(value) => Value::Float(*value),
+        Node::Str(text) | Node::Raw(text) => Value::String(Arc::new(text.to_string())),
+        Node::List(list) => Value::List(Arc::new(list.iter().map(value).collect())),
+        Node::Map(map) => {
+            let entries: HashMap<CelKey, Value> = map
+                .iter()
+                .map(|(key, node)| (CelKey::String(Arc::new(key.to_string())), value(node)))
+                .collect();
+            Value::Map(CelMap { map: Arc::new(entries) })
+        }
+    }
+}
