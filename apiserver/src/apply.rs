@@ -93,6 +93,31 @@ pub fn apply(
     Ok(object)
 }
 
+/// Merges an object as it was written into a typed tree, for nobody in particular: what it states is set, and nothing is
+/// owned. The error says why it cannot be.
+pub fn merged(
+    live: &Map,
+    written: &Map,
+    schema: &Schema,
+    id: StructId,
+    object: StructId,
+) -> Result<Map, String> {
+    body::field_set(written, schema, id)
+        .map_err(|error| format!("failed to convert patch object to typed object: {error}"))?;
+    let atomics = merge::atomics(written, schema, id);
+    if !atomics.is_empty() {
+        let atomics = atomics.join(", ");
+        return Err(format!(
+            "invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: {atomics}"
+        ));
+    }
+    let typed = json::restored(written.clone(), None, schema::builtin(), object, None)
+        .map_err(|error| format!("failed to convert typed object to object: {error}"))?;
+    let mut merged = live.clone();
+    merge::merge(&mut merged, written, &typed, schema, id);
+    Ok(merged)
+}
+
 /// The body without `apiVersion` and `kind`, which have to be the endpoint's.
 fn checked(body: &Map, request: &Request<'_>) -> Result<Map, Error> {
     let (api_version, kind) = (body.str("apiVersion"), body.str("kind"));

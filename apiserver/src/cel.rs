@@ -53,7 +53,7 @@ impl Expression {
             Some(name) => Err(format!("{name} is not supported")),
             None if depth(&parsed.expr) > DEPTH_MAX => Err("it is nested too deeply".to_owned()),
             None => {
-                select_strictly(&mut parsed);
+                adapt(&mut parsed);
                 Ok(Expression { loops: loops(&parsed.expr), parsed })
             }
         }
@@ -159,10 +159,21 @@ fn parts_mut(expression: &mut ast::Expr) -> Vec<&mut IdedExpr> {
     }
 }
 
-/// The interpreter takes a field of what has none (of `null`, say) for `false`. By index it is an error, as it has to be.
-fn select_strictly(expression: &mut IdedExpr) {
+/// The interpreter takes a field of what has none (of `null`, say) for `false`, and an optional field that is not there for
+/// an error; by index both are as they have to be. Objects of declared types (`Object{…}`), which it does not know, become
+/// maps.
+fn adapt(expression: &mut IdedExpr) {
     for part in parts_mut(&mut expression.expr) {
-        select_strictly(part);
+        adapt(part);
+    }
+    if let ast::Expr::Call(call) = &mut expression.expr
+        && call.func_name == operators::OPT_SELECT
+    {
+        call.func_name = operators::OPT_INDEX.to_owned();
+    }
+    if let ast::Expr::Struct(object) = &mut expression.expr {
+        let entries = std::mem::take(&mut object.entries).into_iter().map(as_map_entry).collect();
+        expression.expr = ast::Expr::Map(ast::MapExpr { entries });
     }
     if let ast::Expr::Select(select) = &mut expression.expr
         && !select.test
@@ -174,6 +185,19 @@ fn select_strictly(expression: &mut IdedExpr) {
         expression.expr =
             ast::Expr::Call(ast::CallExpr { func_name: operators::INDEX.to_owned(), target: None, args });
     }
+}
+
+fn as_map_entry(entry: ast::IdedEntryExpr) -> ast::IdedEntryExpr {
+    let expr = match entry.expr {
+        ast::EntryExpr::StructField(field) => {
+            let name = ast::LiteralValue::String(field.field.into());
+            let key = IdedExpr { id: entry.id, expr: ast::Expr::Literal(name) };
+            let ast::StructFieldExpr { value, optional, .. } = field;
+            ast::EntryExpr::MapEntry(ast::MapEntryExpr { key, value, optional })
+        }
+        other => other,
+    };
+    ast::IdedEntryExpr { id: entry.id, expr }
 }
 
 /// How deeply an expression is nested.
@@ -237,6 +261,7 @@ mod tests {
             ("has({'a': {}}.a.b)", "Bool(false)"),
             ("{'a': {}}.a.?b.orValue(7) == 7", "Bool(true)"),
             ("[{'a': 1}].all(x, x.a == 1)", "Bool(true)"),
+            ("Object{spec: Object.spec{a: 1}} == {'spec': {'a': 1}}", "Bool(true)"),
         ] {
             assert_eq!(says(text), expected, "{text}");
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ecow::EcoString;
 
+use crate::admission::policies::Policy;
 use crate::admission::subject::Body;
 use crate::admission::webhooks::{self, Hook, Reinvocation, Sort};
 use crate::admission::{self, Companions, Operation, Plugin};
@@ -545,10 +546,10 @@ impl Scope<'_> {
         companions: &mut Companions,
     ) -> Result<bool, Error> {
         self.run_admit(admission::PLUGINS, stage, object, companions)?;
-        let hooks = self.hooks(Sort::Mutating, stage.view);
+        let users = self.users(Sort::Mutating, stage.view);
         let is_changed = match stage.shown {
-            Some(body) if !hooks.is_empty() => {
-                Box::pin(self.admit_by_webhooks(&hooks, body, stage, object, companions)).await?
+            Some(body) if !users.is_empty() => {
+                Box::pin(self.admit_by_users(&users, body, stage, object, companions)).await?
             }
             _ => false,
         };
@@ -571,29 +572,39 @@ impl Scope<'_> {
         outcome
     }
 
-    /// Asks the mutating webhooks. What they change is shown to the plug-ins again and, once more, to those of them that
-    /// want to see it.
-    async fn admit_by_webhooks(
+    fn users(&self, sort: Sort, view: &View) -> Users {
+        Users { policies: self.policies(sort, view), hooks: self.hooks(sort, view) }
+    }
+
+    /// Lets policies and webhooks change the object. What they change is shown to the plug-ins again and, once more, to
+    /// those of them that want to see it.
+    async fn admit_by_users(
         &mut self,
-        hooks: &[Arc<Hook>],
+        Users { policies, hooks }: &Users,
         body: Body,
         stage: &Stage<'_>,
         object: &mut Map,
         companions: &mut Companions,
     ) -> Result<bool, Error> {
-        let mut reinvocation = Reinvocation::default();
+        let (mut of_policies, mut of_hooks) = (Reinvocation::default(), Reinvocation::default());
         let fields = managed_fields::managed_fields(object).cloned();
         let mut subject = self.subject(stage, body, Some(std::mem::take(object)), true);
-        let is_changed = self.ask_mutating(hooks, &mut subject, &mut reinvocation, false).await?;
+        let mut is_changed = self.mutate(policies, &mut subject, &mut of_policies, false)?;
+        let after_policies = subject.object.clone();
+        is_changed |= self.ask_mutating(hooks, &mut subject, &mut of_hooks, false).await?;
         if is_changed {
+            let after_hooks = subject.object.clone();
             let mut changed = subject.object.take().unwrap_or_default();
-            let before = changed.clone();
             self.run_admit(admission::PLUGINS, stage, &mut changed, companions)?;
-            if changed != before {
-                reinvocation.changed();
-            }
             subject.object = Some(changed);
-            self.ask_mutating(hooks, &mut subject, &mut reinvocation, true).await?;
+            if subject.object != after_policies {
+                of_policies.changed();
+            }
+            self.mutate(policies, &mut subject, &mut of_policies, true)?;
+            if subject.object != after_hooks {
+                of_hooks.changed();
+            }
+            self.ask_mutating(hooks, &mut subject, &mut of_hooks, true).await?;
         }
         *object = subject.object.take().unwrap_or_default();
         if is_changed {
@@ -633,14 +644,13 @@ impl Scope<'_> {
         stage: &Stage<'_>,
         object: Option<&Map>,
     ) -> Result<(), Error> {
-        let policies = self.policies(stage.view);
-        let hooks = self.hooks(Sort::Validating, stage.view);
-        if policies.is_empty() && hooks.is_empty() {
+        let users = self.users(Sort::Validating, stage.view);
+        if users.is_empty() {
             return Ok(());
         }
         let subject = self.subject(stage, body, object.cloned(), false);
-        self.obey(&policies, &subject)?;
-        Box::pin(self.ask_validating(&hooks, &subject)).await
+        self.obey(&users.policies, &subject)?;
+        Box::pin(self.ask_validating(&users.hooks, &subject)).await
     }
 
     fn run_validate(
@@ -662,12 +672,13 @@ impl Scope<'_> {
     /// change.
     pub async fn review(&mut self, stage: &Stage<'_>, object: Option<&mut Map>) -> Result<(), Error> {
         let Some(body) = stage.shown else { return Ok(()) };
-        let hooks = self.hooks(Sort::Mutating, stage.view);
+        let users = self.users(Sort::Mutating, stage.view);
         let mut object = object;
-        if !hooks.is_empty() {
+        if !users.is_empty() {
             let mut subject = self.subject(stage, body, object.as_deref().cloned(), true);
+            self.mutate(&users.policies, &mut subject, &mut Reinvocation::default(), false)?;
             let mut reinvocation = Reinvocation::default();
-            Box::pin(self.ask_mutating(&hooks, &mut subject, &mut reinvocation, false)).await?;
+            Box::pin(self.ask_mutating(&users.hooks, &mut subject, &mut reinvocation, false)).await?;
             if let (Some(object), Some(changed)) = (object.as_deref_mut(), subject.object) {
                 *object = changed;
             }
@@ -721,6 +732,18 @@ fn validate_schema(
             custom.validate(object, old, names, errors, warnings);
         }
         None => schema::validate(object, old, schema::builtin(), resource.storage_schema, errors),
+    }
+}
+
+/// The policies and webhooks that may have something to say.
+struct Users {
+    policies: Arc<[Arc<Policy>]>,
+    hooks: Arc<[Arc<Hook>]>,
+}
+
+impl Users {
+    fn is_empty(&self) -> bool {
+        self.policies.is_empty() && self.hooks.is_empty()
     }
 }
 

@@ -1,4 +1,4 @@
-//! ValidatingAdmissionPolicies: rules of administrators that need no webhook.
+//! Policies of admission: rules and changes of administrators that need no webhook.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use pintle_e2e::server::Server;
@@ -72,4 +72,47 @@ fn a_policy_is_in_force_where_it_is_bound_with_the_parameters_of_the_moment() {
     assert!(warned.contains(expected) && warned.contains("created"), "{warned}");
     kubectl.ok(&["label", "namespace", "default", "free=yes"]);
     assert!(!run(&create("e", "--replicas=10")).contains("Warning"));
+}
+
+const MUTATIONS: &str = r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: mesh}
+spec:
+  reinvocationPolicy: IfNeeded
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}
+  matchConditions:
+  - {name: once, expression: "!object.spec.containers.exists(c, c.name == 'mesh')"}
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration:
+      expression: >
+        Object{spec: Object.spec{containers: [
+          Object.spec.containers{name: 'mesh', image: 'mesh:1', env: [Object.spec.containers.env{name: 'OF', value: object.metadata.name}]}
+        ]}}
+  - patchType: JSONPatch
+    jsonPatch:
+      expression: >
+        [JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey('example.com/mesh'), value: 'yes'}]
+"#;
+
+#[test]
+fn a_policy_adds_a_container_whose_defaults_are_filled_in() {
+    let server = Server::start();
+    let kubectl = server.kubectl();
+    let binding = "apiVersion: admissionregistration.k8s.io/v1\nkind: MutatingAdmissionPolicyBinding\nmetadata: {name: mesh}\nspec: {policyName: mesh}";
+    kubectl.ok_with_input(&["apply", "-f", "-"], &format!("{MUTATIONS}---\n{binding}"));
+    kubectl.ok(&["run", "web", "--image=web:1"]);
+    let shown = "{.spec.containers[*].name} {.spec.containers[1].env[0].value} {.spec.containers[1].imagePullPolicy} {.spec.containers[1].volumeMounts[0].readOnly} {.metadata.labels.example\\.com/mesh}";
+    let seen = kubectl.ok(&["get", "pod", "web", "-o", &format!("jsonpath={shown}")]);
+    assert_eq!(seen, "web mesh web IfNotPresent true yes");
+    // What does not fit is refused, and nothing is written.
+    let patch = r#"{"spec": {"mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": "Object{spec: Object.spec{nothing: 1}}"}}]}}"#;
+    kubectl.ok(&["patch", "mutatingadmissionpolicy", "mesh", "--type=merge", "-p", patch]);
+    let refused = kubectl.fails(&["run", "db", "--image=db:1"]);
+    assert!(refused.contains("policy 'mesh' with binding 'mesh' denied request"), "{refused}");
+    assert!(refused.contains("field not declared in schema"), "{refused}");
+    assert!(kubectl.fails(&["get", "pod", "db"]).contains("NotFound"));
 }

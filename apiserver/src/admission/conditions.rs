@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ecow::EcoString;
 use kube_cel::cel::objects::{Key as CelKey, Map as CelMap};
 use kube_cel::cel::{ExecutionError, Value};
 
@@ -149,6 +150,28 @@ impl Variables {
             _ => None,
         }
     }
+}
+
+/// A value as plain JSON, if it has such a form.
+pub(crate) fn node(value: &Value) -> Option<Node> {
+    Some(match value {
+        Value::Null => Node::Null,
+        Value::Bool(value) => Node::Bool(*value),
+        Value::Int(value) => Node::Int(*value),
+        Value::UInt(value) => Node::Int(i64::try_from(*value).ok()?),
+        Value::Float(value) => Node::Float(*value),
+        Value::String(text) => Node::from(text.as_str()),
+        Value::List(list) => Node::List(list.iter().map(node).collect::<Option<_>>()?),
+        Value::Map(map) => {
+            let mut out = Map::new();
+            for (key, value) in map.map.iter() {
+                let CelKey::String(key) = key else { return None };
+                out.set(EcoString::from(key.as_str()), node(value)?);
+            }
+            Node::Map(out)
+        }
+        _ => return None,
+    })
 }
 
 /// A value of plain JSON as expressions see it.

@@ -1,4 +1,5 @@
-//! ValidatingAdmissionPolicies: expressions of administrators that a request has to satisfy.
+//! Policies of admission: expressions of administrators that a request has to satisfy (ValidatingAdmissionPolicies) or that
+//! change its object ([`mutating`]).
 //!
 //! Keeps: what cannot be judged is refused unless the policy's failurePolicy says otherwise; parameters are read from the
 //! view that the write is decided on; expressions take a bounded number of steps.
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use super::conditions::Variables;
 use super::matching::namespace_of;
 use super::subject::Subject;
+use super::webhooks::{Sort, judges};
 use crate::codec;
 use crate::forms::{self, Place};
 use crate::kinds::selector;
@@ -17,10 +19,12 @@ use crate::status::{Error, Status, StatusCause};
 use crate::storage::{self, View};
 use crate::tree::{Map, Node};
 
+mod mutating;
 mod policy;
 
 pub use policy::Policies;
-use policy::{Binding, ParamRef, Policy};
+pub(crate) use policy::Policy;
+use policy::{Binding, ParamRef};
 
 /// Steps that the validations of a policy may take together for one parameter.
 const BUDGET: u64 = 10_000_000;
@@ -58,9 +62,9 @@ struct Judged {
 
 impl Scope<'_> {
     /// The policies that may have something to say about the request.
-    pub(crate) fn policies(&self, view: &View) -> Arc<[Arc<Policy>]> {
-        match super::webhooks::judges(&self.resource) {
-            true => self.server.policies.of(view),
+    pub(crate) fn policies(&self, sort: Sort, view: &View) -> Arc<[Arc<Policy>]> {
+        match judges(&self.resource) {
+            true => self.server.policies.of(sort, view),
             false => Arc::default(),
         }
     }
@@ -276,10 +280,8 @@ fn refused(subject: &Subject<'_>, policy: &Policy, binding: Option<&Binding>, de
     let bound = binding.map_or(String::new(), |binding| format!(" with binding '{}'", binding.name));
     let message =
         format!("ValidatingAdmissionPolicy '{}'{bound} denied request: {}", policy.name, denial.message);
-    let generated = subject.object.as_ref().map_or("", |object| object.str_at(&["metadata", "generateName"]));
-    let name = [subject.name.as_str(), generated].into_iter().find(|name| !name.is_empty());
     let forbidden =
-        Error::forbidden(subject.resource.group_resource.as_str(), name.unwrap_or("Unknown"), &message);
+        Error::forbidden(subject.resource.group_resource.as_str(), subject.shown_name(), &message);
     let status = forbidden.status();
     let reason = if denial.reason.is_empty() { "Invalid".to_owned() } else { denial.reason };
     let code = match reason.as_str() {

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use ecow::EcoString;
 
 use super::Operation;
-use crate::codec;
+use crate::codec::{self, Findings};
 use crate::endpoints::scale;
 use crate::forms::{self, Place};
 use crate::kind::{BodyKind, ScalePaths};
 use crate::registry::Resource;
-use crate::schema;
+use crate::schema::{self, Schema, StructId};
 use crate::scope::Scope;
 use crate::status::Error;
 use crate::tree::{List, Map, Node};
@@ -30,6 +30,15 @@ pub(crate) enum Body {
     Scale(ScalePaths),
     /// A body of the subresource's own.
     Own(BodyKind),
+}
+
+/// An object in some version.
+pub(crate) struct Typed<'a> {
+    pub(crate) object: Map,
+    /// By which its fields are owned.
+    pub(crate) types: (&'a Schema, StructId),
+    /// By which it is read.
+    pub(crate) id: StructId,
 }
 
 /// A request and its object.
@@ -135,6 +144,13 @@ impl Subject<'_> {
         object.and_then(Map::metadata).and_then(|metadata| metadata.map("labels"))
     }
 
+    /// The name as refusals show it.
+    pub(crate) fn shown_name(&self) -> &str {
+        let generated =
+            self.object.as_ref().map_or("", |object| object.str_at(&["metadata", "generateName"]));
+        [self.name.as_str(), generated].into_iter().find(|name| !name.is_empty()).unwrap_or("Unknown")
+    }
+
     /// The resources with the same objects as that of the request.
     pub(crate) fn others(&self, scope: &Scope<'_>) -> &[Arc<Resource>] {
         self.others.get_or_init(|| {
@@ -157,7 +173,26 @@ impl Subject<'_> {
 
     /// The JSON of the object.
     pub(crate) fn object_as(&self, resource: &Resource) -> Result<Bytes, Error> {
-        let Some(object) = &self.object else { return Ok(Bytes::from_static(b"null")) };
+        match self.seen() {
+            Some(object) => self.encode(object, resource),
+            None => Ok(Bytes::from_static(b"null")),
+        }
+    }
+
+    /// The object in the version of `resource`.
+    pub(crate) fn tree_as<'b>(&self, resource: &'b Resource) -> Result<Option<Typed<'b>>, Error> {
+        let Some(object) = self.seen() else { return Ok(None) };
+        let (object, id) = self.in_version(object, resource)?;
+        let types = match self.body {
+            Body::Object => resource.ownership(),
+            _ => (schema::builtin(), id),
+        };
+        Ok(Some(Typed { object, types, id }))
+    }
+
+    /// The object without what is not shown.
+    fn seen(&self) -> Option<Map> {
+        let object = self.object.as_ref()?;
         let mut object = object.clone();
         if matches!(self.body, Body::Object | Body::Scale(_)) {
             let metadata = object.metadata_mut();
@@ -172,7 +207,7 @@ impl Subject<'_> {
                 }
             }
         }
-        self.encode(object, resource)
+        Some(object)
     }
 
     /// The JSON of the stored object.
@@ -183,10 +218,17 @@ impl Subject<'_> {
         }
     }
 
-    fn encode(&self, mut object: Map, resource: &Resource) -> Result<Bytes, Error> {
+    fn encode(&self, object: Map, resource: &Resource) -> Result<Bytes, Error> {
         let (group, version, kind) = self.kind(resource);
         let api_version = api_version(group, version);
         let mut out = Vec::with_capacity(1024);
+        let (object, id) = self.in_version(object, resource)?;
+        forms::append_tree_json(&object, id, Place::Alone, &api_version, kind, &mut out);
+        Ok(out.into())
+    }
+
+    /// A tree of the subject in the version of `resource`, and its struct.
+    fn in_version(&self, mut object: Map, resource: &Resource) -> Result<(Map, StructId), Error> {
         let id = match self.body {
             Body::Object => {
                 resource.from_storage(&mut object);
@@ -198,12 +240,17 @@ impl Subject<'_> {
             }
             Body::Own(kind) => schema::builtin().find(kind.schema).ok_or(Error::NoResource)?,
         };
-        forms::append_tree_json(&object, id, Place::Alone, &api_version, kind, &mut out);
-        Ok(out.into())
+        Ok((object, id))
     }
 
-    /// Takes over what somebody made of the JSON of the object. Answers whether that changed it.
-    pub(crate) fn replace(&mut self, changed: Node, resource: &Resource) -> Result<bool, Error> {
+    /// Takes over what somebody made of the JSON of the object. Answers whether that changed it. Fields that nobody knows
+    /// are dropped, unless it has to be strictly right.
+    pub(crate) fn replace(
+        &mut self,
+        changed: Node,
+        resource: &Resource,
+        is_strict: bool,
+    ) -> Result<bool, Error> {
         let internal = |why: String| Error::Internal(why);
         let Node::Map(mut changed) = changed else {
             return Err(internal("a patch leaves something else than an object".to_owned()));
@@ -221,8 +268,18 @@ impl Subject<'_> {
             Body::Scale(_) => scale::scale_schema(),
             Body::Own(kind) => schema::builtin().find(kind.schema).ok_or(Error::NoResource)?,
         };
-        let mut typed = codec::json::typed(changed, schema::builtin(), id, None)
+        let mut findings = Findings::default();
+        let typed = codec::json::typed(changed, schema::builtin(), id, is_strict.then_some(&mut findings))
             .map_err(|error| internal(error.to_string()))?;
+        let unknown = findings.sentences();
+        if !unknown.is_empty() {
+            return Err(internal(format!("strict decoding error: {}", unknown.join(", "))));
+        }
+        Ok(self.take_over(typed, resource))
+    }
+
+    /// Takes over what somebody made of the object in the version of `resource`. Answers whether that changed it.
+    pub(crate) fn take_over(&mut self, mut typed: Map, resource: &Resource) -> bool {
         let before = self.object.take().unwrap_or_default();
         match self.body {
             Body::Object => {
@@ -254,7 +311,7 @@ impl Subject<'_> {
         }
         let is_changed = typed != before;
         self.object = Some(if is_changed { typed } else { before });
-        Ok(is_changed)
+        is_changed
     }
 
     /// `request` of an AdmissionReview, without the objects; `seen_as` is the resource in the version that is shown.

@@ -47,20 +47,35 @@ pub struct Asked {
     answers: FxHashMap<Key, Result<Answer, Unanswered>>,
 }
 
-/// The mutating webhooks that were asked so far and may be asked again.
-#[derive(Default)]
-pub(crate) struct Reinvocation {
+/// Who may change an object and was asked so far, and may be asked again.
+pub(crate) struct Reinvocation<K> {
     /// Asked since the object last changed.
-    asked: Vec<u64>,
+    asked: Vec<K>,
     /// To be asked again.
-    due: Vec<u64>,
+    due: Vec<K>,
 }
 
-impl Reinvocation {
+impl<K> Default for Reinvocation<K> {
+    fn default() -> Reinvocation<K> {
+        Reinvocation { asked: Vec::new(), due: Vec::new() }
+    }
+}
+
+impl<K: PartialEq> Reinvocation<K> {
     /// The object has changed: those that were asked before are due.
     pub(crate) fn changed(&mut self) {
         let asked = std::mem::take(&mut self.asked);
         self.due.extend(asked);
+    }
+
+    /// One that wants to be asked again was asked.
+    pub(crate) fn asked(&mut self, who: K) {
+        self.asked.push(who);
+    }
+
+    /// Whether one is to be asked again.
+    pub(crate) fn is_due(&self, who: &K) -> bool {
+        self.due.contains(who)
     }
 }
 
@@ -114,13 +129,13 @@ impl Scope<'_> {
         &mut self,
         hooks: &[Arc<Hook>],
         subject: &mut Subject<'_>,
-        reinvocation: &mut Reinvocation,
+        reinvocation: &mut Reinvocation<u64>,
         is_again: bool,
     ) -> Result<bool, Error> {
         let mut is_changed = false;
         for hook in hooks {
             let Some(seen_as) = self.wants(hook, subject)? else { continue };
-            if is_again && !reinvocation.due.contains(&hook.id) {
+            if is_again && !reinvocation.is_due(&hook.id) {
                 continue;
             }
             let began = Instant::now();
@@ -135,7 +150,7 @@ impl Scope<'_> {
                 reinvocation.changed();
             }
             if hook.is_reinvoked {
-                reinvocation.asked.push(hook.id);
+                reinvocation.asked(hook.id);
             }
             hook.settle(outcome)?;
         }
@@ -217,7 +232,7 @@ fn changed(
     let mut document = codec::json::decode_untyped(&subject.object_as(seen_as)?)
         .map_err(|error| internal(error.to_string()))?;
     patch::json::apply(patch, &mut document).map_err(|error| internal(error.to_string()))?;
-    Ok(subject.replace(document, seen_as)?)
+    Ok(subject.replace(document, seen_as, false)?)
 }
 
 impl Server {

@@ -13,6 +13,42 @@ pub(super) fn merge(live: &mut Map, written: &Map, typed: &Map, schema: &Schema,
     Merger { schema }.structure(live, written, typed, id);
 }
 
+/// The paths of lists, maps and structs in a body that have one owner as a whole: to state some of one is to drop the rest.
+pub(super) fn atomics(written: &Map, schema: &Schema, id: StructId) -> Vec<String> {
+    let mut found = Vec::new();
+    atomics_of_struct(written, schema, id, "", &mut found);
+    found
+}
+
+fn atomics_of_struct(written: &Map, schema: &Schema, id: StructId, path: &str, found: &mut Vec<String>) {
+    let this = schema.get(id);
+    for (name, node) in written.entries() {
+        if let Some(field) = this.field_or_other(name) {
+            atomics_of(node, schema, shape::of_field(schema, field), &format!("{path}.{name}"), found);
+        }
+    }
+}
+
+fn atomics_of(node: &Node, schema: &Schema, shape: Shape<'_>, path: &str, found: &mut Vec<String>) {
+    match (shape, node) {
+        (Shape::Leaf, Node::Map(_) | Node::List(_)) => found.push(path.to_owned()),
+        (Shape::Struct(id), Node::Map(map)) => atomics_of_struct(map, schema, id, path, found),
+        (Shape::Map(value), Node::Map(map)) => {
+            for (name, node) in map.entries() {
+                atomics_of(node, schema, shape::of_type(schema, value), &format!("{path}.{name}"), found);
+            }
+        }
+        (Shape::Items(items), Node::List(list)) => {
+            for (at, item) in list.iter().enumerate() {
+                if let Node::Map(map) = item {
+                    atomics_of_struct(map, schema, items.item, &format!("{path}[{at}]"), found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 struct Merger<'a> {
     schema: &'a Schema,
 }

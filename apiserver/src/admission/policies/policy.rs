@@ -1,4 +1,4 @@
-//! ValidatingAdmissionPolicies and their bindings, read once for all requests until one of them changes.
+//! Policies of admission and their bindings, read once for all requests until one of them changes.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 
 use crate::admission::conditions::Conditions;
 use crate::admission::matching::Matching;
+use crate::admission::webhooks::Sort;
 use crate::cel::Expression;
 use crate::registry::{Registry, Resource};
 use crate::storage::{self, Revision, View};
@@ -22,6 +23,9 @@ pub(crate) struct Policy {
     /// By name, in the order in which they may use one another.
     pub(super) variables: Vec<(String, Compiled)>,
     pub(super) validations: Vec<Validation>,
+    pub(super) mutations: Vec<Mutation>,
+    /// It is asked again when somebody changed the object after it.
+    pub(super) is_reinvoked: bool,
     /// What cannot be judged is let through.
     pub(super) ignores_failures: bool,
     /// `apiVersion` and `kind` of its parameters.
@@ -36,6 +40,14 @@ pub(super) struct Validation {
     pub(super) message: String,
     pub(super) message_expression: Option<Compiled>,
     pub(super) reason: String,
+}
+
+/// How an object is changed.
+pub(super) struct Mutation {
+    /// The expression makes a JSON patch, and not an object to be merged.
+    pub(super) is_json_patch: bool,
+    pub(super) text: String,
+    pub(super) expression: Compiled,
 }
 
 /// Where a policy is in force, with which parameters, and what follows.
@@ -59,7 +71,8 @@ pub(super) struct ParamRef {
 /// The policies in force as of the newest view that was asked about.
 #[derive(Default)]
 pub struct Policies {
-    read: ArcSwap<Read>,
+    mutating: ArcSwap<Read>,
+    validating: ArcSwap<Read>,
 }
 
 #[derive(Default)]
@@ -75,11 +88,18 @@ fn resource(plural: &str) -> &'static Arc<Resource> {
 
 impl Policies {
     /// The policies of a view that have a binding, by name.
-    pub(crate) fn of(&self, view: &View) -> Arc<[Arc<Policy>]> {
-        let policies = resource("validatingadmissionpolicies");
-        let bindings = resource("validatingadmissionpolicybindings");
+    pub(crate) fn of(&self, sort: Sort, view: &View) -> Arc<[Arc<Policy>]> {
+        let (read_here, policies, bindings) = match sort {
+            Sort::Mutating => {
+                (&self.mutating, "mutatingadmissionpolicies", "mutatingadmissionpolicybindings")
+            }
+            Sort::Validating => {
+                (&self.validating, "validatingadmissionpolicies", "validatingadmissionpolicybindings")
+            }
+        };
+        let (policies, bindings) = (resource(policies), resource(bindings));
         let modified = (view.modified(policies), view.modified(bindings));
-        let read = self.read.load();
+        let read = read_here.load();
         if read.modified.0 >= modified.0 && read.modified.1 >= modified.1 {
             return read.policies.clone();
         }
@@ -91,7 +111,7 @@ impl Policies {
             .filter(|policy| !policy.bindings.is_empty())
             .map(Arc::new)
             .collect();
-        self.read.store(Arc::new(Read { modified, policies: all.clone() }));
+        read_here.store(Arc::new(Read { modified, policies: all.clone() }));
         all
     }
 }
@@ -112,6 +132,8 @@ impl Policy {
                 .map(|it| (it.str("name").to_owned(), Expression::parse(it.str("expression").trim())))
                 .collect(),
             validations: spec.maps("validations").map(Validation::of).collect(),
+            mutations: spec.maps("mutations").map(Mutation::of).collect(),
+            is_reinvoked: spec.str("reinvocationPolicy") == "IfNeeded",
             ignores_failures: spec.str("failurePolicy") == "Ignore",
             param_kind: kind.map(|kind| (kind.str("apiVersion").to_owned(), kind.str("kind").to_owned())),
             bindings: bindings.map(Binding::of).collect(),
@@ -130,6 +152,15 @@ impl Validation {
             message_expression: message.map(Expression::parse),
             reason: validation.str("reason").to_owned(),
         }
+    }
+}
+
+impl Mutation {
+    fn of(mutation: &Map) -> Mutation {
+        let is_json_patch = mutation.str("patchType") == "JSONPatch";
+        let field = if is_json_patch { "jsonPatch" } else { "applyConfiguration" };
+        let text = mutation.str_at(&[field, "expression"]).trim();
+        Mutation { is_json_patch, text: text.to_owned(), expression: Expression::parse(text) }
     }
 }
 
