@@ -14,11 +14,33 @@ use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value};
 
 use crate::tree::Node;
 
+mod authorizer;
+
+pub(crate) use authorizer::{Asked, Question, value as authorizer_of};
+
 /// An expression that was parsed and is within bounds.
 pub(crate) struct Expression {
     parsed: IdedExpr,
     /// How many loops stand inside of one another.
     loops: u32,
+    /// It makes lists of texts.
+    divides: bool,
+}
+
+/// How large what an expression looks at is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Of the longest list or map.
+    items: u64,
+    /// Of the longest text, in bytes.
+    bytes: u64,
+}
+
+impl Extent {
+    /// The larger of both.
+    pub(crate) fn or(self, other: Extent) -> Extent {
+        Extent { items: self.items.max(other.items), bytes: self.bytes.max(other.bytes) }
+    }
 }
 
 /// What an expression says; `None` when the interpreter failed.
@@ -29,13 +51,22 @@ pub(crate) type Outcome = Option<Result<Value, ExecutionError>>;
 const TEXT_BYTES_MAX: usize = 4096;
 const DEPTH_MAX: usize = 500;
 
+/// Functions that make a list of a text.
+const DIVIDING: [&str; 3] = ["split", "findAll", "format"];
+
 /// Functions that make lists as long as somebody says.
 const UNBOUNDED: [&str; 2] = ["range", "lists.range"];
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
     /// The functions that expressions may call.
-    static FUNCTIONS: Context<'static> = Context::default().with_all();
+    static FUNCTIONS: Context<'static> = functions();
+}
+
+fn functions() -> Context<'static> {
+    let mut context = Context::default().with_all();
+    authorizer::register(&mut context);
+    context
 }
 
 impl Expression {
@@ -54,7 +85,8 @@ impl Expression {
             None if depth(&parsed.expr) > DEPTH_MAX => Err("it is nested too deeply".to_owned()),
             None => {
                 adapt(&mut parsed);
-                Ok(Expression { loops: loops(&parsed.expr), parsed })
+                let divides = DIVIDING.iter().any(|name| parsed.references().has_function(name));
+                Ok(Expression { loops: loops(&parsed.expr), divides, parsed })
             }
         }
     }
@@ -64,8 +96,10 @@ impl Expression {
         self.parsed.references().has_variable(variable)
     }
 
-    /// The steps that it may take when no list or map that it looks at is longer than `longest`.
-    pub(crate) fn steps(&self, longest: u64) -> u64 {
+    /// The steps that it may take when nothing that it looks at is larger than `extent`.
+    pub(crate) fn steps(&self, extent: Extent) -> u64 {
+        let Extent { items, bytes } = extent;
+        let longest = if self.divides { items.max(bytes) } else { items };
         longest.max(1).saturating_pow(self.loops).saturating_add(10)
     }
 
@@ -79,12 +113,26 @@ impl Expression {
             })
         })
     }
+
+    /// As [`Expression::evaluate`], with somebody whom `authorizer` asks.
+    pub(crate) fn evaluate_asking(
+        &self,
+        asked: Option<&Asked>,
+        bind: impl FnOnce(&mut Context<'_>),
+    ) -> Outcome {
+        authorizer::lending(asked, || self.evaluate(bind))
+    }
 }
 
 /// What is wrong with the grammar of an expression.
 pub(crate) fn syntax_error(text: &str) -> Option<String> {
     let error = Expression::parse(text).err()?;
     error.contains("Syntax error").then(|| error.replace("\n|", "\n |"))
+}
+
+/// Why a text is no expression that can be evaluated here.
+pub(crate) fn parse_error(text: &str) -> Option<String> {
+    Expression::parse(text).err().map(|error| error.replace("\n|", "\n |"))
 }
 
 /// What one of the interpreter's own functions makes of a text.
@@ -99,14 +147,30 @@ pub(crate) fn constant(text: &str, context: &Context<'_>) -> Value {
     parsed.and_then(|parsed| Value::resolve(&parsed, context).ok()).unwrap_or(Value::Null)
 }
 
-/// The length of the longest list or map in a value.
-pub(crate) fn longest(node: &Node) -> u64 {
+/// How large a value is.
+pub(crate) fn extent(node: &Node) -> Extent {
+    let all = |nodes: &mut dyn Iterator<Item = &Node>, items: usize| {
+        nodes.map(extent).fold(Extent { items: items as u64, bytes: 0 }, Extent::or)
+    };
     match node {
-        Node::List(list) => list.iter().map(longest).max().unwrap_or(0).max(list.len() as u64),
-        Node::Map(map) => {
-            map.iter().map(|(_, below)| longest(below)).max().unwrap_or(0).max(map.len() as u64)
-        }
-        _ => 0,
+        Node::List(list) => all(&mut list.iter(), list.len()),
+        Node::Map(map) => all(&mut map.iter().map(|(_, below)| below), map.len()),
+        Node::Str(text) | Node::Raw(text) => Extent { items: 0, bytes: text.len() as u64 },
+        _ => Extent::default(),
+    }
+}
+
+/// As [`extent`], of what an expression made.
+pub(crate) fn extent_of_value(value: &Value) -> Extent {
+    let all = |values: &mut dyn Iterator<Item = &Value>, items: usize| {
+        values.map(extent_of_value).fold(Extent { items: items as u64, bytes: 0 }, Extent::or)
+    };
+    match value {
+        Value::List(list) => all(&mut list.iter(), list.len()),
+        Value::Map(map) => all(&mut map.map.values(), map.map.len()),
+        Value::String(text) => Extent { items: 0, bytes: text.len() as u64 },
+        Value::Bytes(bytes) => Extent { items: 0, bytes: bytes.len() as u64 },
+        _ => Extent::default(),
     }
 }
 
@@ -205,13 +269,15 @@ fn depth(expression: &ast::Expr) -> usize {
     1 + parts(expression).into_iter().map(|part| depth(&part.expr)).max().unwrap_or(0)
 }
 
-/// How deeply loops are nested. To look for a value in a list is one; in a list that is written down it is none.
+/// How deeply loops are nested. To look for a value in a list is one; in a list that is written down it is none. One that
+/// makes a list (`map`, `filter`) counts twice, since the interpreter copies the list for every item.
 fn loops(expression: &ast::Expr) -> u32 {
     let most = |parts: &[&IdedExpr]| parts.iter().map(|part| loops(&part.expr)).max().unwrap_or(0);
     match expression {
         ast::Expr::Comprehension(it) => {
             let inside = most(&[&it.loop_cond, &it.loop_step]);
-            most(&[&it.iter_range, &it.accu_init, &it.result]).max(inside + 1)
+            let own = if matches!(it.accu_init.expr, ast::Expr::List(_)) { 2 } else { 1 };
+            most(&[&it.iter_range, &it.accu_init, &it.result]).max(inside + own)
         }
         ast::Expr::Call(call) => {
             let own = match (call.func_name.as_str(), call.args.last().map(|last| &last.expr)) {
@@ -273,10 +339,10 @@ mod tests {
             ("self.a == 1", 0),
             ("self.a.all(x, x > 1) && self.b.exists(x, x > 1)", 1),
             ("self.a.all(x, self.b.exists(y, x == y))", 2),
-            ("self.a.filter(x, x > 1).all(x, x < 3)", 1),
+            ("self.a.filter(x, x > 1).all(x, x < 3)", 2),
             ("self.a.all(x, x in self.b)", 2),
             ("self.a.all(x, x in ['b', 'c'])", 1),
-            ("self.a.map(x, x.b.map(y, y.c.all(z, z)))", 3),
+            ("self.a.map(x, x.b.map(y, y.c.all(z, z)))", 5),
         ] {
             assert_eq!(Expression::parse(text).unwrap().loops, expected, "{text}");
         }

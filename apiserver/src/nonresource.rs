@@ -21,8 +21,9 @@ pub async fn answer(server: &Server, user: &User, request: &Request) -> Result<R
         return Err(Error::MethodNotAllowed);
     }
     let address = server.cluster.advertised.to_string();
-    let others = server.aggregation.others();
-    let site = Site { address: &address, checks: CHECKS, others: Some(&others) };
+    // Controllers of this process have no way to other servers, so they do not hear of what those have.
+    let others = request.fence.is_none().then(|| server.aggregation.others());
+    let site = Site { address: &address, checks: CHECKS, others: others.as_deref() };
     let ask = Ask::of(request, server.clock.unix_seconds(), site);
     if let Some(answer) = document::find(&ask, &server.registry()) {
         return answer.map(Reply::Document);

@@ -45,7 +45,7 @@ pub struct Server {
     /// Time and randomness.
     pub clock: Arc<dyn Clock>,
     /// Who may do what.
-    pub authorizer: Authorizer,
+    pub authorizer: Arc<Authorizer>,
     /// The cluster's settings.
     pub cluster: Cluster,
     /// What users have defined.
@@ -86,7 +86,7 @@ impl Server {
         Server {
             store,
             clock,
-            authorizer: Authorizer::new(),
+            authorizer: Arc::new(Authorizer::new()),
             cluster,
             definitions: Definitions::default(),
             metrics: Metrics::new(),
@@ -182,6 +182,10 @@ impl Server {
         if let Some(remote) = self.aggregation.find(&request.attributes.path) {
             let reply = Box::pin(self.pass_to(&remote, user, request)).await;
             return Answer { reply, warnings: Warnings::new() };
+        }
+        if request.origin.is_some() && !self.passes_on(&request.attributes) {
+            // Its body was not read, since somebody else answered here a moment ago.
+            return refused(Error::Unavailable("what is served here is changing".to_owned()));
         }
         if !request.attributes.is_resource {
             return Answer {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::time::timeout;
 
@@ -18,6 +18,11 @@ use crate::version;
 
 /// How much of an answer is read.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
+
+/// How much of a refusal is shown.
+const REFUSAL_BYTES_MAX: usize = 2048;
+/// Nobody is asked again sooner.
+const RETRY_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// Why there is no answer.
 #[derive(Clone, Debug)]
@@ -47,16 +52,25 @@ impl Server {
         let query = format!("?timeout={}s", allowed.as_secs().max(1));
         let failed = |why: String| Unanswered::new(format!("Post \"{}{query}\": {why}", place.url));
         let way = self.way(place, view).map_err(&failed)?;
-        let request = Request::post(way.to(&format!("{}{query}", place.path)).map_err(&failed)?)
-            .header(header::HOST, &place.host)
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "application/json, */*")
-            .header(header::USER_AGENT, version::USER_AGENT)
-            .body(Body::from(review))
-            .map_err(|error| failed(error.to_string()))?;
+        let uri = way.to(&format!("{}{query}", place.path)).map_err(&failed)?;
+        let request = || {
+            Request::post(uri.clone())
+                .header(header::HOST, &place.host)
+                .header(header::CONTENT_TYPE, "application/json")
+                .header(header::ACCEPT, "application/json, */*")
+                .header(header::USER_AGENT, version::USER_AGENT)
+                .body(Body::from(review.clone()))
+                .map_err(|error| failed(error.to_string()))
+        };
         let asking = async {
-            let answer = way.client.request(request).await;
-            let answer = answer.map_err(|error| failed(remote::words(&error, &way.authority)))?;
+            let answer = loop {
+                let answer = way.client.request(request()?).await;
+                let answer = answer.map_err(|error| failed(remote::words(&error, &way.authority)))?;
+                match retry_after(&answer) {
+                    Some(interval) => tokio::time::sleep(interval).await,
+                    None => break answer,
+                }
+            };
             let status = answer.status();
             let is_text = is_text(answer.headers());
             let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
@@ -71,13 +85,24 @@ impl Server {
     }
 }
 
+/// When to ask again whoever has no time now.
+fn retry_after<B>(answer: &Response<B>) -> Option<Duration> {
+    let code = answer.status();
+    let seconds = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    (code == StatusCode::TOO_MANY_REQUESTS || code.is_server_error())
+        .then_some(Duration::from_secs(seconds).max(RETRY_INTERVAL_MIN))
+}
+
 /// What an answer means whose code says that there is none.
 fn refused(status: StatusCode, body: &[u8], is_text: bool) -> Unanswered {
     let code = status.as_u16();
     let said: Option<Said> = serde_json::from_slice(body).ok();
     let why = match said {
         Some(Said { kind, message }) if kind == "Status" && !message.is_empty() => message,
-        _ if is_text => words_of_code(code, String::from_utf8_lossy(body).trim().to_owned()).1,
+        _ if is_text => {
+            let shown = &body[..body.len().min(REFUSAL_BYTES_MAX)];
+            words_of_code(code, String::from_utf8_lossy(shown).trim().to_owned()).1
+        }
         _ => words_of_code(code, "unknown".to_owned()).1,
     };
     Unanswered { why, code }

@@ -894,6 +894,8 @@ fn rests_on_state(error: &Error) -> bool {
             | Error::ApplyConflict { .. }
             | Error::Invalid { .. }
             | Error::TooManyRequests { .. }
+            // Of policies, whose answer may be another one; webhooks are not asked again.
+            | Error::Foreign(_)
     )
 }
 

@@ -8,11 +8,14 @@ use kube_cel::cel::objects::{Key as CelKey, Map as CelMap};
 use kube_cel::cel::{ExecutionError, Value};
 
 use super::subject::Subject;
-use crate::cel::{self, Expression};
+use crate::authorization::{Attributes, Authorizer};
+use crate::cel::{self, Asked, Expression, Extent, Question};
 use crate::codec;
 use crate::registry::Resource;
 use crate::status::Error;
+use crate::storage::View;
 use crate::tree::{Map, Node};
+use crate::user::{SYSTEM_AUTHENTICATED, User};
 
 /// Steps that the conditions of one configuration may take together.
 const BUDGET: u64 = 2_500_000;
@@ -26,8 +29,10 @@ pub(crate) struct Conditions {
 #[derive(Clone)]
 pub(crate) struct Variables {
     values: Vec<(&'static str, Value)>,
-    /// Of the longest list among them.
-    longest: u64,
+    /// Of the largest among them.
+    extent: Extent,
+    /// Whom `authorizer` asks.
+    asked: Option<Asked>,
     /// Named expressions that could not be computed, and why.
     failed: Vec<(String, String)>,
 }
@@ -79,24 +84,40 @@ impl Variables {
         let object = read(&subject.object_as(seen_as)?)?;
         let old = read(&subject.old_as(seen_as)?)?;
         let request = Node::Map(subject.request(seen_as));
-        let mut variables = Variables { values: Vec::new(), longest: 0, failed: Vec::new() };
+        let mut variables =
+            Variables { values: Vec::new(), extent: Extent::default(), asked: None, failed: Vec::new() };
         for (name, node) in [("object", object), ("oldObject", old), ("request", request)] {
             variables.add(name, &node);
         }
         Ok(variables)
     }
 
+    /// Lets expressions ask what else the user of the request may do.
+    pub(crate) fn lend(&mut self, subject: &Subject<'_>, authorizer: &Arc<Authorizer>) {
+        let own = Question {
+            group: subject.resource.version.group.to_owned(),
+            resource: subject.resource.kind.names.plural.to_owned(),
+            subresource: subject.stage.subresource.to_owned(),
+            namespace: subject.namespace.clone(),
+            name: subject.name.clone(),
+            ..Question::default()
+        };
+        self.values.push(("authorizer", cel::authorizer_of(&own)));
+        let (authorizer, view, user) = (authorizer.clone(), subject.stage.view.clone(), subject.user.clone());
+        self.asked = Some(Arc::new(move |question| answer(&authorizer, &view, &user, question)));
+    }
+
     /// Shows one more.
     pub(crate) fn add(&mut self, name: &'static str, node: &Node) {
-        self.longest = self.longest.max(cel::longest(node));
+        self.extent = self.extent.or(cel::extent(node));
         self.values.push((name, value(node)));
     }
 
     /// What an expression says, as long as there are steps left.
     pub(crate) fn judge(&self, expression: &Expression, budget: &mut u64) -> Result<Value, String> {
-        let steps = expression.steps(self.longest);
+        let steps = expression.steps(self.extent);
         *budget = budget.checked_sub(steps).ok_or("operation cancelled: actual cost limit exceeded")?;
-        let outcome = expression.evaluate(|context| {
+        let outcome = expression.evaluate_asking(self.asked.as_ref(), |context| {
             for (name, value) in &self.values {
                 context.add_variable_from_value(*name, value.clone());
             }
@@ -127,6 +148,7 @@ impl Variables {
             let expression = expression.as_ref().map_err(|why| format!("compilation error: {why}"))?;
             match self.judge(expression, budget) {
                 Ok(value) => {
+                    self.extent = self.extent.or(cel::extent_of_value(&value));
                     computed.insert(CelKey::String(Arc::new(name.clone())), value);
                 }
                 Err(why) => self.failed.push((name.clone(), why)),
@@ -150,6 +172,32 @@ impl Variables {
             _ => None,
         }
     }
+}
+
+/// What an authorizer says to a question of an expression.
+fn answer(authorizer: &Authorizer, view: &View, user: &User, question: &Question) -> (bool, String) {
+    let account = question.service_account.as_ref().map(|(namespace, name)| User {
+        name: format!("system:serviceaccount:{namespace}:{name}"),
+        groups: vec![
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{namespace}"),
+            SYSTEM_AUTHENTICATED.to_owned(),
+        ],
+        ..User::default()
+    });
+    let attributes = Attributes {
+        verb: &question.verb,
+        is_resource: question.path.is_none(),
+        group: &question.group,
+        resource: &question.resource,
+        subresource: &question.subresource,
+        namespace: &question.namespace,
+        name: &question.name,
+        selected_node: "",
+        path: question.path.as_deref().unwrap_or(""),
+    };
+    let decision = authorizer.authorize(view, account.as_ref().unwrap_or(user), &attributes);
+    (decision.allowed(), decision.reason())
 }
 
 /// A value as plain JSON, if it has such a form.

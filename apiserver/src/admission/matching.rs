@@ -101,18 +101,19 @@ impl Matching {
         [subject.object.as_ref(), subject.stage.old]
             .into_iter()
             .flatten()
+            .filter(|object| object.metadata().is_some())
             .any(|object| selector::matches(Some(wanted), Subject::labels(Some(object))))
     }
 
     /// What is about no namespace is never exempt; a namespace that is not there is an error.
     fn matches_namespace(&self, subject: &Subject<'_>) -> Result<bool, Error> {
         let Some(wanted) = &self.namespace_selector else { return Ok(true) };
-        if subject.namespace.is_empty() {
-            return Ok(true);
-        }
         let is_written = matches!(subject.stage.operation, Operation::Create | Operation::Update);
         if is_namespace(&subject.resource) && subject.stage.subresource.is_empty() && is_written {
             return Ok(selector::matches(Some(wanted), Subject::labels(subject.object.as_ref())));
+        }
+        if subject.namespace.is_empty() {
+            return Ok(true);
         }
         let namespace = namespace_of(subject.stage.view, &subject.namespace)?;
         Ok(selector::matches(Some(wanted), Subject::labels(Some(&namespace))))

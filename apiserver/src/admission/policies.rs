@@ -166,6 +166,7 @@ impl Scope<'_> {
             }
         };
         variables.add("namespaceObject", &namespace);
+        variables.lend(subject, &self.server.authorizer);
         Ok(variables)
     }
 

@@ -192,7 +192,9 @@ impl Scope<'_> {
         if hook.conditions.is_empty() {
             return Ok(Some(seen_as));
         }
-        match hook.conditions.hold(&Variables::of(subject, &seen_as)?) {
+        let mut variables = Variables::of(subject, &seen_as)?;
+        variables.lend(subject, &self.server.authorizer);
+        match hook.conditions.hold(&variables) {
             Ok(holds) => Ok(holds.then_some(seen_as)),
             Err(_) if hook.ignores_failures => Ok(None),
             Err(why) => {

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _, future};
 use rustc_hash::FxHashMap;
 use tokio::time::{Instant, timeout};
 
@@ -24,6 +25,8 @@ const TICK: Duration = Duration::from_secs(1);
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// How often it is asked what it serves.
 const DISCOVERY_INTERVAL: Duration = Duration::from_secs(60);
+/// How many times at once.
+const PROBES: usize = 5;
 /// When it is asked again after it did not say.
 const DISCOVERY_RETRY: Duration = Duration::from_secs(2);
 
@@ -90,7 +93,8 @@ impl Server {
             };
             (remote, availability, discovered)
         });
-        for (remote, availability, discovered) in future::join_all(looking).await {
+        let mut looking: FuturesUnordered<_> = looking.collect();
+        while let Some((remote, availability, discovered)) = looking.next().await {
             let due = due.entry(remote.name.clone()).or_insert(Due { probe: now, discovery: now });
             // Who is told that it is there finds it in discovery.
             match discovered {
@@ -145,17 +149,28 @@ impl Server {
     /// Asks a server for what every one of them has to serve.
     async fn probe(&self, remote: &Remote, view: &View) -> Availability {
         let path = remote.path();
-        let why = match self.fetch(remote, view, &path, "*/*").await {
-            Ok(answer) if (200..300).contains(&answer.status.as_u16()) => {
+        // Each goes to an endpoint of its own choosing; one that is there suffices.
+        let attempts = (0..PROBES).map(|_| self.probe_once(remote, view, &path).boxed());
+        match future::select_ok(attempts).await {
+            Ok(_) => {
                 let message = "all checks passed".to_owned();
-                return Availability { is_available: true, reason: "Passed", message };
+                Availability { is_available: true, reason: "Passed", message }
             }
-            Ok(answer) => {
-                format!("bad status from {}{path}: {}", remote.place.origin(), answer.status.as_u16())
+            Err(why) => Availability::not("FailedDiscoveryCheck", why),
+        }
+    }
+
+    async fn probe_once(&self, remote: &Remote, view: &View, path: &str) -> Result<(), String> {
+        let answer = self.fetch(remote, view, path, "*/*").await?;
+        match answer.status.as_u16() {
+            200..300 => Ok(()),
+            code => {
+                let origin = remote.place.origin();
+                Err(format!(
+                    "failing or missing response from {origin}{path}: bad status from {origin}{path}: {code}"
+                ))
             }
-            Err(why) => why,
-        };
-        Availability::not("FailedDiscoveryCheck", why)
+        }
     }
 
     /// Stores what was found out, if it is news.

@@ -15,7 +15,7 @@ use crate::connect::{headers, relay};
 use crate::pipeline::Server;
 use crate::remote;
 use crate::reply::{Relayed, Reply};
-use crate::request::Request;
+use crate::request::{Request, percent_decode};
 use crate::status::Error;
 use crate::storage::View;
 use crate::user::User;
@@ -30,6 +30,9 @@ const EXTRA_PREFIX: &str = "x-remote-extra-";
 const DOCUMENT_BYTES_MAX: usize = 8 << 20;
 /// How long that may take.
 const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an answer may take to begin that is no watch.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A document of another server.
 pub(super) struct Fetched {
@@ -55,6 +58,10 @@ impl Server {
             return Err(unavailable());
         }
         let way = self.way(&remote.place, &self.view()).map_err(|_| unavailable())?;
+        // What was allowed is what the other server will read.
+        if !is_plain(origin.uri.path()) {
+            return Err(Error::NoPath);
+        }
         let path = origin.uri.path_and_query().map_or("/", |it| it.as_str());
         let failed = |why: String| Error::Unreachable(format!("error trying to reach service: {why}"));
         let permit = outbound.permit()?;
@@ -62,8 +69,21 @@ impl Server {
         *passed.method_mut() = request.method.clone();
         *passed.uri_mut() = way.to(path).map_err(failed)?;
         *passed.headers_mut() = headers::of_request(request);
+        if let Ok(host) = HeaderValue::try_from(remote.place.host.as_str()) {
+            passed.headers_mut().insert(header::HOST, host);
+        }
         identify(user, passed.headers_mut())?;
-        let answer = way.client.request(passed).await;
+        let lasts = request.attributes.verb == "watch" || headers::asks_for_upgrade(&request.headers);
+        let limit = match (lasts, request.attributes.is_resource) {
+            (true, _) => None,
+            (false, true) => Some(ANSWER_TIMEOUT),
+            (false, false) => Some(DOCUMENT_TIMEOUT),
+        };
+        let answering = way.client.request(passed);
+        let answer = match limit {
+            Some(limit) => timeout(limit, answering).await.map_err(|_| Error::Timeout)?,
+            None => answering.await,
+        };
         let mut answer = answer.map_err(|error| failed(remote::words(&error, &way.authority)))?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             let upgraded = hyper::upgrade::on(&mut answer).await;
@@ -116,6 +136,17 @@ impl Server {
     }
 }
 
+/// Whether nobody can read other segments out of a path than were authorized here.
+fn is_plain(path: &str) -> bool {
+    let is_hidden = |segment: &str| {
+        let segment = percent_decode(segment);
+        segment.contains('/') || matches!(&*segment, "." | "..")
+    };
+    let inner = path.strip_prefix('/').unwrap_or(path);
+    let inner = inner.strip_suffix('/').unwrap_or(inner);
+    !inner.split('/').any(|segment| segment.is_empty() || is_hidden(segment))
+}
+
 /// Says who makes a request. Whoever gets it believes that because of the certificate.
 fn identify(user: &User, headers: &mut HeaderMap) -> Result<(), Error> {
     let value = |text: &str| {
@@ -157,6 +188,22 @@ fn escaped(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_that_could_be_read_otherwise_are_not_passed_on() {
+        for (path, expected) in [
+            ("/apis/g/v1/namespaces/a/pods/b", true),
+            ("/apis/g/v1/", true),
+            ("/apis/g/v1/things/a%20b", true),
+            ("/apis%2Fg%2fv1%2Fpods", false),
+            ("/apis/g/v1/things/a%2Fstatus", false),
+            ("/apis/g/v1//pods", false),
+            ("/apis/g/v1/../v2/pods", false),
+            ("/apis/g/v1/%2e%2E/v2/pods", false),
+        ] {
+            assert_eq!(is_plain(path), expected, "{path}");
+        }
+    }
 
     #[test]
     fn who_asks_is_said_in_headers() {

@@ -27,7 +27,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// Whether the client wants to go on in another protocol.
-pub(super) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
+pub(crate) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
     header_texts(headers, header::CONNECTION).any(|text| text.to_ascii_lowercase().contains("upgrade"))
 }
 

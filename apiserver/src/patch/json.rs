@@ -3,6 +3,7 @@
 //! Keeps: upstream's reading of the RFC: `replace` sets a key that is not there, a negative index counts from the
 //! end, nothing can be added at the root. A patch is bounded in operations and in what copying may add.
 
+use crate::codec::DEPTH_MAX;
 use crate::patch::PatchError;
 use crate::tree::{Map, Node};
 
@@ -18,10 +19,29 @@ pub fn apply(patch: &Node, document: &mut Node) -> Result<(), PatchError> {
     let mut work = document.clone();
     let mut copied = 0;
     for operation in operations {
+        // Nobody could read a deeper document again.
+        let value = match operation.str("op") {
+            "add" | "replace" => operation.get("value").map_or(0, depth),
+            "copy" | "move" => depth(&work),
+            _ => 0,
+        };
+        if operation.str("path").matches('/').count() + value > DEPTH_MAX {
+            let why = format!("the result is nested more than {DEPTH_MAX} levels deep");
+            return Err(PatchError::TooLarge(why));
+        }
         Step { operation, copied: &mut copied }.apply(&mut work).map_err(PatchError::Failed)?;
     }
     *document = work;
     Ok(())
+}
+
+/// How deeply a value is nested.
+fn depth(node: &Node) -> usize {
+    match node {
+        Node::List(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
+        Node::Map(map) => 1 + map.iter().map(|(_, below)| depth(below)).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 fn checked(patch: &Node) -> Result<Vec<&Map>, PatchError> {

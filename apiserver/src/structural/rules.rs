@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 
 use super::value::NOWHERE;
 use super::{EMBEDDED, INT_OR_STRING, is_true, lists};
-use crate::cel::{self, Expression, Outcome, longest};
+use crate::cel::{self, Expression, Outcome, extent};
 use crate::field::{Cause, FieldErrors, Path};
 use crate::names::text::CEL_RESERVED;
 use crate::tree::{Key, Map, Node};
@@ -180,9 +180,9 @@ impl Judge<'_> {
         let names = path.is_empty().then_some(self.names);
         let value = convert(node, schema, names);
         let old_value = old.map(|old| convert(old, schema, names));
-        let length = longest(node).max(old.map_or(0, longest));
+        let extent = old.map(extent).unwrap_or_default().or(extent(node));
         for rule in level.rules.iter().filter(due) {
-            let steps = rule.expression.as_ref().map_or(0, |expression| expression.steps(length));
+            let steps = rule.expression.as_ref().map_or(0, |expression| expression.steps(extent));
             match self.budget.checked_sub(steps) {
                 Some(left) => self.budget = left,
                 None => {

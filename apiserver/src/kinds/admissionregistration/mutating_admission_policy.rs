@@ -1,6 +1,6 @@
 //! MutatingAdmissionPolicy: changes to objects as they are written. Keeps: it says what it matches and each change is of one type.
 
-use super::policies;
+use super::{policies, webhooks};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
 use crate::kinds::core::rules::require_choice;
@@ -71,7 +71,7 @@ fn validate_mutation(mutation: &Map, path: &Path<'_>, errors: &mut FieldErrors) 
         Some(patch) if patch.str("expression").trim().is_empty() => {
             errors.required(&path.child(field).child("expression"), "");
         }
-        Some(_) => {}
+        Some(patch) => webhooks::validate_expression(patch, "expression", &path.child(field), errors),
         None => errors.required(
             &path.child(field),
             format!("must be specified when patchType is {}", mutation.str("patchType")),

@@ -1,6 +1,6 @@
 //! What policies and their bindings have in common: what they match, their parameters, their variables.
 //!
-//! Keeps: expressions are there; they are not compiled here.
+//! Keeps: expressions are there and can be evaluated; their types are not checked.
 
 use super::{rules, webhooks};
 use crate::field::{FieldErrors, Path};
@@ -106,6 +106,7 @@ pub(super) fn validate_policy(spec: &Map, errors: &mut FieldErrors) {
         if variable.str("expression").trim().is_empty() {
             errors.required(&path.child("expression"), "expression is not specified");
         }
+        webhooks::validate_expression(variable, "expression", &path, errors);
     }
 }
 

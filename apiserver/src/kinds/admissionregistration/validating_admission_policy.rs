@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::policies;
+use super::{policies, webhooks};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
 use crate::kinds::core::rules::{choice, qualified_name};
@@ -78,6 +78,9 @@ fn validate(policy: &Map, errors: &mut FieldErrors) {
 
 fn validate_validation(validation: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     const MAY_NOT_BE_EMPTY: &str = "must be non-empty if specified";
+    for field in ["expression", "messageExpression"] {
+        webhooks::validate_expression(validation, field, path, errors);
+    }
     if validation.str("expression").trim().is_empty() {
         errors.required(&path.child("expression"), "expression is not specified");
     }

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use crate::cel;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{Column, column};
 use crate::kinds::{selector, webhook_client};
@@ -108,6 +109,19 @@ fn validate_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
+/// Reports an expression that cannot be evaluated here: it would refuse every request that it is about.
+pub(super) fn validate_expression(
+    owner: &Map,
+    field: &'static str,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
+    let text = owner.str(field);
+    if let Some(error) = Some(text.trim()).filter(|text| !text.is_empty()).and_then(cel::parse_error) {
+        errors.invalid(&path.child(field), text, format!("compilation failed: {error}"));
+    }
+}
+
 /// Match conditions of a webhook or policy: named once each, with an expression.
 pub(super) fn validate_match_conditions(owner: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
     let count = owner.list("matchConditions").len();
@@ -121,6 +135,7 @@ pub(super) fn validate_match_conditions(owner: &Map, path: &Path<'_>, errors: &m
         if condition.str("expression").trim().is_empty() {
             errors.required(&path.child("expression"), "");
         }
+        validate_expression(condition, "expression", &path, errors);
         if name.is_empty() {
             errors.required(&path.child("name"), "");
         } else if seen.insert(name) {

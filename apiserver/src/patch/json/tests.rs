@@ -121,3 +121,12 @@ fn a_patch_is_bounded() {
     let cause = "Unable to complete the copy, the accumulated size increase of copy is 3145734, exceeding the limit 3145728";
     check(&document, &format!("[{}]", copies.join(",")), Err(cause));
 }
+
+#[test]
+fn what_nobody_could_read_again_is_refused() {
+    let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let document = format!(r#"{{"a":{}}}"#, deep(400));
+    let path = format!("/a{}/-", "/0".repeat(399));
+    let patch = format!(r#"[{{"op":"add","path":"{path}","value":{}}}]"#, deep(400));
+    check(&document, &patch, Err("the result is nested more than 512 levels deep"));
+}
