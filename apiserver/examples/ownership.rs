@@ -41,7 +41,15 @@ fn main() {
 const RESET: managed_fields::Reset<'static> = &[&["status"]];
 
 fn context() -> Context<'static> {
-    Context { manager: "bench", api_version: "v1", subresource: "", now: NOW, reset: RESET, known: None }
+    Context {
+        manager: "bench",
+        api_version: "v1",
+        subresource: "",
+        now: NOW,
+        reset: RESET,
+        known: None,
+        elsewhere: &[],
+    }
 }
 
 fn decoded(text: &str, id: StructId) -> Map {

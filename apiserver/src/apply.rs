@@ -48,6 +48,29 @@ pub fn apply(
     id: StructId,
     request: &Request<'_>,
 ) -> Result<Map, Error> {
+    plan(live, body, schema, id, request)?.finish(live, schema, id, request)
+}
+
+/// What an apply makes of an object, before it is settled with the other managers.
+#[derive(Debug)]
+pub struct Planned {
+    /// The object, without managed fields.
+    pub object: Map,
+    written: Map,
+    managers: Vec<Manager>,
+    mine: Manager,
+    own: Set,
+    last: Option<Manager>,
+}
+
+/// The first half of [`apply`].
+pub fn plan(
+    live: Option<&Map>,
+    body: &Map,
+    schema: &Schema,
+    id: StructId,
+    request: &Request<'_>,
+) -> Result<Planned, Error> {
     let written = checked(body, request)?;
     let name = || object_name(&written, request);
     let own = body::field_set(&written, schema, id).map_err(|error| {
@@ -78,19 +101,32 @@ pub fn apply(
         prune::prune(&mut object, &last, &owned, schema, id);
     }
 
-    settle(live, &object, &mut managers, schema, id, request)?;
+    Ok(Planned { object, written, managers, mine, own, last })
+}
 
-    let unchanged = live.is_some_and(|live| is_same(live, &object));
-    if !own.is_empty() {
-        let time = if unchanged { last.and_then(|last| last.time) } else { mine.time.clone() };
-        managers.push(Manager { time, ..mine });
+impl Planned {
+    /// The second half of [`apply`], with the same arguments; what the apply changes in other versions may be known now.
+    pub fn finish(
+        self,
+        live: Option<&Map>,
+        schema: &Schema,
+        id: StructId,
+        request: &Request<'_>,
+    ) -> Result<Map, Error> {
+        let Planned { mut object, written, mut managers, mine, own, last } = self;
+        settle(live, &object, &mut managers, schema, id, request)?;
+        let unchanged = live.is_some_and(|live| is_same(live, &object));
+        if !own.is_empty() {
+            let time = if unchanged { last.and_then(|last| last.time) } else { mine.time.clone() };
+            managers.push(Manager { time, ..mine });
+        }
+        if last_applied::concerns(request.context.manager) {
+            last_applied::record(&mut object, &written, request);
+        }
+        let list = Some(managers).filter(|managers| !managers.is_empty());
+        set_managed_fields(&mut object, list.map(|managers| Node::List(managed_fields::write(managers))));
+        Ok(object)
     }
-    if last_applied::concerns(request.context.manager) {
-        last_applied::record(&mut object, &written, request);
-    }
-    let list = Some(managers).filter(|managers| !managers.is_empty());
-    set_managed_fields(&mut object, list.map(|managers| Node::List(managed_fields::write(managers))));
-    Ok(object)
 }
 
 /// Merges an object as it was written into a typed tree, for nobody in particular: what it states is set, and nothing is
@@ -163,8 +199,9 @@ fn settle(
     let mut conflicts: Vec<Conflict> = managers
         .iter()
         .enumerate()
-        .filter(|(_, manager)| manager.count(&changes.changed) > 0)
-        .map(|(at, manager)| Conflict { at, fields: manager.set().intersection(&changes.changed) })
+        .map(|(at, manager)| (at, manager, &request.context.changes_for(manager, &changes).changed))
+        .filter(|(_, manager, changed)| manager.count(changed) > 0)
+        .map(|(at, manager, changed)| Conflict { at, fields: manager.set().intersection(changed) })
         .collect();
     if !request.force && !conflicts.is_empty() {
         let allowed = live
@@ -188,8 +225,9 @@ fn settle(
         manager.fields = Fields::Set(manager.set().difference(&conflict.fields));
     }
     for manager in managers.iter_mut() {
-        if manager.count(&changes.removed) > 0 {
-            manager.fields = Fields::Set(manager.set().difference(&changes.removed));
+        let removed = &request.context.changes_for(manager, &changes).removed;
+        if manager.count(removed) > 0 {
+            manager.fields = Fields::Set(manager.set().difference(removed));
         }
     }
     managers.retain(|manager| !manager.is_empty());

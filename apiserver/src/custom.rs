@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use self::conversion::{Conversion, Converted};
 use crate::codec::Findings;
 use crate::field::{Cause, FieldErrors};
 use crate::pipeline::Server;
@@ -21,6 +22,7 @@ use crate::structural::{defaults, embedded, lists, prune, types, value};
 use crate::tree::{Map, Node};
 use crate::warning::Warnings;
 
+pub mod conversion;
 mod definition;
 mod json_path;
 mod made;
@@ -45,8 +47,11 @@ pub struct Custom {
     compiled: OnceLock<Compiled>,
     /// Objects are stored in this version.
     pub is_storage: bool,
-    /// Other versions are made by a webhook.
-    pub is_converted: bool,
+    /// How objects of other versions become such of this one, if that is not by their schemas alone.
+    pub conversion: Option<Arc<Conversion>>,
+    /// The resource that objects are stored as, if a webhook makes them for it.
+    pub storage: Option<Arc<Resource>>,
+    converted: Converted,
     /// What was written before may not be as the schema wants it.
     pub since: Revision,
     /// Told when the resource is no longer served, or not like this.
@@ -100,9 +105,21 @@ impl Custom {
         }
     }
 
+    /// Sets the defaults of the version that an object is stored in.
+    pub fn set_stored_defaults(&self, object: &mut Map) {
+        // What a webhook converts was brought up to date on the way.
+        if self.conversion.is_some() {
+            return;
+        }
+        let schema = if self.is_storage { &self.schema } else { &self.stored };
+        if let Some(defaulted) = defaults::object(object, schema) {
+            *object = defaulted;
+        }
+    }
+
     /// Makes an object of this version one that the stored version's schema knows.
     pub fn to_storage(&self, object: &mut Map) {
-        if self.is_storage {
+        if self.is_storage || self.conversion.is_some() {
             return;
         }
         if let Some(pruned) = prune::object(object, &self.stored, &mut |_| ()) {

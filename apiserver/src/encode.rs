@@ -11,10 +11,10 @@ use flate2::write::GzEncoder;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 
-use crate::clock::Clock;
 use crate::document::{Answer, Headers};
 use crate::forms::{self, Stored};
 use crate::negotiation::{Form, Media};
+use crate::pipeline::Server;
 use crate::reply::{Content, ListReply, Reply};
 use crate::status::{Error, Status};
 use crate::stream::{self, CHUNK_BYTES, ListWriter, Watching};
@@ -28,8 +28,8 @@ pub struct Recipient {
     pub form: Form,
     /// The client takes gzip.
     pub gzip: bool,
-    /// Time, for ages.
-    pub clock: Arc<dyn Clock>,
+    /// Who answers: its time is for ages, and watches have it convert objects.
+    pub server: Arc<Server>,
     /// Counts a watch while it lasts.
     pub watching: Option<Watching>,
     /// Becomes true when the server stops.
@@ -40,7 +40,7 @@ pub struct Recipient {
 pub fn reply(reply: Reply, mut recipient: Recipient) -> Response<Body> {
     let watching = recipient.watching.take();
     let to = &recipient;
-    let now = to.clock.unix_seconds();
+    let now = to.server.clock.unix_seconds();
     let form = &to.form;
     match reply {
         Reply::Entry(object) => {
@@ -58,7 +58,7 @@ pub fn reply(reply: Reply, mut recipient: Recipient) -> Response<Body> {
         Reply::List(list) => self::list(list, to, now),
         Reply::Watch(watch) => {
             let content_type = watch.form.watch_content_type();
-            let pieces = stream::watch(*watch, to.clock.clone(), to.closing.clone(), watching);
+            let pieces = stream::watch(*watch, &to.server, to.closing.clone(), watching);
             with_type(StatusCode::OK, content_type, Body::from_stream(pieces))
         }
         Reply::Status(status) => self::status(&status, form),

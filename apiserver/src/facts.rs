@@ -3,13 +3,14 @@
 //! Keeps: computed once by the node that proposes the write; the encoding is the store's opaque `facts`.
 //! Layout: version byte, flags byte, a sketch of the labels (from version 2 on), then length-prefixed strings: labels
 //! (count, key, value …), selectable fields in the kind's order (count, value …), owner uids (count, uid …); last, for
-//! kinds that expire, the time in Unix seconds.
+//! kinds that expire, the time in Unix seconds. Of custom resources, whose definitions change, the fields are stated with
+//! their names (count, name, value …), and after the owners comes the version that the object is stored in.
 
 use bytes::Bytes;
 use ecow::EcoString;
 use smallvec::SmallVec;
 
-use crate::kind::Kind;
+use crate::kind::{Kind, Selectable};
 use crate::storage::Term;
 use crate::tree::{Key, Map, Node};
 
@@ -22,6 +23,8 @@ const VERSION_WITHOUT_SKETCH: u8 = 1;
 /// What stands before the sketch: version and flags.
 const PREFIX_BYTES: usize = 2;
 const DELETING: u8 = 1;
+/// Fields have names, and the version is stated.
+const CUSTOM: u8 = 2;
 
 /// Tag of the first indexed selectable field; the second has the next tag, and so on.
 const FIRST_FIELD_TAG: u8 = 1;
@@ -34,6 +37,14 @@ pub struct Facts<'a> {
     owners: &'a [Node],
     deleting: bool,
     expires: Option<i64>,
+    custom: Option<Stated>,
+}
+
+/// What is stated beside the facts of a custom resource.
+#[derive(Clone, Copy, Debug)]
+struct Stated {
+    version: &'static str,
+    fields: &'static [Selectable],
 }
 
 impl<'a> Facts<'a> {
@@ -58,7 +69,13 @@ impl<'a> Facts<'a> {
             owners: metadata.map(|it| it.list("ownerReferences")).unwrap_or_default(),
             deleting: metadata.is_some_and(|metadata| metadata.contains("deletionTimestamp")),
             expires: kind.expires.and_then(|expires| expires(object)),
+            custom: None,
         }
+    }
+
+    /// States that they are of a custom resource in a version of its kind.
+    pub fn stated(self, kind: &'static Kind, version: &'static str) -> Facts<'a> {
+        Facts { custom: Some(Stated { version, fields: kind.selectable }), ..self }
     }
 
     /// The store's index terms: one per indexed field that has a value.
@@ -75,7 +92,8 @@ impl<'a> Facts<'a> {
     pub fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(512);
         out.push(VERSION);
-        out.push(if self.deleting { DELETING } else { 0 });
+        let deleting = if self.deleting { DELETING } else { 0 };
+        out.push(if self.custom.is_some() { deleting | CUSTOM } else { deleting });
         let labels = || self.labels.iter().map(|(key, value)| (key, value.as_str().unwrap_or_default()));
         let sketch = labels().fold(Sketch::default(), |all, (key, value)| all.with(Sketch::of(key, value)));
         out.extend_from_slice(&sketch.to_bytes());
@@ -84,11 +102,25 @@ impl<'a> Facts<'a> {
             put_text(key, &mut out);
             put_text(value, &mut out);
         }
-        put_count(self.fields.len(), &mut out);
-        self.fields.iter().for_each(|text| put_text(text, &mut out));
+        match self.custom {
+            None => {
+                put_count(self.fields.len(), &mut out);
+                self.fields.iter().for_each(|text| put_text(text, &mut out));
+            }
+            Some(Stated { fields, .. }) => {
+                put_count(self.fields.len() * 2, &mut out);
+                for (field, text) in fields.iter().zip(&self.fields) {
+                    put_text(field.name, &mut out);
+                    put_text(text, &mut out);
+                }
+            }
+        }
         let owners = || self.owners.iter().filter_map(Node::as_map);
         put_count(owners().count(), &mut out);
         owners().for_each(|owner| put_text(owner.str("uid"), &mut out));
+        if let Some(Stated { version, .. }) = self.custom {
+            put_text(version, &mut out);
+        }
         if let Some(expires) = self.expires {
             out.extend_from_slice(&expires.to_le_bytes());
         }
@@ -147,6 +179,33 @@ impl<'a> FactsView<'a> {
         self.flags & DELETING != 0
     }
 
+    fn is_custom(&self) -> bool {
+        self.flags & CUSTOM != 0
+    }
+
+    /// The version that a custom resource is stored in. Those that were written before versions were stated have none.
+    pub fn version(&self) -> Option<&'a str> {
+        self.is_custom().then(|| {
+            let mut reader = self.owner_section();
+            for _ in 0..reader.count() {
+                reader.bytes();
+            }
+            text(reader.bytes())
+        })
+    }
+
+    /// The value of a custom resource's selectable field, if it was one when the object was written.
+    pub fn field_named(&self, name: &str) -> Option<&'a str> {
+        if !self.is_custom() {
+            return None;
+        }
+        let mut reader = self.field_section();
+        (0..reader.count() / 2)
+            .map(|_| (reader.bytes(), reader.bytes()))
+            .find(|(candidate, _)| *candidate == name.as_bytes())
+            .map(|(_, value)| text(value))
+    }
+
     fn sections(&self) -> Reader<'a> {
         Reader { rest: self.sections }
     }
@@ -162,10 +221,7 @@ impl<'a> FactsView<'a> {
 
     /// The value of the selectable field at `position` of the kind's list.
     pub fn field(&self, position: usize) -> &'a str {
-        let mut reader = self.sections();
-        for _ in 0..reader.count() * 2 {
-            reader.bytes();
-        }
+        let mut reader = self.field_section();
         let count = reader.count();
         if position >= count {
             return "";
@@ -185,6 +241,9 @@ impl<'a> FactsView<'a> {
 
     /// When the object expires, in Unix seconds.
     pub fn expires(&self) -> Option<i64> {
+        if self.is_custom() {
+            return None;
+        }
         let mut reader = self.owner_section();
         for _ in 0..reader.count() {
             reader.bytes();
@@ -192,11 +251,16 @@ impl<'a> FactsView<'a> {
         reader.rest.first_chunk().map(|bytes| i64::from_le_bytes(*bytes))
     }
 
-    fn owner_section(&self) -> Reader<'a> {
+    fn field_section(&self) -> Reader<'a> {
         let mut reader = self.sections();
         for _ in 0..reader.count() * 2 {
             reader.bytes();
         }
+        reader
+    }
+
+    fn owner_section(&self) -> Reader<'a> {
+        let mut reader = self.field_section();
         for _ in 0..reader.count() {
             reader.bytes();
         }
@@ -274,6 +338,27 @@ mod tests {
         assert_eq!((view.field(0), view.field(1)), ("n1", ""));
         assert_eq!(view.owners(), vec!["u1"]);
         assert_eq!(view.expires(), Some(7));
+    }
+
+    #[test]
+    fn facts_of_custom_resources_name_their_fields_and_their_version() {
+        const KIND: Kind = Kind {
+            selectable: &[crate::kind::Selectable {
+                name: "spec.node",
+                value: crate::kind::FieldValue::At(&["spec", "node"]),
+                indexed: false,
+            }],
+            ..Kind::DEFAULT
+        };
+        let object = object();
+        let bytes = Facts::of(&KIND, &object).stated(&KIND, "v2").encode();
+        let view = FactsView::new(&bytes);
+        assert_eq!((view.field_named("spec.node"), view.field_named("spec.size")), (Some("n1"), None));
+        assert_eq!((view.version(), view.expires()), (Some("v2"), None));
+        assert!(view.deleting() && view.owners() == ["u1"]);
+        let bytes = Facts::of(&KIND, &object).encode();
+        let plain = FactsView::new(&bytes);
+        assert_eq!((plain.version(), plain.field_named("spec.node")), (None, None));
     }
 
     #[test]

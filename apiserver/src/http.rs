@@ -331,7 +331,7 @@ async fn answer(
         // An error is sent as JSON when nothing fits of what the client accepts.
         form: form.as_ref().map_or(Form::JSON, |form| *form),
         gzip: accepts_gzip(&request),
-        clock: shared.server.clock.clone(),
+        server: shared.server.clone(),
         closing: caller.closing.clone(),
     };
     let answer = if lasts {

@@ -181,7 +181,7 @@ pub enum NameRule {
 }
 
 /// A field that can be selected by.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Selectable {
     /// `spec.nodeName`
     pub name: &'static str,
@@ -192,7 +192,7 @@ pub struct Selectable {
 }
 
 /// Where the text to select by comes from.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum FieldValue {
     /// Of a field: a text as it is, a number or boolean as it is printed.
     At(&'static [&'static str]),

@@ -38,6 +38,9 @@ pub struct Context<'a> {
     pub reset: Reset<'a>,
     /// What is known of a part of an object that is created.
     pub known: Option<Known<'a>>,
+    /// What the write changes as other versions show it, in whose paths the entries of those versions are written. Where
+    /// nothing is said of a version, its paths are the same.
+    pub elsewhere: &'a [(String, Changes)],
 }
 
 /// What [`of_field`] has said of a field's value.
@@ -50,6 +53,12 @@ pub struct Known<'a> {
 }
 
 impl Context<'_> {
+    /// The changes in the paths of an entry; `changes` are those in the request's version.
+    pub(crate) fn changes_for<'b>(&'b self, manager: &Manager, changes: &'b Changes) -> &'b Changes {
+        let other = self.elsewhere.iter().find(|(api_version, _)| *api_version == manager.api_version);
+        other.map_or(changes, |(_, changes)| changes)
+    }
+
     pub(crate) fn entry(&self, operation: Operation, fields: Set) -> Manager {
         Manager {
             manager: if self.manager.is_empty() { "unknown" } else { self.manager }.into(),
@@ -100,8 +109,7 @@ pub fn update(live: Option<&Map>, new: &mut Map, schema: &Schema, id: StructId, 
         return;
     }
     let changes = compare(live.unwrap_or(&Map::new()), new, schema, id, context.reset);
-    let untouched = changes.changed.is_empty() && changes.removed.is_empty();
-    if untouched && keeps_live {
+    if changes.is_empty() && keeps_live {
         set_managed_fields(new, stored.map(|list| Node::List(list.clone())));
         return;
     }
@@ -114,27 +122,27 @@ pub fn update(live: Option<&Map>, new: &mut Map, schema: &Schema, id: StructId, 
 
 /// Gives what was changed to the writer and takes what was removed from everybody.
 fn take(managers: &mut Vec<Manager>, changes: Changes, context: &Context<'_>) {
-    let Changes { changed, removed } = changes;
     let own = context.entry(Operation::Update, Set::new());
-    let wanted = changed.len();
+    let wanted = changes.changed.len();
     let mut found = false;
     managers.retain_mut(|manager| {
         let is_own = manager.is_same(&own);
-        let loses = manager.count(&removed) > 0;
-        let shares = manager.count(&changed);
+        let Changes { changed, removed } = context.changes_for(manager, &changes);
+        let loses = manager.count(removed) > 0;
+        let shares = manager.count(changed);
         if is_own && wanted > 0 {
             found = true;
             manager.time = own.time.clone();
             if loses || shares < wanted {
-                manager.edit(&changed, &removed);
+                manager.edit(changed, removed);
             }
         } else if loses || shares > 0 {
-            manager.edit(&Set::new(), &removed.union(&changed));
+            manager.edit(&Set::new(), &removed.union(changed));
         }
         !manager.is_empty()
     });
     if !found && wanted > 0 {
-        managers.push(Manager { fields: Fields::Set(changed), ..own });
+        managers.push(Manager { fields: Fields::Set(changes.changed), ..own });
     }
 }
 
@@ -152,6 +160,17 @@ fn base(stored: Option<&crate::tree::List>, sent: Option<&crate::tree::List>, co
             Err(_) => Base::Live,
         },
     }
+}
+
+/// The versions of an object's entries, but for one.
+pub fn other_versions<'a>(object: &'a Map, own: &str) -> Vec<&'a str> {
+    let entries =
+        managed_fields(object).map(|list| list.iter().filter_map(Node::as_map)).into_iter().flatten();
+    let mut versions: Vec<&str> =
+        entries.map(|entry| entry.str("apiVersion")).filter(|version| *version != own).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    versions
 }
 
 /// `metadata.managedFields` of an object.

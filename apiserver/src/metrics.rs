@@ -18,10 +18,10 @@ mod process;
 
 pub use exposition::{CONTENT_TYPE, Figures, StoreFigures};
 use labels::{
-    CodeLabels, KindLabels, LongLabels, SizeLabels, WebhookCountLabels, WebhookNameLabels,
-    WebhookRejectionLabels,
+    CodeLabels, ConversionOutcomeLabels, KindLabels, LongLabels, SizeLabels, WebhookCountLabels,
+    WebhookNameLabels, WebhookRejectionLabels,
 };
-pub use labels::{Kind, RequestLabels, ResourceLabels, WebhookLabels};
+pub use labels::{ConversionLabels, Kind, RequestLabels, ResourceLabels, WebhookLabels};
 
 /// Upper bounds of `apiserver_request_duration_seconds`.
 const DURATION_SECONDS: [f64; 23] = [
@@ -31,6 +31,10 @@ const DURATION_SECONDS: [f64; 23] = [
 
 /// Upper bounds of `apiserver_admission_webhook_admission_duration_seconds`.
 const WEBHOOK_SECONDS: [f64; 8] = [0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 25.0];
+
+/// Upper bounds of `apiserver_conversion_webhook_duration_seconds`.
+const CONVERSION_SECONDS: [f64; 15] =
+    [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0];
 
 type Made<M> = fn() -> M;
 
@@ -50,6 +54,40 @@ pub struct Metrics {
     watch_events: Family<ResourceLabels, Counter>,
     handshake_errors: Counter,
     webhooks: Webhooks,
+    converters: Converters,
+}
+
+/// What is counted of webhooks that convert objects.
+struct Converters {
+    durations: Family<ConversionLabels, Histogram, Made<Histogram>>,
+    requests: Family<ConversionOutcomeLabels, Counter>,
+    request_durations: Family<ConversionOutcomeLabels, Histogram, Made<Histogram>>,
+}
+
+impl Converters {
+    fn new(registry: &mut Registry) -> Converters {
+        let converters = Converters {
+            durations: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 2.0, 15))),
+            requests: Family::default(),
+            request_durations: Family::new_with_constructor(|| Histogram::new(CONVERSION_SECONDS)),
+        };
+        registry.register(
+            "apiserver_crd_conversion_webhook_duration_seconds",
+            "Time that objects of a definition took from one version to another",
+            converters.durations.clone(),
+        );
+        registry.register(
+            "apiserver_conversion_webhook_request",
+            "Questions to webhooks that convert objects",
+            converters.requests.clone(),
+        );
+        registry.register(
+            "apiserver_conversion_webhook_duration_seconds",
+            "Time that webhooks took that convert objects",
+            converters.request_durations.clone(),
+        );
+        converters
+    }
 }
 
 /// What is counted of webhooks of admission. Upstream's names of two of the counters do not end as those of counters do.
@@ -122,9 +160,11 @@ impl Metrics {
     pub fn new() -> Metrics {
         let mut registry = Registry::default();
         let webhooks = Webhooks::new(&mut registry);
+        let converters = Converters::new(&mut registry);
         let mut metrics = Metrics {
             registry,
             webhooks,
+            converters,
             sources: Mutex::default(),
             requests: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(DURATION_SECONDS)),
@@ -213,6 +253,16 @@ impl Metrics {
             }
         }
         requests.get_or_create(&WebhookCountLabels { webhook, code }).inc();
+    }
+
+    /// Counts that a webhook was asked to convert objects. `cause` is why it did not, and empty if it did.
+    pub fn asked_converter(&self, labels: ConversionLabels, cause: &'static str, seconds: f64) {
+        let Converters { durations, requests, request_durations } = &self.converters;
+        let result = if cause.is_empty() { "success" } else { "failure" };
+        let outcome = ConversionOutcomeLabels { result, failure_type: cause };
+        durations.get_or_create(&labels).observe(seconds);
+        requests.get_or_create(&outcome).inc();
+        request_durations.get_or_create(&outcome).observe(seconds);
     }
 
     /// Counts a long-running request that has ended; its duration says nothing.

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::continuation::Token;
 use crate::negotiation::Form;
 use crate::options::{ListOptions, VersionMatch};
+use crate::pipeline::Server;
 use crate::registry::Resource;
 use crate::reply::{ListReply, ObjectReply, Reply, WatchReply};
 use crate::selector::Selection;
@@ -22,6 +23,8 @@ pub struct Reader<'a> {
     pub store: &'a Store,
     /// Time and randomness.
     pub clock: &'a dyn Clock,
+    /// Who converts objects of custom resources, if they are to be in the version asked for.
+    pub converter: Option<&'a Server>,
 }
 
 /// Shortest life of a watch without a timeout of its own; the longest is twice this.
@@ -61,13 +64,13 @@ impl Reader<'_> {
         };
         let entry = state
             .get(&Key::new(resource.key(namespace, name)))
-            .ok_or_else(|| Error::not_found(resource.group_resource.as_str(), name))?;
-        Ok(Reply::Entry(ObjectReply {
-            resource: resource.clone(),
-            entry: entry.clone(),
-            created: false,
-            removed: false,
-        }))
+            .ok_or_else(|| Error::not_found(resource.group_resource.as_str(), name))?
+            .clone();
+        let entry = match self.converter {
+            Some(server) => Box::pin(server.shown_alone(resource, entry, true)).await?,
+            None => entry,
+        };
+        Ok(Reply::Entry(ObjectReply { resource: resource.clone(), entry, created: false, removed: false }))
     }
 
     /// LIST.
@@ -78,7 +81,13 @@ impl Reader<'_> {
         options: &ListOptions,
     ) -> Result<ListReply, Error> {
         let (state, after) = self.list_state(resource, options).await?;
-        let page = select(&state, resource, selection, after.as_deref(), options.limit);
+        let page = match self.converter {
+            Some(server) => {
+                Box::pin(converted(server, &state, resource, selection, after.as_deref(), options.limit))
+                    .await?
+            }
+            None => select(&state, resource, selection, after.as_deref(), options.limit),
+        };
         let token = |last: &Arc<Entry>| {
             let after = last.key.as_str()[resource.bucket.len()..].to_owned();
             Token { revision: Some(state.revision), after }.encode()
@@ -172,9 +181,12 @@ impl Reader<'_> {
                     Some(revision) => self.not_older_than(revision).await?,
                     None => self.latest().await?,
                 };
-                let entries = match synthetic {
-                    true => select(&state, resource, &selection, None, 0).entries,
-                    false => Vec::new(),
+                let entries = match (synthetic, self.converter) {
+                    (true, Some(server)) => {
+                        Box::pin(converted(server, &state, resource, &selection, None, 0)).await?.entries
+                    }
+                    (true, None) => select(&state, resource, &selection, None, 0).entries,
+                    (false, _) => Vec::new(),
                 };
                 (entries, state.revision, (synthetic && options.bookmarks).then_some(state.revision))
             }
@@ -256,6 +268,37 @@ fn select(
         ),
         None => take(state.range(&prefix, after.as_ref()), selection, limit),
     }
+}
+
+/// How many objects are converted before it is looked whether those that are selected suffice.
+const CONVERTED_AT_ONCE: usize = 500;
+
+/// As [`select`], of objects in the version of `resource`, which are what is selected by.
+async fn converted(
+    server: &Server,
+    state: &State,
+    resource: &Resource,
+    selection: &Selection,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Page, Error> {
+    if !selection.has_selector() {
+        let page = select(state, resource, selection, after, limit);
+        return Ok(Page { entries: server.shown(resource, page.entries, false).await?, ..page });
+    }
+    let all = select(state, resource, &selection.without_selectors(), after, 0).entries;
+    let mut page = Page { entries: Vec::new(), more: false };
+    for portion in all.chunks(CONVERTED_AT_ONCE) {
+        let shown = server.shown(resource, portion.to_vec(), false).await?;
+        let wanted = if limit == 0 { usize::MAX } else { limit - page.entries.len() };
+        let next = take(shown.iter(), selection, wanted);
+        page.entries.extend(next.entries);
+        if next.more {
+            page.more = true;
+            break;
+        }
+    }
+    Ok(page)
 }
 
 fn take<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, selection: &Selection, limit: usize) -> Page {

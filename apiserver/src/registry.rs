@@ -13,7 +13,7 @@ use crate::custom::Custom;
 use crate::discovery::{Catalog, Documents, Served};
 use crate::kind::{Kind, Version};
 use crate::kinds;
-use crate::schema::{self, CUSTOM_OBJECT, Schema, StructId};
+use crate::schema::{self, Schema, StructId};
 use crate::status::Error;
 use crate::storage::Revision;
 use crate::tree::Map;
@@ -69,7 +69,7 @@ impl Resource {
         list_kind: &str,
         custom: Custom,
     ) -> Resource {
-        let id = schema::builtin().find(CUSTOM_OBJECT).expect("the table has what all objects have");
+        let id = schema::custom_object();
         Resource::new(kind, version, (id, id), list_kind.to_owned(), Some(custom))
     }
 
@@ -104,6 +104,15 @@ impl Resource {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             custom,
         }
+    }
+
+    /// The version that objects of a custom resource are encoded in, which they state.
+    pub fn written_as(&self) -> Option<&'static str> {
+        let custom = self.custom.as_ref()?;
+        Some(match custom.conversion {
+            Some(_) => self.version.version,
+            None => self.kind.storage_version().version,
+        })
     }
 
     /// Sets declared defaults and the kind's own, on a tree of the storage version.
@@ -150,15 +159,17 @@ impl Resource {
             (conversion.from_storage)(object);
         }
         if let Some(custom) = &self.custom {
+            // Defaults are those of the version that objects are stored in.
+            custom.set_stored_defaults(object);
             custom.prune(object, None);
-            custom.set_defaults(object);
         }
     }
 
     /// Whether what was stored at `revision` is served as it is.
     pub fn serves_as_stored(&self, revision: Revision) -> bool {
         match &self.custom {
-            Some(custom) => custom.is_storage && revision >= custom.since,
+            // What a webhook converts was brought up to date on the way.
+            Some(custom) => custom.conversion.is_some() || custom.is_storage && revision >= custom.since,
             None => self.version.conversion.is_none(),
         }
     }
@@ -171,7 +182,7 @@ impl Resource {
     /// Whether trees of this version and of the storage version are the same.
     pub fn is_storage(&self) -> bool {
         match &self.custom {
-            Some(custom) => custom.is_storage,
+            Some(custom) => custom.is_storage || custom.conversion.is_some(),
             None => self.version.conversion.is_none(),
         }
     }

@@ -16,7 +16,7 @@ mod table;
 mod validate;
 
 pub use defaults::apply_defaults;
-pub use table::{BuiltinKind, CUSTOM_OBJECT, builtin, builtin_kinds, kind};
+pub use table::{BuiltinKind, CUSTOM_OBJECT, builtin, builtin_kinds, custom_object, kind};
 pub use validate::{validate, validate_update};
 
 /// What an open struct has beside its fields.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::admission::webhooks::Asked;
 use crate::body::Expected;
 use crate::managed_fields;
-use crate::negotiation::Form;
+use crate::negotiation::{Form, Transform};
 use crate::pipeline::Server;
+use crate::read::Reader;
 use crate::registry::Resource;
 use crate::request::{Attributes, Request};
 use crate::status::Error;
@@ -74,6 +75,13 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// The read side, for objects in the version and the form of the request.
+    pub fn reader(&self) -> Reader<'a> {
+        // Metadata is the same in all versions.
+        let converts = self.resource.is_converted() && self.form.transform != Transform::Metadata;
+        Reader { converter: converts.then_some(self.server), ..self.server.reader() }
+    }
+
     /// What the path asks for.
     pub fn attributes(&self) -> &'a Attributes {
         &self.request.attributes
@@ -118,6 +126,7 @@ impl<'a> Scope<'a> {
             now: &self.now,
             reset: self.never_owned(subresource),
             known: None,
+            elsewhere: &[],
         }
     }
 

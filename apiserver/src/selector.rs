@@ -1,15 +1,15 @@
 //! Selection: which objects a list, watch or deletecollection is about.
 //!
 //! Keeps: one [`Selection`] serves lists, watch transitions, deletecollection and counts; it looks at keys and
-//! facts only, never at an object's bytes.
+//! facts only, and at an object's bytes only for a field that its definition knew nothing of when it was written.
 
 use ecow::EcoString;
 
 use crate::facts::{self, FactsView, Sketch};
-use crate::kind::Kind;
+use crate::kind::{Kind, Selectable};
 use crate::registry::Resource;
 use crate::status::Error;
-use crate::storage::{Entry, Interest, Key, Term};
+use crate::storage::{self, Entry, Interest, Key, Term};
 
 /// A parsed label selector: all requirements must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,18 +48,20 @@ pub struct Selection {
     has_selector: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 struct FieldTerm {
     field: Field,
     equal: bool,
     value: EcoString,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Field {
     Name,
     Namespace,
     Selectable(usize),
+    /// Of a custom resource, whose definition may have learned of it after an object was written.
+    Custom(&'static Selectable),
 }
 
 impl LabelSelector {
@@ -241,7 +243,7 @@ impl Selection {
             ..Selection::default()
         };
         for (field, equal, value) in parse_fields(field_selector)? {
-            let term = FieldTerm { field: resolve(resource.kind, &field)?, equal, value };
+            let term = FieldTerm { field: resolve(resource, &field)?, equal, value };
             match (term.field, term.equal) {
                 (Field::Name, true) if selection.name.is_empty() => selection.name = term.value.to_string(),
                 _ => selection.fields.push(term),
@@ -263,6 +265,16 @@ impl Selection {
         self.has_selector
     }
 
+    /// The same without what is selected by labels and fields.
+    pub fn without_selectors(&self) -> Selection {
+        Selection {
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            has_selector: self.has_selector,
+            ..Selection::default()
+        }
+    }
+
     /// Whether only the key decides.
     pub fn is_plain(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty() && self.name.is_empty()
@@ -280,12 +292,16 @@ impl Selection {
         let facts = FactsView::new(entry.facts());
         (self.name.is_empty() || self.name == split_key(&entry.key).1)
             && self.fields.iter().all(|term| {
-                let value = match term.field {
-                    Field::Name => split_key(&entry.key).1,
-                    Field::Namespace => split_key(&entry.key).0,
-                    Field::Selectable(position) => facts.field(position),
+                let is_equal = match term.field {
+                    Field::Name => split_key(&entry.key).1 == term.value,
+                    Field::Namespace => split_key(&entry.key).0 == term.value,
+                    Field::Selectable(position) => facts.field(position) == term.value,
+                    Field::Custom(field) => match facts.field_named(field.name) {
+                        Some(value) => value == term.value,
+                        None => field.value.of(&storage::decode_custom(entry.bytes())) == term.value,
+                    },
                 };
-                (value == term.value.as_str()) == term.equal
+                is_equal == term.equal
             })
             && self.labels.matches(|key| facts.label(key))
     }
@@ -294,7 +310,9 @@ impl Selection {
     pub fn term(&self, kind: &Kind) -> Option<Term> {
         facts::indexed(kind).find_map(|(tag, position)| {
             let term = self.fields.iter().find(|term| {
-                term.equal && !term.value.is_empty() && term.field == Field::Selectable(position)
+                term.equal
+                    && !term.value.is_empty()
+                    && matches!(term.field, Field::Selectable(selected) if selected == position)
             })?;
             Some(Term { tag, value: term.value.clone() })
         })
@@ -318,15 +336,20 @@ pub fn split_key(key: &Key) -> (&str, &str) {
     rest.split_once('/').unwrap_or(("", rest))
 }
 
-fn resolve(kind: &Kind, field: &str) -> Result<Field, Error> {
+fn resolve(resource: &Resource, field: &str) -> Result<Field, Error> {
+    let kind = resource.kind;
     match field {
         "metadata.name" => Ok(Field::Name),
         "metadata.namespace" => Ok(Field::Namespace),
         other => kind
             .selectable
             .iter()
-            .position(|selectable| selectable.name == other)
-            .map(Field::Selectable)
+            .enumerate()
+            .find(|(_, selectable)| selectable.name == other)
+            .map(|(position, selectable)| match resource.custom {
+                Some(_) => Field::Custom(selectable),
+                None => Field::Selectable(position),
+            })
             .ok_or_else(|| {
                 Error::BadRequest(if kind.selectable.is_empty() {
                     format!("{other:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")

@@ -16,6 +16,7 @@ pub use pintle_store::{
 
 use crate::codec;
 use crate::facts::{Facts, FactsView};
+use crate::kind::Kind;
 use crate::registry::Resource;
 use crate::schema;
 use crate::status::Error;
@@ -86,15 +87,35 @@ pub fn decode_bytes(resource: &Resource, bytes: &[u8]) -> Map {
         .expect("stored bytes were encoded by this schema")
 }
 
+/// The tree of stored bytes of a custom resource, whichever.
+pub fn decode_custom(bytes: &[u8]) -> Map {
+    codec::json::decode_stored(bytes, schema::builtin(), schema::custom_object())
+        .expect("stored bytes were encoded by this schema")
+}
+
 /// The value to store for an object of the storage version, without its resourceVersion.
 pub fn encode(resource: &Resource, object: &Map) -> NewValue {
-    encode_with(resource, object, &Facts::of(resource.kind, object))
+    let facts = Facts::of(resource.kind, object);
+    match resource.written_as() {
+        Some(version) => encode_with(resource, object, &facts.stated(resource.kind, version)),
+        None => encode_with(resource, object, &facts),
+    }
 }
 
 /// As [`encode`], for what differs in metadata alone from what is stored in `entry`.
 pub fn encode_changed_metadata(resource: &Resource, object: &Map, entry: &Entry) -> NewValue {
+    if resource.custom.is_some() {
+        return encode(resource, object);
+    }
     let stored = FactsView::new(entry.facts());
     encode_with(resource, object, &Facts::of_changed_metadata(resource.kind, object, stored))
+}
+
+/// As [`encode`], for an object of a custom resource in the version that `entry` is stored in, whichever that is. By which
+/// fields it is selected is left open.
+pub fn encode_as_stored(resource: &Resource, object: &Map, entry: &Entry) -> NewValue {
+    let version = crate::custom::kept(resource.stored_version(entry));
+    encode_with(resource, object, &Facts::of(&Kind::DEFAULT, object).stated(&Kind::DEFAULT, version))
 }
 
 fn encode_with(resource: &Resource, object: &Map, facts: &Facts<'_>) -> NewValue {

@@ -20,6 +20,7 @@ use crate::codec;
 use crate::forms::{self, Place, Stored};
 use crate::metrics::Ongoing;
 use crate::negotiation::{Form, Media, Transform};
+use crate::pipeline::Server;
 use crate::read;
 use crate::registry::Resource;
 use crate::reply::{ListReply, WatchReply};
@@ -181,7 +182,7 @@ pub struct Watching {
 /// The stream of a watch.
 pub fn watch(
     reply: WatchReply,
-    clock: Arc<dyn Clock>,
+    server: &Arc<Server>,
     closing: tokio::sync::watch::Receiver<bool>,
     watching: Option<Watching>,
 ) -> Pieces {
@@ -190,13 +191,18 @@ pub fn watch(
     let deadline = now + timeout;
     let next_bookmark = bookmarks.then(|| first_bookmark(now, timeout));
     let retired = resource.custom.as_ref().map(|custom| Closing::new(custom.retirement()));
+    // Metadata is the same in all versions.
+    let converts = resource.is_converted() && form.transform != Transform::Metadata;
+    let converter = converts
+        .then(|| Box::new(Converter { server: server.clone(), resource: resource.clone(), work: None }));
     Box::pin(Watcher {
         retired,
+        converter,
         encoder: EventEncoder {
             resource,
             selection,
             form,
-            clock,
+            clock: server.clock.clone(),
             columns: form.transform == Transform::Table,
         },
         initial: initial.into_iter(),
@@ -241,6 +247,25 @@ struct Watcher {
     /// Tells whether the resource is still served, if it is one that may cease to be.
     retired: Option<Closing>,
     watching: Option<Watching>,
+    /// Makes what the cursor brings what the watcher sees, if a webhook has to.
+    converter: Option<Box<Converter>>,
+}
+
+/// Has events converted.
+struct Converter {
+    server: Arc<Server>,
+    resource: Arc<Resource>,
+    work: Option<Conversion>,
+}
+
+type Conversion = Pin<Box<dyn Future<Output = Result<Vec<Arc<Event>>, Error>> + Send>>;
+
+impl Converter {
+    fn begin(&mut self, events: Vec<Arc<Event>>, selection: &Selection) {
+        let (server, resource, needs_old) =
+            (self.server.clone(), self.resource.clone(), !selection.is_plain());
+        self.work = Some(Box::pin(async move { server.shown_events(&resource, events, needs_old).await }));
+    }
 }
 
 struct EventEncoder {
@@ -274,6 +299,23 @@ impl Watcher {
             return Poll::Ready(Some(piece));
         }
         loop {
+            if let Some(work) = self.converter.as_mut().and_then(|converter| converter.work.as_mut()) {
+                let Poll::Ready(outcome) = work.as_mut().poll(context) else {
+                    // No bookmark may pass by what is being converted.
+                    return match self.is_over(context) {
+                        true => Poll::Ready(None),
+                        false => Poll::Pending,
+                    };
+                };
+                self.converter.as_mut().map(|converter| converter.work.take());
+                match outcome {
+                    Ok(events) => self.events = events,
+                    Err(error) => self.cursor = Source::Failed(error),
+                }
+                if let Some(piece) = self.delivered() {
+                    return Poll::Ready(Some(piece));
+                }
+            }
             let cursor = match &mut self.cursor {
                 Source::Live(cursor) => cursor,
                 Source::Ended => return Poll::Ready(None),
@@ -285,6 +327,10 @@ impl Watcher {
             };
             match cursor.poll_next(context, EVENTS_MAX, &mut self.events) {
                 Poll::Ready(Ok(_)) => {
+                    if let Some(converter) = &mut self.converter {
+                        converter.begin(std::mem::take(&mut self.events), &self.encoder.selection);
+                        continue;
+                    }
                     if let Some(piece) = self.delivered() {
                         return Poll::Ready(Some(piece));
                     }
@@ -309,8 +355,7 @@ impl Watcher {
 
     /// What is due while there are no events: a bookmark, or the end.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let retired = self.retired.as_mut().is_some_and(|retired| retired.poll(context).is_ready());
-        if retired || self.closing.poll(context).is_ready() {
+        if self.is_over(context) {
             return Poll::Ready(None);
         }
         if self.alarmed.already(context) && !self.alarm.is_elapsed() {
@@ -324,6 +369,12 @@ impl Watcher {
         let bookmark = self.encoder.bookmark(cursor.position(), false);
         self.schedule_bookmark();
         Poll::Ready(Some(bookmark))
+    }
+
+    /// Whether the server stops, or what is watched is no longer served like this.
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        let retired = self.retired.as_mut().is_some_and(|retired| retired.poll(context).is_ready());
+        retired || self.closing.poll(context).is_ready()
     }
 
     fn schedule_bookmark(&mut self) {

@@ -126,6 +126,7 @@ impl Scope<'_> {
                 }
             };
             if dry_run {
+                let object = self.as_if_stored(object).await?;
                 return Ok(Written::Dry { object, created, removed });
             }
             let attempted = Attempted {
@@ -146,7 +147,8 @@ impl Scope<'_> {
                         entry.ok_or_else(|| Error::Internal("the store answered no entry".to_owned()))?;
                     return Ok(match finished {
                         Some(object) => Written::Finished { object },
-                        None => Written::Stored { entry, created, removed },
+                        None if removed => Written::Stored { entry, created, removed },
+                        None => Written::Stored { entry: self.answered(entry).await?, created, removed },
                     });
                 }
                 Outcome::Failed { current, revision } => {
@@ -272,6 +274,7 @@ impl Scope<'_> {
             });
         }
         let value = storage::encode(&resource, &object);
+        let value = self.kept(&object, value).await?;
         let own = (Compare::Absent(key.clone()), Op::Put { key, value });
         let txn = companions.transaction(Some(own), None);
         Ok(Intent::Commit { txn, object, created: true, removed: false, exact: false })
@@ -329,7 +332,7 @@ impl Scope<'_> {
         self.to_storage(&mut object);
         self.restore(&mut object, &old, endpoint);
         if endpoint.owns {
-            self.own_update(&old, &mut object, endpoint.name)?;
+            self.own_update(&old, &mut object, endpoint.name).await?;
         }
         let mut companions = Companions::default();
         let stage = Stage::new(Operation::Update, view, dry_run)
@@ -350,7 +353,8 @@ impl Scope<'_> {
         };
         let current = entry.modified.to_string();
         let stage = stage.changing(&old, &current);
-        if companions.ops.is_empty() && storage::same_bytes(entry, &value) {
+        let is_same = companions.ops.is_empty() && storage::same_bytes(entry, &value);
+        if is_same && !self.is_outdated(view, &entry.key) {
             (kind.warnings)(&object, Some(&old), &mut self.warnings);
             if let Some(body) = stage.shown {
                 self.validate_by_users(body, &stage, Some(&object)).await?;
@@ -385,7 +389,7 @@ impl Scope<'_> {
         let op = if removed {
             Op::Delete { key: entry.key.clone() }
         } else {
-            Op::Put { key: entry.key.clone(), value }
+            Op::Put { key: entry.key.clone(), value: self.kept(&object, value).await? }
         };
         let mut reported = object;
         reported.metadata_mut().set("resourceVersion", entry.modified.to_string());
@@ -502,9 +506,13 @@ impl Scope<'_> {
         managed_fields::update(None, object, schema, id, &context);
     }
 
-    fn own_update(&mut self, old: &Map, object: &mut Map, subresource: &str) -> Result<(), Error> {
-        let context = self.ownership(subresource);
+    async fn own_update(&mut self, old: &Map, object: &mut Map, subresource: &str) -> Result<(), Error> {
         let (schema, id) = self.resource.ownership();
+        let mut elsewhere = Vec::new();
+        if self.resource.is_converted() {
+            elsewhere = self.elsewhere(old, object, subresource).await?;
+        }
+        let context = managed_fields::Context { elsewhere: &elsewhere, ..self.ownership(subresource) };
         if self.resource.is_storage() {
             managed_fields::update(Some(old), object, schema, id, &context);
         } else {
@@ -572,6 +580,11 @@ impl Scope<'_> {
         outcome
     }
 
+    /// Whether users have policies or webhooks that may have something to say.
+    pub(crate) fn is_judged(&self, view: &View) -> bool {
+        [Sort::Mutating, Sort::Validating].into_iter().any(|sort| !self.users(sort, view).is_empty())
+    }
+
     fn users(&self, sort: Sort, view: &View) -> Users {
         Users { policies: self.policies(sort, view), hooks: self.hooks(sort, view) }
     }
@@ -589,18 +602,18 @@ impl Scope<'_> {
         let (mut of_policies, mut of_hooks) = (Reinvocation::default(), Reinvocation::default());
         let fields = managed_fields::managed_fields(object).cloned();
         let mut subject = self.subject(stage, body, Some(std::mem::take(object)), true);
-        let mut is_changed = self.mutate(policies, &mut subject, &mut of_policies, false)?;
+        let mut is_changed = self.mutate(policies, &mut subject, &mut of_policies, false).await?;
         let after_policies = subject.object.clone();
         is_changed |= self.ask_mutating(hooks, &mut subject, &mut of_hooks, false).await?;
         if is_changed {
             let after_hooks = subject.object.clone();
             let mut changed = subject.object.take().unwrap_or_default();
             self.run_admit(admission::PLUGINS, stage, &mut changed, companions)?;
-            subject.object = Some(changed);
+            subject.set_object(Some(changed));
             if subject.object != after_policies {
                 of_policies.changed();
             }
-            self.mutate(policies, &mut subject, &mut of_policies, true)?;
+            self.mutate(policies, &mut subject, &mut of_policies, true).await?;
             if subject.object != after_hooks {
                 of_hooks.changed();
             }
@@ -649,7 +662,7 @@ impl Scope<'_> {
             return Ok(());
         }
         let subject = self.subject(stage, body, object.cloned(), false);
-        self.obey(&users.policies, &subject)?;
+        Box::pin(self.obey(&users.policies, &subject)).await?;
         Box::pin(self.ask_validating(&users.hooks, &subject)).await
     }
 
@@ -676,7 +689,7 @@ impl Scope<'_> {
         let mut object = object;
         if !users.is_empty() {
             let mut subject = self.subject(stage, body, object.as_deref().cloned(), true);
-            self.mutate(&users.policies, &mut subject, &mut Reinvocation::default(), false)?;
+            Box::pin(self.mutate(&users.policies, &mut subject, &mut Reinvocation::default(), false)).await?;
             let mut reinvocation = Reinvocation::default();
             Box::pin(self.ask_mutating(&users.hooks, &mut subject, &mut reinvocation, false)).await?;
             if let (Some(object), Some(changed)) = (object.as_deref_mut(), subject.object) {

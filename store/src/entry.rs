@@ -8,6 +8,7 @@ use ecow::EcoString;
 use smallvec::SmallVec;
 
 use crate::key::Key;
+use crate::txn::NewValue;
 
 /// A number that counts changes; it is assigned once and never used again.
 pub type Revision = u64;
@@ -113,6 +114,14 @@ impl Entry {
         Entry { key, created, modified, splice, facts_head, terms, facts, bytes }
     }
 
+    /// The same version of the same object with another value, for those to whom it is shown otherwise than it is
+    /// stored.
+    pub fn with_value(&self, value: &NewValue) -> Entry {
+        let NewValue { bytes, splice_at, facts, terms } = value;
+        let parts = ValueParts { bytes, facts };
+        Entry::spliced(self.key.clone(), self.created, self.modified, *splice_at, terms.clone(), parts)
+    }
+
     /// The finished bytes, revision included.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -209,6 +218,21 @@ mod tests {
     fn restamping_replaces_only_the_revision() {
         assert_eq!(entry(Some(7)).restamped(98765).as_ref(), br#"{"rv":"98765","x":1}"#);
         assert_eq!(entry(None).restamped(98765).as_ref(), br#"{"rv":"","x":1}"#);
+    }
+
+    #[test]
+    fn another_value_is_of_the_same_revision() {
+        let entry = entry(Some(7));
+        let value = NewValue {
+            bytes: br#"{"y":1,"rv":""}"#.as_slice().into(),
+            splice_at: Some(13),
+            facts: b"others".as_slice().into(),
+            terms: Terms::new(),
+        };
+        let shown = entry.with_value(&value);
+        assert_eq!(shown.bytes().as_ref(), br#"{"y":1,"rv":"120"}"#);
+        assert_eq!(shown.facts().as_ref(), b"others");
+        assert_eq!((&shown.key, shown.created, shown.modified), (&entry.key, 5, 120));
     }
 
     #[test]

@@ -13,10 +13,11 @@ use super::webhooks::{Sort, judges};
 use crate::codec;
 use crate::forms::{self, Place};
 use crate::kinds::selector;
+use crate::pipeline::Server;
 use crate::registry::Resource;
 use crate::scope::Scope;
 use crate::status::{Error, Status, StatusCause};
-use crate::storage::{self, View};
+use crate::storage::{self, Entry, View};
 use crate::tree::{Map, Node};
 
 mod mutating;
@@ -70,7 +71,11 @@ impl Scope<'_> {
     }
 
     /// Refuses what any policy in force does not allow.
-    pub(crate) fn obey(&mut self, policies: &[Arc<Policy>], subject: &Subject<'_>) -> Result<(), Error> {
+    pub(crate) async fn obey(
+        &mut self,
+        policies: &[Arc<Policy>],
+        subject: &Subject<'_>,
+    ) -> Result<(), Error> {
         let mut refusal = None;
         let mut judged: Vec<Judged> = Vec::new();
         for policy in policies {
@@ -96,7 +101,7 @@ impl Scope<'_> {
             };
             for binding in &policy.bindings {
                 let place = PlaceOf { policy, binding, seen_as: &seen_as, params: param_resource.as_deref() };
-                let denials = match self.denials(&place, subject, &mut judged) {
+                let denials = match self.denials(&place, subject, &mut judged).await {
                     Ok(denials) => denials,
                     Err(_) if policy.ignores_failures => continue,
                     Err(error) => {
@@ -122,7 +127,7 @@ impl Scope<'_> {
     }
 
     /// What a policy in a binding has against a request; the error says why that cannot be told.
-    fn denials(
+    async fn denials(
         &self,
         PlaceOf { policy, binding, seen_as, params }: &PlaceOf<'_>,
         subject: &Subject<'_>,
@@ -133,11 +138,11 @@ impl Scope<'_> {
         {
             return Ok(Vec::new());
         }
-        let params = found_params(*params, binding.params.as_ref(), subject)?;
+        let params = found_params(self.server, *params, binding.params.as_ref(), subject).await?;
         let at = match judged.iter().position(|it| Arc::ptr_eq(&it.seen_as, seen_as)) {
             Some(at) => at,
             None => {
-                let variables = self.variables(subject, seen_as)?;
+                let variables = self.variables(subject, seen_as).await?;
                 judged.push(Judged { seen_as: Arc::clone(seen_as), variables });
                 judged.len() - 1
             }
@@ -151,7 +156,8 @@ impl Scope<'_> {
         Ok(denials)
     }
 
-    fn variables(&self, subject: &Subject<'_>, seen_as: &Resource) -> Result<Variables, Error> {
+    async fn variables(&self, subject: &Subject<'_>, seen_as: &Resource) -> Result<Variables, Error> {
+        subject.convert_to(seen_as, self.server).await?;
         let mut variables = Variables::of(subject, seen_as)?;
         let is_namespace = subject.resource.group_resource == "namespaces";
         let namespace = match subject.namespace.as_str() {
@@ -183,7 +189,8 @@ impl Scope<'_> {
 }
 
 /// The parameters that a policy is judged with, one after another. Without any kind of them it is judged once.
-fn found_params(
+async fn found_params(
+    server: &Server,
     resource: Option<&Resource>,
     wanted: Option<&ParamRef>,
     subject: &Subject<'_>,
@@ -208,13 +215,13 @@ fn found_params(
         Some(wanted) => selector::matches(Some(wanted), Subject::labels(Some(object))),
         None => false,
     };
-    let objects: Vec<Map> = match wanted.name.as_str() {
-        "" => {
-            let all = view.entries(resource, namespace).map(|entry| storage::decode(resource, entry));
-            all.filter(is_wanted).collect()
-        }
-        name => view.object(resource, namespace, name).into_iter().collect(),
+    let entries: Vec<Arc<Entry>> = match wanted.name.as_str() {
+        "" => view.entries(resource, namespace).cloned().collect(),
+        name => view.entry(resource, namespace, name).cloned().into_iter().collect(),
     };
+    let shown = server.shown(resource, entries, false).await?;
+    let objects = shown.iter().map(|entry| storage::decode(resource, entry));
+    let objects: Vec<Map> = objects.filter(|object| !wanted.name.is_empty() || is_wanted(object)).collect();
     if objects.is_empty() && wanted.needs_any {
         return Err(wrong("no params found for policy binding with `Deny` parameterNotFoundAction"));
     }

@@ -7,12 +7,15 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use ecow::EcoString;
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
 
 use super::Operation;
 use crate::codec::{self, Findings};
 use crate::endpoints::scale;
 use crate::forms::{self, Place};
 use crate::kind::{BodyKind, ScalePaths};
+use crate::pipeline::Server;
 use crate::registry::Resource;
 use crate::schema::{self, Schema, StructId};
 use crate::scope::Scope;
@@ -61,6 +64,15 @@ pub(crate) struct Subject<'a> {
     pub(crate) generated_name: bool,
     /// The resources with the same objects, in other versions.
     pub(crate) others: OnceLock<Vec<Arc<Resource>>>,
+    /// What webhooks made of its objects, by the version's resource.
+    converted: Mutex<FxHashMap<u32, Pair>>,
+}
+
+/// An object and the stored one, in another version.
+#[derive(Clone, Default)]
+struct Pair {
+    object: Option<Option<Map>>,
+    old: Option<Option<Map>>,
 }
 
 impl Operation {
@@ -109,6 +121,7 @@ impl<'a> Scope<'a> {
             hides_made_up,
             generated_name,
             others: OnceLock::new(),
+            converted: Mutex::default(),
         }
     }
 
@@ -171,9 +184,58 @@ impl Subject<'_> {
         }
     }
 
+    /// Whether a webhook has to make what is shown in the version of `resource`.
+    fn converts_to(&self, resource: &Resource) -> bool {
+        matches!(self.body, Body::Object)
+            && resource.is_converted()
+            && resource.version.version != self.resource.version.version
+    }
+
+    /// Has the objects converted, if they have to be for being shown in the version of `resource`.
+    pub(crate) async fn convert_to(&self, resource: &Resource, server: &Server) -> Result<(), Error> {
+        if !self.converts_to(resource) {
+            return Ok(());
+        }
+        let convert = async |object: Option<&Map>| match object {
+            Some(object) => server.converted_tree(&self.resource, resource, object).await.map(Some),
+            None => Ok(None),
+        };
+        let mut pair = self.converted.lock().get(&resource.id).cloned().unwrap_or_default();
+        if pair.object.is_none() {
+            pair.object = Some(convert(self.object.as_ref()).await?);
+        }
+        if pair.old.is_none() {
+            pair.old = Some(convert(self.stage.old).await?);
+        }
+        self.converted.lock().insert(resource.id, pair);
+        Ok(())
+    }
+
+    /// Another object takes the place of the request's.
+    pub(crate) fn set_object(&mut self, object: Option<Map>) {
+        self.object = object;
+        self.converted.get_mut().values_mut().for_each(|pair| pair.object = None);
+    }
+
+    /// The object, in the version of `resource` if a webhook makes that.
+    fn own_object(&self, resource: &Resource) -> Option<Map> {
+        match self.converts_to(resource) {
+            true => self.converted.lock().get(&resource.id)?.object.clone().flatten(),
+            false => self.object.clone(),
+        }
+    }
+
+    /// As [`Subject::own_object`], of the stored one.
+    fn old_object(&self, resource: &Resource) -> Option<Map> {
+        match self.converts_to(resource) {
+            true => self.converted.lock().get(&resource.id)?.old.clone().flatten(),
+            false => self.stage.old.cloned(),
+        }
+    }
+
     /// The JSON of the object.
     pub(crate) fn object_as(&self, resource: &Resource) -> Result<Bytes, Error> {
-        match self.seen() {
+        match self.seen(resource) {
             Some(object) => self.encode(object, resource),
             None => Ok(Bytes::from_static(b"null")),
         }
@@ -181,7 +243,7 @@ impl Subject<'_> {
 
     /// The object in the version of `resource`.
     pub(crate) fn tree_as<'b>(&self, resource: &'b Resource) -> Result<Option<Typed<'b>>, Error> {
-        let Some(object) = self.seen() else { return Ok(None) };
+        let Some(object) = self.seen(resource) else { return Ok(None) };
         let (object, id) = self.in_version(object, resource)?;
         let types = match self.body {
             Body::Object => resource.ownership(),
@@ -191,9 +253,8 @@ impl Subject<'_> {
     }
 
     /// The object without what is not shown.
-    fn seen(&self) -> Option<Map> {
-        let object = self.object.as_ref()?;
-        let mut object = object.clone();
+    fn seen(&self, resource: &Resource) -> Option<Map> {
+        let mut object = self.own_object(resource)?;
         if matches!(self.body, Body::Object | Body::Scale(_)) {
             let metadata = object.metadata_mut();
             if !self.stage.version.is_empty() {
@@ -212,8 +273,8 @@ impl Subject<'_> {
 
     /// The JSON of the stored object.
     pub(crate) fn old_as(&self, resource: &Resource) -> Result<Bytes, Error> {
-        match (self.stage.old, self.body) {
-            (Some(old), Body::Object | Body::Scale(_)) => self.encode(old.clone(), resource),
+        match (self.old_object(resource), self.body) {
+            (Some(old), Body::Object | Body::Scale(_)) => self.encode(old, resource),
             _ => Ok(Bytes::from_static(b"null")),
         }
     }
@@ -245,11 +306,12 @@ impl Subject<'_> {
 
     /// Takes over what somebody made of the JSON of the object. Answers whether that changed it. Fields that nobody knows
     /// are dropped, unless it has to be strictly right.
-    pub(crate) fn replace(
+    pub(crate) async fn replace(
         &mut self,
         changed: Node,
         resource: &Resource,
         is_strict: bool,
+        server: &Server,
     ) -> Result<bool, Error> {
         let internal = |why: String| Error::Internal(why);
         let Node::Map(mut changed) = changed else {
@@ -275,11 +337,22 @@ impl Subject<'_> {
         if !unknown.is_empty() {
             return Err(internal(format!("strict decoding error: {}", unknown.join(", "))));
         }
-        Ok(self.take_over(typed, resource))
+        self.take_over(typed, resource, server).await
     }
 
     /// Takes over what somebody made of the object in the version of `resource`. Answers whether that changed it.
-    pub(crate) fn take_over(&mut self, mut typed: Map, resource: &Resource) -> bool {
+    pub(crate) async fn take_over(
+        &mut self,
+        mut typed: Map,
+        resource: &Resource,
+        server: &Server,
+    ) -> Result<bool, Error> {
+        if self.converts_to(resource) {
+            resource.set_defaults(&mut typed);
+            typed = server.converted_tree(resource, &self.resource, &typed).await?;
+        }
+        let own = self.resource.clone();
+        let resource = if self.converts_to(resource) { &*own } else { resource };
         let before = self.object.take().unwrap_or_default();
         match self.body {
             Body::Object => {
@@ -310,8 +383,8 @@ impl Subject<'_> {
             Body::Own(_) => {}
         }
         let is_changed = typed != before;
-        self.object = Some(if is_changed { typed } else { before });
-        is_changed
+        self.set_object(Some(if is_changed { typed } else { before }));
+        Ok(is_changed)
     }
 
     /// `request` of an AdmissionReview, without the objects; `seen_as` is the resource in the version that is shown.

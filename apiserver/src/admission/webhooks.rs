@@ -134,16 +134,17 @@ impl Scope<'_> {
     ) -> Result<bool, Error> {
         let mut is_changed = false;
         for hook in hooks {
-            let Some(seen_as) = self.wants(hook, subject)? else { continue };
+            let Some(seen_as) = self.wants(hook, subject).await? else { continue };
             if is_again && !reinvocation.is_due(&hook.id) {
                 continue;
             }
             let began = Instant::now();
             let answer = self.server.answer(hook, subject, &seen_as, &self.asked).await;
-            let outcome = self.take(answer).and_then(|patch| match patch {
-                Some(patch) => changed(hook, &patch, subject, &seen_as),
-                None => Ok(false),
-            });
+            let outcome = match self.take(answer) {
+                Ok(Some(patch)) => changed(hook, &patch, subject, &seen_as, self.server).await,
+                Ok(None) => Ok(false),
+                Err(failure) => Err(failure),
+            };
             self.server.count(hook, subject.stage.operation, &outcome, began.elapsed());
             if matches!(outcome, Ok(true)) {
                 is_changed = true;
@@ -165,7 +166,7 @@ impl Scope<'_> {
     ) -> Result<(), Error> {
         let mut wanted = Vec::new();
         for hook in hooks {
-            if let Some(seen_as) = self.wants(hook, subject)? {
+            if let Some(seen_as) = self.wants(hook, subject).await? {
                 wanted.push((hook, seen_as));
             }
         }
@@ -187,8 +188,9 @@ impl Scope<'_> {
     }
 
     /// The resource in the version in which a webhook wants to see the request, if it does.
-    fn wants(&self, hook: &Hook, subject: &Subject<'_>) -> Result<Option<Arc<Resource>>, Error> {
+    async fn wants(&self, hook: &Hook, subject: &Subject<'_>) -> Result<Option<Arc<Resource>>, Error> {
         let Some(seen_as) = hook.matching.resource_for(subject, self)? else { return Ok(None) };
+        subject.convert_to(&seen_as, self.server).await?;
         if hook.conditions.is_empty() {
             return Ok(Some(seen_as));
         }
@@ -218,11 +220,12 @@ impl Scope<'_> {
 }
 
 /// Applies a webhook's patch to what it was shown.
-fn changed(
+async fn changed(
     hook: &Hook,
     patch: &Node,
     subject: &mut Subject<'_>,
     seen_as: &Resource,
+    server: &Server,
 ) -> Result<bool, Failure> {
     let internal = |why: String| Failure::Final(Error::Internal(why));
     if subject.object.is_none() || subject.stage.operation == Operation::Connect {
@@ -234,7 +237,7 @@ fn changed(
     let mut document = codec::json::decode_untyped(&subject.object_as(seen_as)?)
         .map_err(|error| internal(error.to_string()))?;
     patch::json::apply(patch, &mut document).map_err(|error| internal(error.to_string()))?;
-    Ok(subject.replace(document, seen_as, false)?)
+    Ok(subject.replace(document, seen_as, false, server).await?)
 }
 
 impl Server {

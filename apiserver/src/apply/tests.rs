@@ -45,8 +45,15 @@ impl World {
     fn request<T>(&self, manager: &str, force: bool, with: impl FnOnce(&Request<'_>) -> T) -> T {
         let (manager, subresource) = manager.split_once('/').unwrap_or((manager, ""));
         let (api_version, now) = (self.api_version(), self.now);
-        let context =
-            Context { manager, api_version: &api_version, subresource, now, reset: &[], known: None };
+        let context = Context {
+            manager,
+            api_version: &api_version,
+            subresource,
+            now,
+            reset: &[],
+            known: None,
+            elsewhere: &[],
+        };
         with(&Request { context, kind: self.kind.2, force, object: self.id() })
     }
 

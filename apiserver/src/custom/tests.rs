@@ -260,3 +260,34 @@ fn a_version_that_becomes_the_stored_one_looks_at_what_was_stored_before() {
     after[0].from_storage(&mut object);
     assert_eq!(text(&object), r#"{"a":1}"#);
 }
+
+#[test]
+fn objects_state_the_version_that_they_are_stored_in() {
+    let is = |version: serde_json::Value, name: &str, storage: bool| {
+        let mut version = version;
+        version["name"] = json!(name);
+        version["storage"] = json!(storage);
+        version
+    };
+    let free = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    let (first, second) = (is(version(free.clone()), "v1", true), is(version(free), "v2", false));
+    let stored_as = |conversion: serde_json::Value| {
+        let mut definition = definition(first.clone());
+        let versions = [&first, &second].map(fixture::untyped).map(Node::Map);
+        let mut spec = definition.map("spec").cloned().unwrap();
+        spec.set("versions", versions.into_iter().collect::<Node>());
+        spec.set("conversion", fixture::untyped(&conversion));
+        definition.set("spec", spec);
+        definition::resources(&definition, 1, &[])
+            .iter()
+            .map(|resource| {
+                let value = crate::storage::encode(resource, &self::spec(json!({})));
+                crate::facts::FactsView::new(&value.facts).version().unwrap().to_owned()
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(stored_as(json!({ "strategy": "None" })), ["v1", "v1"]);
+    let webhook =
+        json!({ "conversionReviewVersions": ["v1"], "clientConfig": { "url": "https://127.0.0.1:1" } });
+    assert_eq!(stored_as(json!({ "strategy": "Webhook", "webhook": webhook })), ["v1", "v2"]);
+}

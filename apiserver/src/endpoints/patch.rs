@@ -7,6 +7,7 @@ use crate::apply;
 use crate::codec::{self, Findings};
 use crate::field::{FieldErrors, Path};
 use crate::kind::View as SubresourceView;
+use crate::managed_fields;
 use crate::negotiation;
 use crate::options::{FieldValidation, WriteOptions, invalid};
 use crate::patch;
@@ -77,7 +78,10 @@ impl Scope<'_> {
         options: &WriteOptions,
         view: &View,
     ) -> Result<Intent, Error> {
-        let entry = self.find(view);
+        let entry = match self.find(view) {
+            Some(entry) => Some(self.shown(entry).await?),
+            None => None,
+        };
         let old = entry.as_ref().map(|entry| storage::decode_for_write(&self.resource, entry));
         let live = old.clone().map(|old| self.served(old));
         match (patch, entry) {
@@ -89,8 +93,7 @@ impl Scope<'_> {
                 let force = options.force.unwrap_or(false);
                 let (kind, object) = (self.resource.kind.names.kind, self.resource.schema);
                 let request = apply::Request { context, kind, force, object };
-                let (schema, id) = self.resource.ownership();
-                let mut new = apply::apply(live.as_ref(), applied, schema, id, &request)?;
+                let mut new = self.applied(live.as_ref(), applied, &request).await?;
                 self.place_applied(&mut new)?;
                 match entry {
                     Some(entry) => {
@@ -115,6 +118,23 @@ impl Scope<'_> {
             }
             (_, None) => Err(self.not_found()),
         }
+    }
+
+    /// What an apply makes of the live object.
+    pub(super) async fn applied(
+        &self,
+        live: Option<&Map>,
+        body: &Map,
+        request: &apply::Request<'_>,
+    ) -> Result<Map, Error> {
+        let (schema, id) = self.resource.ownership();
+        let Some(live) = live.filter(|_| self.resource.is_converted()) else {
+            return apply::apply(live, body, schema, id, request);
+        };
+        let planned = apply::plan(Some(live), body, schema, id, request)?;
+        let elsewhere = self.elsewhere(live, &planned.object, request.context.subresource).await?;
+        let context = managed_fields::Context { elsewhere: &elsewhere, ..request.context };
+        planned.finish(Some(live), schema, id, &apply::Request { context, ..*request })
     }
 
     /// A tree of the storage version in the version of the request.

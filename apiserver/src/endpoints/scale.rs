@@ -31,12 +31,12 @@ struct Scaling<'a> {
 impl Attempt for Scaling<'_> {
     async fn run(&mut self, scope: &mut Scope<'_>, view: &View) -> Result<Intent, Error> {
         let Scaling { wanted, patch, paths, options } = self;
-        let entry = scope.current(view)?;
+        let entry = scope.shown(scope.current(view)?).await?;
         let old = storage::decode_for_write(&scope.resource, &entry);
         if let Some(ScalePatch::Apply(body)) = patch {
             return scope.apply_scale(&entry, old, body, paths, view, options).await;
         }
-        let current = scale_of(&old, paths, scope.resource.custom.is_some())?;
+        let current = scale_of(&old, paths, false)?;
         let scale = match (wanted, patch) {
             (Some(scale), _) => scale.clone(),
             (None, Some(patch)) => patch.apply(current)?,
@@ -51,7 +51,8 @@ impl Scope<'_> {
     pub async fn scale(&mut self, paths: &ScalePaths, verb: &str) -> Result<Reply, Error> {
         if verb == "get" {
             let view = View::new(self.server.reader().latest().await?);
-            let object = storage::decode(&self.resource, &*self.current(&view)?);
+            let entry = self.shown(self.current(&view)?).await?;
+            let object = storage::decode(&self.resource, &entry);
             return self.scale_reply(&object, paths);
         }
         let options = WriteOptions::parse(&self.request.query, "UpdateOptions")?;
@@ -129,8 +130,7 @@ impl Scope<'_> {
             force: options.force.unwrap_or(false),
             object: self.resource.schema,
         };
-        let (schema, id) = self.resource.ownership();
-        let new = apply::apply(Some(&live), &applied, schema, id, &request)?;
+        let new = self.applied(Some(&live), &applied, &request).await?;
         let endpoint = Endpoint { name: "scale", view: None, owns: false };
         self.prepare_update(entry, old, new, endpoint, view, options.dry_run).await
     }

@@ -35,7 +35,7 @@ struct PartialReplacement<'a> {
 impl Attempt for PartialReplacement<'_> {
     async fn run(&mut self, scope: &mut Scope<'_>, view: &View) -> Result<Intent, Error> {
         let body = scope.body_of_attempt(&mut self.body)?;
-        let entry = scope.current(view)?;
+        let entry = scope.shown(scope.current(view)?).await?;
         let old = storage::decode_for_write(&scope.resource, &entry);
         scope.prepare_update(&entry, old, body, self.endpoint, view, self.dry_run).await
     }
@@ -74,6 +74,7 @@ impl Scope<'_> {
     ) -> Result<Intent, Error> {
         match self.find(view) {
             Some(entry) => {
+                let entry = self.shown(entry).await?;
                 let old = storage::decode_for_write(&self.resource, &entry);
                 self.prepare_update(&entry, old, body, endpoint, view, dry_run).await
             }

@@ -19,6 +19,11 @@ pub struct Changes {
 }
 
 impl Changes {
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.removed.is_empty()
+    }
+
     fn push(&mut self, element: &Element, changed: bool, removed: bool, below: Changes) {
         if changed || !below.changed.is_empty() {
             self.changed.push(element.clone(), changed, below.changed);

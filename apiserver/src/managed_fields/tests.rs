@@ -8,7 +8,15 @@ const CONFIG_MAP: (&str, &str) = ("v1", "ConfigMap");
 const SERVICE: (&str, &str) = ("v1", "Service");
 
 fn context(manager: &str) -> Context<'_> {
-    Context { manager, api_version: "v1", subresource: "", now: NOW, reset: &[&["status"]], known: None }
+    Context {
+        manager,
+        api_version: "v1",
+        subresource: "",
+        now: NOW,
+        reset: &[&["status"]],
+        known: None,
+        elsewhere: &[],
+    }
 }
 
 fn id((version, kind): (&str, &str)) -> StructId {

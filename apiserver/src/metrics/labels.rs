@@ -62,6 +62,26 @@ impl EncodeLabelSet for WebhookLabels {
     }
 }
 
+/// A conversion of objects by a webhook. Their names are those that administrators give.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ConversionLabels {
+    /// The definition's name.
+    pub crd_name: String,
+    /// The version that objects were in.
+    pub from_version: String,
+    /// The version that was asked for.
+    pub to_version: String,
+    /// `true` or `false`
+    pub succeeded: &'static str,
+}
+
+/// How a question to a webhook that converts objects ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ConversionOutcomeLabels {
+    pub(super) result: &'static str,
+    pub(super) failure_type: &'static str,
+}
+
 /// How often something happened with a webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct WebhookCountLabels {

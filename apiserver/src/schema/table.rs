@@ -45,6 +45,11 @@ pub fn builtin() -> &'static Schema {
     &BUILTIN.schema
 }
 
+/// The struct of every custom resource.
+pub fn custom_object() -> StructId {
+    BUILTIN.schema.find(CUSTOM_OBJECT).expect("the table has what all objects have")
+}
+
 /// Every kind of the table.
 pub fn builtin_kinds() -> &'static [BuiltinKind] {
     &BUILTIN.kinds
@@ -86,12 +91,12 @@ fn parse(table: &'static str) -> Builtin {
             None => {}
         }
     }
-    structs.extend(custom_object(&structs, &ids));
+    structs.extend(declared(&structs, &ids));
     let by_kind = kinds.iter().map(|kind| ((kind.api_version, kind.kind), kind.id)).collect();
     Builtin { schema: Schema::new(structs), kinds, by_kind }
 }
 
-fn custom_object(structs: &[Struct], ids: &Ids) -> Option<Struct> {
+fn declared(structs: &[Struct], ids: &Ids) -> Option<Struct> {
     let declared = structs.get(ids.get(DECLARED_ALIKE)?.0 as usize)?;
     let fields = declared.fields.iter().filter(|field| field.inline || field.name.as_str() == "metadata");
     let go = Key::Static("unstructured.Unstructured");

@@ -12,7 +12,7 @@ use http::header::HeaderValue;
 use pintle_apiserver::{
     Server, document,
     forms::{self, Place, Stored},
-    negotiation::Form,
+    negotiation::{Form, Transform},
     registry::Resource as Served,
     reply::{ListReply, Reply, WatchReply},
     status::Status,
@@ -82,6 +82,8 @@ struct Connection {
 
 impl Connection {
     async fn call(&self, rest: Rest) -> Result<Reply, ApiError> {
+        let transform = if rest.wants_metadata() { Transform::Metadata } else { Transform::None };
+        let form = Ok(Form { transform, ..Form::JSON });
         let request = OwnRequest {
             method: rest.method,
             path: &rest.path,
@@ -93,7 +95,7 @@ impl Connection {
             fence: Some(self.term),
         };
         let request = request.into_request();
-        let answer = self.server.call(&self.user, &request, Ok(Form::JSON)).await;
+        let answer = self.server.call(&self.user, &request, form).await;
         answer.reply.map_err(|error| error_of(&error.status()))
     }
 

@@ -31,6 +31,11 @@ impl Rest {
         Rest { method, path, query: String::new(), content_type: JSON, accept: JSON, body: Bytes::new() }
     }
 
+    /// Whether nothing of objects but their metadata is asked for.
+    pub(super) fn wants_metadata(&self) -> bool {
+        matches!(self.accept, METADATA | METADATA_LIST)
+    }
+
     fn with(mut self, key: &str, value: &str) -> Rest {
         if value.is_empty() {
             return self;
@@ -105,7 +110,8 @@ impl Rest {
     }
 
     pub(super) fn delete(target: Target<'_>, options: &DeleteOptions) -> Rest {
-        Rest { body: delete_options(options), ..Rest::new(Method::DELETE, path(target, "")) }
+        let accept = METADATA;
+        Rest { body: delete_options(options), accept, ..Rest::new(Method::DELETE, path(target, "")) }
     }
 
     pub(super) fn delete_collection(
@@ -117,7 +123,7 @@ impl Rest {
         let rest = Rest::new(Method::DELETE, path(Target::new(resource, namespace, ""), ""))
             .with("labelSelector", &selected.label_selector)
             .with("fieldSelector", &selected.field_selector);
-        Rest { body: delete_options(options), ..rest }
+        Rest { body: delete_options(options), accept: METADATA_LIST, ..rest }
     }
 }
 

@@ -48,6 +48,11 @@ impl Event {
         Event { revision, key, old, new, forms: Mutex::new(Forms::default()) }
     }
 
+    /// The same change between other entries, for those to whom objects are shown otherwise than they are stored.
+    pub fn with_entries(&self, old: Option<Arc<Entry>>, new: Option<Arc<Entry>>) -> Event {
+        Event::new(self.revision, self.key.clone(), old, new)
+    }
+
     /// The encoded form `id`, made on first need and shared by all who ask for it.
     pub fn form(&self, id: u64, make: impl FnOnce() -> Bytes) -> Bytes {
         let mut forms = self.forms.lock();

@@ -12,6 +12,7 @@ use crate::admission::{Operation, conditions};
 use crate::apply;
 use crate::codec;
 use crate::patch::{self, PatchError};
+use crate::pipeline::Server;
 use crate::registry::Resource;
 use crate::scope::Scope;
 use crate::status::{Error, Status, StatusCause};
@@ -63,7 +64,7 @@ impl Due {
 
 impl Scope<'_> {
     /// Lets the policies in force change the object. Answers whether any did.
-    pub(crate) fn mutate(
+    pub(crate) async fn mutate(
         &mut self,
         policies: &[Arc<Policy>],
         subject: &mut Subject<'_>,
@@ -75,12 +76,12 @@ impl Scope<'_> {
         }
         let mut failures = Failures::default();
         let mut is_changed = false;
-        for due in self.due(policies, subject, &mut failures) {
+        for due in self.due(policies, subject, &mut failures).await {
             let key = due.key();
             if is_again && !reinvocation.is_due(&key) {
                 continue;
             }
-            let changed = self.carry_out(&due, subject, &mut failures)?;
+            let changed = self.carry_out(&due, subject, &mut failures).await?;
             if changed {
                 is_changed = true;
                 reinvocation.changed();
@@ -96,7 +97,12 @@ impl Scope<'_> {
     }
 
     /// The policies that are about the request, in each binding and with each parameter.
-    fn due(&self, policies: &[Arc<Policy>], subject: &Subject<'_>, failures: &mut Failures) -> Vec<Due> {
+    async fn due(
+        &self,
+        policies: &[Arc<Policy>],
+        subject: &Subject<'_>,
+        failures: &mut Failures,
+    ) -> Vec<Due> {
         let mut due = Vec::new();
         for policy in policies {
             let seen_as = match policy.matching.resource_for(subject, self) {
@@ -119,10 +125,14 @@ impl Scope<'_> {
                     Some(matching) => matching.resource_for(subject, self).map(|found| found.is_some()),
                     None => Ok(true),
                 };
-                let params = matches.and_then(|matches| match matches {
-                    true => found_params(param_resource.as_deref(), binding.params.as_ref(), subject),
-                    false => Ok(Vec::new()),
-                });
+                let params = match matches {
+                    Ok(true) => {
+                        let (resource, wanted) = (param_resource.as_deref(), binding.params.as_ref());
+                        found_params(self.server, resource, wanted, subject).await
+                    }
+                    Ok(false) => Ok(Vec::new()),
+                    Err(error) => Err(error),
+                };
                 match params {
                     Ok(params) => due.extend(params.into_iter().map(|params| Due {
                         policy: policy.clone(),
@@ -141,7 +151,7 @@ impl Scope<'_> {
     }
 
     /// Makes the changes of one policy. Answers whether the object is another one now.
-    fn carry_out(
+    async fn carry_out(
         &self,
         due: &Due,
         subject: &mut Subject<'_>,
@@ -150,7 +160,7 @@ impl Scope<'_> {
         let Due { policy, binding, seen_as, params } = due;
         let mut is_changed = false;
         for (at, mutation) in policy.mutations.iter().enumerate() {
-            let mut variables = self.variables(subject, seen_as)?;
+            let mut variables = self.variables(subject, seen_as).await?;
             variables.add("params", params);
             if at == 0 {
                 match policy.conditions.hold(&variables) {
@@ -166,7 +176,7 @@ impl Scope<'_> {
             let computed = variables.compute(&policy.variables, &mut budget);
             let value = computed.and_then(|()| mutation.value(&variables, &mut budget));
             let applied = match value {
-                Ok(value) => mutation.apply(value, subject, seen_as)?,
+                Ok(value) => mutation.apply(value, subject, seen_as, self.server).await?,
                 Err(why) => Err(why),
             };
             match applied {
@@ -187,14 +197,15 @@ impl Mutation {
     }
 
     /// The inner error is the policy's, and its failure policy says what follows.
-    fn apply(
+    async fn apply(
         &self,
         value: Node,
         subject: &mut Subject<'_>,
         seen_as: &Resource,
+        server: &Server,
     ) -> Result<Result<bool, String>, Error> {
         if self.is_json_patch {
-            return apply_patch(&value, subject, seen_as);
+            return apply_patch(&value, subject, seen_as, server).await;
         }
         let Node::Map(mut written) = value else {
             return Ok(Err("the expression does not make an object".to_owned()));
@@ -204,23 +215,25 @@ impl Mutation {
         let Some(live) = subject.tree_as(seen_as)? else { return Ok(Ok(false)) };
         let (schema, id) = live.types;
         let merged = apply::merged(&live.object, &written, schema, id, live.id);
-        Ok(merged
-            .map(|merged| subject.take_over(merged, seen_as))
-            .map_err(|why| format!("error applying patch: {why}")))
+        match merged {
+            Ok(merged) => subject.take_over(merged, seen_as, server).await.map(Ok),
+            Err(why) => Ok(Err(format!("error applying patch: {why}"))),
+        }
     }
 }
 
 /// Applies a JSON patch. One whose test fails changes nothing.
-fn apply_patch(
+async fn apply_patch(
     patch: &Node,
     subject: &mut Subject<'_>,
     seen_as: &Resource,
+    server: &Server,
 ) -> Result<Result<bool, String>, Error> {
     let object = subject.object_as(seen_as)?;
     let mut document =
         codec::json::decode_untyped(&object).map_err(|error| Error::Internal(error.to_string()))?;
     match patch::json::apply(patch, &mut document) {
-        Ok(()) => subject.replace(document, seen_as, true).map(Ok),
+        Ok(()) => subject.replace(document, seen_as, true, server).await.map(Ok),
         Err(PatchError::Failed(why)) if why.contains("testing value") => Ok(Ok(false)),
         Err(error) => Ok(Err(format!("JSON Patch: {error}"))),
     }
