@@ -15,6 +15,7 @@ use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value};
 use crate::tree::Node;
 
 mod authorizer;
+mod comprehensions;
 
 pub(crate) use authorizer::{Asked, Question, value as authorizer_of};
 
@@ -66,6 +67,7 @@ thread_local! {
 fn functions() -> Context<'static> {
     let mut context = Context::default().with_all();
     authorizer::register(&mut context);
+    comprehensions::register(&mut context);
     context
 }
 
@@ -230,6 +232,7 @@ fn adapt(expression: &mut IdedExpr) {
     for part in parts_mut(&mut expression.expr) {
         adapt(part);
     }
+    comprehensions::expand(expression);
     if let ast::Expr::Call(call) = &mut expression.expr
         && call.func_name == operators::OPT_SELECT
     {
@@ -276,7 +279,11 @@ fn loops(expression: &ast::Expr) -> u32 {
     match expression {
         ast::Expr::Comprehension(it) => {
             let inside = most(&[&it.loop_cond, &it.loop_step]);
-            let own = if matches!(it.accu_init.expr, ast::Expr::List(_)) { 2 } else { 1 };
+            let own = match (&it.iter_range.expr, &it.accu_init.expr) {
+                (ast::Expr::List(range), _) if range.elements.is_empty() => 0,
+                (_, ast::Expr::List(_) | ast::Expr::Map(_)) => 2,
+                _ => 1,
+            };
             most(&[&it.iter_range, &it.accu_init, &it.result]).max(inside + own)
         }
         ast::Expr::Call(call) => {
@@ -343,6 +350,8 @@ mod tests {
             ("self.a.all(x, x in self.b)", 2),
             ("self.a.all(x, x in ['b', 'c'])", 1),
             ("self.a.map(x, x.b.map(y, y.c.all(z, z)))", 5),
+            ("self.a.all(k, v, v.exists(w, w == k))", 2),
+            ("self.a.transformMap(k, v, v.b)", 2),
         ] {
             assert_eq!(Expression::parse(text).unwrap().loops, expected, "{text}");
         }
