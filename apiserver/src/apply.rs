@@ -48,7 +48,7 @@ pub fn apply(
     id: StructId,
     request: &Request<'_>,
 ) -> Result<Map, Error> {
-    plan(live, body, schema, id, request)?.finish(live, schema, id, request)
+    plan(live, body, schema, id, request, true)?.finish(live, schema, id, request)
 }
 
 /// What an apply makes of an object, before it is settled with the other managers.
@@ -63,13 +63,15 @@ pub struct Planned {
     last: Option<Manager>,
 }
 
-/// The first half of [`apply`].
+/// The first half of [`apply`]. It `prunes` what the manager no longer states, unless somebody turned out to own that in
+/// another version.
 pub fn plan(
     live: Option<&Map>,
     body: &Map,
     schema: &Schema,
     id: StructId,
     request: &Request<'_>,
+    prunes: bool,
 ) -> Result<Planned, Error> {
     let written = checked(body, request)?;
     let name = || object_name(&written, request);
@@ -95,6 +97,7 @@ pub fn plan(
     set_managed_fields(&mut object, None);
     merge::merge(&mut object, &written, &typed, schema, id);
     if let Some(last) = last.as_ref().map(Manager::set)
+        && prunes
         && !last.difference(&own).is_empty()
     {
         let owned = managers.iter().fold(own.clone(), |all, manager| all.union(&manager.set()));
@@ -105,6 +108,14 @@ pub fn plan(
 }
 
 impl Planned {
+    /// Whether another manager owns in another version what is no longer there.
+    pub fn removes_from_others(&self, elsewhere: &[(String, managed_fields::Changes)]) -> bool {
+        self.managers.iter().any(|manager| {
+            let mut same = elsewhere.iter().filter(|(version, _)| *version == manager.api_version);
+            same.any(|(_, changes)| manager.count(&changes.removed) > 0)
+        })
+    }
+
     /// The second half of [`apply`], with the same arguments; what the apply changes in other versions may be known now.
     pub fn finish(
         self,

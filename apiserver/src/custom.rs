@@ -117,6 +117,13 @@ impl Custom {
         }
     }
 
+    /// Drops nulls that the schema does not allow.
+    pub fn drop_wrong_nulls(&self, object: &mut Map) {
+        if let Some(without) = defaults::without_wrong_nulls(object, &self.schema) {
+            *object = without;
+        }
+    }
+
     /// Makes an object of this version one that the stored version's schema knows.
     pub fn to_storage(&self, object: &mut Map) {
         if self.is_storage || self.conversion.is_some() {

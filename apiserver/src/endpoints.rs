@@ -2,7 +2,7 @@
 
 mod create;
 mod delete;
-mod delete_options;
+pub(crate) mod delete_options;
 mod patch;
 pub(crate) mod scale;
 mod special;

@@ -288,18 +288,26 @@ impl Scope<'_> {
             "create" => Box::pin(self.create()).await,
             "get" => {
                 let revision = self.read_version()?;
-                self.reader().get(&self.resource, self.namespace(), self.name(), revision).await
+                let reader = self.reader(&Selection::default());
+                let found = reader.get(&self.resource, self.namespace(), self.name(), revision).await?;
+                self.check_definition(&self.server.view())?;
+                Ok(found)
             }
             "list" => {
                 let options = ListOptions::parse(&self.request.query, false)?;
                 let selection = self.selection(&options)?;
-                let list = Box::pin(self.reader().list(&self.resource, &selection, &options)).await?;
+                let reader = self.reader(&selection);
+                let list = Box::pin(reader.list(&self.resource, &selection, &options)).await?;
+                self.check_definition(&self.server.view())?;
                 Ok(Reply::List(list))
             }
             "watch" => {
                 let options = ListOptions::parse(&self.request.query, true)?;
                 let selection = self.selection(&options)?;
-                self.reader().watch(&self.resource, selection, &options, self.form).await
+                let reader = self.reader(&selection);
+                let watch = reader.watch(&self.resource, selection, &options, self.form).await?;
+                self.check_definition(&self.server.view())?;
+                Ok(watch)
             }
             "update" => Box::pin(self.update()).await,
             "patch" => Box::pin(self.patch()).await,
@@ -349,7 +357,8 @@ impl Scope<'_> {
         }
         match (subresource.action, verb) {
             (Action::View(_), "get") => {
-                self.reader().get(&self.resource, self.namespace(), self.name(), None).await
+                let reader = self.reader(&Selection::default());
+                reader.get(&self.resource, self.namespace(), self.name(), None).await
             }
             (Action::View(view), "update") => self.update_view(subresource.name, &view).await,
             (Action::View(view), _) => self.patch_view(subresource.name, &view).await,

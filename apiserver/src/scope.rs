@@ -10,6 +10,7 @@ use crate::pipeline::Server;
 use crate::read::Reader;
 use crate::registry::Resource;
 use crate::request::{Attributes, Request};
+use crate::selector::Selection;
 use crate::status::Error;
 use crate::templates::Template;
 use crate::user::User;
@@ -76,9 +77,10 @@ impl<'a> Scope<'a> {
     }
 
     /// The read side, for objects in the version and the form of the request.
-    pub fn reader(&self) -> Reader<'a> {
-        // Metadata is the same in all versions.
-        let converts = self.resource.is_converted() && self.form.transform != Transform::Metadata;
+    pub fn reader(&self, selection: &Selection) -> Reader<'a> {
+        // Metadata is the same in all versions, unless it is asked what an object has in one of them.
+        let is_seen = self.form.transform != Transform::Metadata || selection.looks_into_objects();
+        let converts = self.resource.is_converted() && is_seen;
         Reader { converter: converts.then_some(self.server), ..self.server.reader() }
     }
 

@@ -275,6 +275,11 @@ impl Selection {
         }
     }
 
+    /// Whether labels or fields decide.
+    pub fn looks_into_objects(&self) -> bool {
+        !self.labels.is_empty() || !self.fields.is_empty()
+    }
+
     /// Whether only the key decides.
     pub fn is_plain(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty() && self.name.is_empty()

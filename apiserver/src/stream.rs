@@ -191,12 +191,15 @@ pub fn watch(
     let deadline = now + timeout;
     let next_bookmark = bookmarks.then(|| first_bookmark(now, timeout));
     let retired = resource.custom.as_ref().map(|custom| Closing::new(custom.retirement()));
-    // Metadata is the same in all versions.
-    let converts = resource.is_converted() && form.transform != Transform::Metadata;
+    // Metadata is the same in all versions, unless it is asked what an object has in one of them.
+    let is_seen = form.transform != Transform::Metadata || selection.looks_into_objects();
+    let converts = resource.is_converted() && is_seen;
+    let definitions = resource.custom.is_some().then(|| server.clone());
     let converter = converts
         .then(|| Box::new(Converter { server: server.clone(), resource: resource.clone(), work: None }));
     Box::pin(Watcher {
         retired,
+        definitions,
         converter,
         encoder: EventEncoder {
             resource,
@@ -246,6 +249,8 @@ struct Watcher {
     closing: Closing,
     /// Tells whether the resource is still served, if it is one that may cease to be.
     retired: Option<Closing>,
+    /// Who knows whether it still is, as of what the cursor brings.
+    definitions: Option<Arc<Server>>,
     watching: Option<Watching>,
     /// Makes what the cursor brings what the watcher sees, if a webhook has to.
     converter: Option<Box<Converter>>,
@@ -255,10 +260,10 @@ struct Watcher {
 struct Converter {
     server: Arc<Server>,
     resource: Arc<Resource>,
-    work: Option<Conversion>,
+    work: Option<Work>,
 }
 
-type Conversion = Pin<Box<dyn Future<Output = Result<Vec<Arc<Event>>, Error>> + Send>>;
+type Work = Pin<Box<dyn Future<Output = Result<Vec<Arc<Event>>, Error>> + Send>>;
 
 impl Converter {
     fn begin(&mut self, events: Vec<Arc<Event>>, selection: &Selection) {
@@ -327,6 +332,11 @@ impl Watcher {
             };
             match cursor.poll_next(context, EVENTS_MAX, &mut self.events) {
                 Poll::Ready(Ok(_)) => {
+                    if self.definitions.as_ref().map(|server| server.registry()).is_some()
+                        && self.is_over(context)
+                    {
+                        return Poll::Ready(None);
+                    }
                     if let Some(converter) = &mut self.converter {
                         converter.begin(std::mem::take(&mut self.events), &self.encoder.selection);
                         continue;

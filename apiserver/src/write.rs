@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ecow::EcoString;
 
 use crate::admission::policies::Policy;
-use crate::admission::subject::Body;
+use crate::admission::subject::{Body, Subject};
 use crate::admission::webhooks::{self, Hook, Reinvocation, Sort};
 use crate::admission::{self, Companions, Operation, Plugin};
 use crate::clock::Clock;
@@ -81,7 +81,7 @@ pub enum Written {
 
 /// A write that can be tried again, on another view.
 pub trait Attempt: Send {
-    /// From a view and the request to a transaction. Only admission may wait, for those that it asks.
+    /// From a view and the request to a transaction. Only webhooks, of admission and of conversion, may be waited for.
     fn run(
         &mut self,
         scope: &mut Scope<'_>,
@@ -106,6 +106,7 @@ impl Scope<'_> {
         let mut generated = 0;
         for _ in 0..ATTEMPTS_MAX {
             let warnings = self.warnings.len();
+            self.check_definition(&view)?;
             let intent = match attempt.run(self, &view).await {
                 Ok(intent) => intent,
                 // The local view may lag behind what was acknowledged elsewhere: decide again behind a barrier.
@@ -119,6 +120,7 @@ impl Scope<'_> {
             };
             let (mut txn, object, created, removed, exact) = match intent {
                 Intent::Unchanged(entry) => {
+                    let entry = self.answered(entry).await?;
                     return Ok(Written::Stored { entry, created: false, removed: false });
                 }
                 Intent::Commit { txn, object, created, removed, exact } => {
@@ -148,7 +150,12 @@ impl Scope<'_> {
                     return Ok(match finished {
                         Some(object) => Written::Finished { object },
                         None if removed => Written::Stored { entry, created, removed },
-                        None => Written::Stored { entry: self.answered(entry).await?, created, removed },
+                        None => match self.answered(entry.clone()).await {
+                            Ok(entry) => Written::Stored { entry, created, removed },
+                            // It is done, and the answer need not show the object.
+                            Err(_) if self.is_deletion() => Written::Stored { entry, created, removed: true },
+                            Err(error) => return Err(error),
+                        },
                     });
                 }
                 Outcome::Failed { current, revision } => {
@@ -163,6 +170,10 @@ impl Scope<'_> {
             }
         }
         Err(Error::ServerTimeout { action: "update", resource: self.resource.group_resource.clone() })
+    }
+
+    fn is_deletion(&self) -> bool {
+        matches!(self.attributes().verb.as_str(), "delete" | "deletecollection")
     }
 
     /// Decides whether a failed compare is the client's to see or the loop's to repeat.
@@ -580,9 +591,14 @@ impl Scope<'_> {
         outcome
     }
 
-    /// Whether users have policies or webhooks that may have something to say.
-    pub(crate) fn is_judged(&self, view: &View) -> bool {
-        [Sort::Mutating, Sort::Validating].into_iter().any(|sort| !self.users(sort, view).is_empty())
+    /// Whether users have policies or webhooks that want to see a request.
+    pub(crate) fn is_judged(&self, subject: &Subject<'_>) -> bool {
+        [Sort::Mutating, Sort::Validating].into_iter().any(|sort| {
+            let Users { policies, hooks } = self.users(sort, subject.stage.view);
+            let mut all =
+                policies.iter().map(|policy| &policy.matching).chain(hooks.iter().map(|it| &it.matching));
+            all.any(|matching| !matches!(matching.resource_for(subject, self), Ok(None)))
+        })
     }
 
     fn users(&self, sort: Sort, view: &View) -> Users {

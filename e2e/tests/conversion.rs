@@ -5,7 +5,8 @@
 use pintle_e2e::{clients::Client, cluster::Cluster, server::Server, webhook::Webhook};
 use serde_json::{Value, json};
 
-/// `v1` has a host and a port, `v2` both in one text; what `v2` has beyond that is lost in `v1`.
+/// `v1` has a host and a port, `v2` both in one text; what each has beyond that is lost in the other. As programs in Go do,
+/// it writes nulls for lists that it has nothing for.
 fn answer(path: &str, review: &Value) -> Value {
     let wanted = review["request"]["desiredAPIVersion"].as_str().unwrap();
     let objects = review["request"]["objects"].as_array().unwrap();
@@ -21,12 +22,15 @@ fn converted(mut object: Value, wanted: &str) -> Value {
     if wanted.ends_with("/v2") {
         let (host, port) = (spec.remove("host").unwrap(), spec.remove("port").unwrap());
         spec.insert("address".to_owned(), json!(format!("{}:{port}", host.as_str().unwrap())));
+        spec.remove("weight");
+        spec.insert("tags".to_owned(), Value::Null);
     } else {
         let address = spec.remove("address").unwrap();
         let (host, port) = address.as_str().unwrap().split_once(':').unwrap();
         spec.insert("host".to_owned(), json!(host));
         spec.insert("port".to_owned(), json!(port.parse::<u16>().unwrap()));
         spec.remove("note");
+        spec.remove("tags");
     }
     object["apiVersion"] = json!(wanted);
     object["metadata"]["labels"]["seen"] = json!(wanted.rsplit('/').next());

@@ -15,19 +15,24 @@ use tokio::time::Instant;
 
 use self::review::{Failure, Review};
 use super::Custom;
+use crate::admission::Operation;
+use crate::admission::subject::Body;
+use crate::endpoints::delete_options::DeleteOptions;
 use crate::facts::FactsView;
 use crate::forms::{self, Place, Stored};
+use crate::kind::Version;
 use crate::managed_fields::{self, Changes};
 use crate::metrics::ConversionLabels;
 use crate::negotiation::{Form, Transform};
 use crate::pipeline::Server;
-use crate::registry::Resource;
+use crate::registry::{Registry, Resource};
 use crate::remote;
 use crate::schema;
 use crate::scope::Scope;
 use crate::status::Error;
 use crate::storage::{self, Entry, Event, Key, NewValue, View};
 use crate::tree::Map;
+use crate::write::Stage;
 
 mod review;
 
@@ -50,18 +55,18 @@ pub struct Conversion {
     place: Result<remote::Place, String>,
     /// Of the reviews: the first that both sides know.
     review_version: Option<&'static str>,
-    /// As it was written.
+    /// Of the definition: with whatever changes of it, what was converted before counts no more.
     pub(super) spec: Map,
 }
 
 impl Conversion {
     /// That of a definition, if it is by a webhook.
     pub(super) fn of(definition: &Map) -> Option<Conversion> {
-        let spec = definition.map_at(&["spec", "conversion"])?;
-        if spec.str("strategy") != "Webhook" {
+        let spec = definition.map("spec")?;
+        if spec.str_at(&["conversion", "strategy"]) != "Webhook" {
             return None;
         }
-        let webhook = spec.map("webhook").cloned().unwrap_or_default();
+        let webhook = spec.map_at(&["conversion", "webhook"]).cloned().unwrap_or_default();
         let known = |version| ["v1", "v1beta1"].into_iter().find(|known| *known == version);
         Some(Conversion {
             definition: definition.name().to_owned(),
@@ -76,8 +81,8 @@ impl Conversion {
 #[derive(Default)]
 pub(super) struct Converted {
     kept: Mutex<Kept>,
-    /// Held by the watcher that has events converted, for all others as well; what came of it last, if it failed.
-    turn: tokio::sync::Mutex<Option<(Instant, Error)>>,
+    /// Held by the watcher that has events converted, for all others as well.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -137,7 +142,7 @@ impl Scope<'_> {
     /// A stored object as it is in the request's version.
     pub(crate) async fn shown(&self, entry: Arc<Entry>) -> Result<Arc<Entry>, Error> {
         match self.resource.is_converted() {
-            true => Box::pin(self.server.shown_alone(&self.resource, entry, false)).await,
+            true => Box::pin(self.server.shown_alone(&self.resource, entry, true)).await,
             false => Ok(entry),
         }
     }
@@ -155,15 +160,88 @@ impl Scope<'_> {
         let storage = self.resource.custom.as_ref().and_then(|custom| custom.storage.as_ref());
         let Some(storage) = storage else { return Ok(value) };
         let mut made = Box::pin(self.server.converted_tree(&self.resource, storage, object)).await?;
+        storage.set_defaults(&mut made);
         made.metadata_mut().remove("resourceVersion");
         Ok(storage::encode(storage, &made))
+    }
+
+    /// The object that a deletion begins with: as it is stored, unless somebody wants to judge it in the request's version.
+    /// All else that matters is metadata, so deletions go on when the webhook is gone.
+    pub(crate) async fn seen_by_deletion(
+        &self,
+        entry: Arc<Entry>,
+        options: &DeleteOptions,
+        view: &View,
+    ) -> Result<Arc<Entry>, Error> {
+        if self.resource.custom.is_none() {
+            return Ok(entry);
+        }
+        if self.resource.is_converted() && (options.dry_run || self.is_judged_deleted(&entry, options, view))
+        {
+            return self.shown(entry).await;
+        }
+        let registry = self.server.registry();
+        let source = match self.resource.is_converted() {
+            true => stored_as(&self.resource, &entry, &registry),
+            false => registry
+                .storage_of(self.resource.version.group, self.resource.kind.names.plural)
+                .map(|it| &**it),
+        };
+        Ok(match source {
+            Some(source) => up_to_date(source, entry),
+            None => entry,
+        })
+    }
+
+    /// Whether policies or webhooks have to be asked about the deletion of an object.
+    fn is_judged_deleted(&self, entry: &Entry, options: &DeleteOptions, view: &View) -> bool {
+        let old = storage::decode(&self.resource, entry);
+        let stage = Stage {
+            old: Some(&old),
+            delete_options: Some(&options.sent),
+            ..Stage::new(Operation::Delete, view, options.dry_run)
+        };
+        let subject = self.subject(&stage, Body::Object, None, false);
+        self.is_judged(&subject)
+    }
+
+    /// What is stored of an object whose metadata a deletion changes.
+    pub(crate) async fn kept_by_deletion(
+        &self,
+        object: &Map,
+        entry: &Entry,
+        value: NewValue,
+    ) -> Result<NewValue, Error> {
+        let is_other = self.resource.stored_version(entry) != self.resource.version.version;
+        match self.resource.is_converted() && is_other {
+            true => Ok(storage::encode_as_stored(&self.resource, object, entry)),
+            false => self.kept(object, value).await,
+        }
+    }
+
+    /// Refuses what would be read or written by a definition that is no longer in force.
+    pub(crate) fn check_definition(&self, view: &View) -> Result<(), Error> {
+        if self.resource.custom.is_none() {
+            return Ok(());
+        }
+        let Version { group, version, .. } = self.resource.version;
+        let registry = self.server.definitions.registry(view);
+        match registry.find(group, version, self.resource.kind.names.plural) {
+            Some(now) if Arc::ptr_eq(now, &self.resource) => Ok(()),
+            _ => Err(Error::TooManyRequests {
+                message: "storage is (re)initializing".to_owned(),
+                retry_after: 1,
+                causes: Vec::new(),
+            }),
+        }
     }
 
     /// An object as it would come back if it was stored.
     pub(crate) async fn as_if_stored(&self, object: Map) -> Result<Map, Error> {
         let storage = self.resource.custom.as_ref().and_then(|custom| custom.storage.as_ref());
         let Some(storage) = storage else { return Ok(object) };
-        let stored = self.server.converted_tree(&self.resource, storage, &object).await?;
+        let mut stored = self.server.converted_tree(&self.resource, storage, &object).await?;
+        storage.set_defaults(&mut stored);
         self.server.converted_tree(storage, &self.resource, &stored).await
     }
 
@@ -183,10 +261,13 @@ impl Scope<'_> {
         }
         let registry = self.server.registry();
         for api_version in others {
-            // What is not served any more is compared by no one.
-            let Some(other) = registry.of_kind(api_version, self.resource.kind.names.kind) else { continue };
-            let before = self.server.converted_tree(&self.resource, other, old).await?;
-            let after = self.server.converted_tree(&self.resource, other, new).await?;
+            let Some(other) = registry.of_kind(api_version, self.resource.kind.names.kind) else {
+                // In a version that is served no more nothing can be compared.
+                changes.push((api_version.to_owned(), Changes::default()));
+                continue;
+            };
+            let both = self.server.converted_trees(&self.resource, other, &[old, new]).await?;
+            let [before, after] = both.try_into().unwrap_or_default();
             let (schema, id) = other.ownership();
             changes
                 .push((api_version.to_owned(), managed_fields::compare(&before, &after, schema, id, reset)));
@@ -229,9 +310,7 @@ impl Server {
         let mut due: Vec<usize> = Vec::new();
         for (at, entry) in entries.iter_mut().enumerate() {
             if resource.stored_version(entry) == resource.version.version {
-                if entry.modified < custom.since {
-                    *entry = Arc::new(brought_up_to_date(resource, custom, entry));
-                }
+                *entry = up_to_date(resource, entry.clone());
                 continue;
             }
             match custom.converted.find(entry).filter(|_| !anew) {
@@ -243,7 +322,7 @@ impl Server {
         let answers: Vec<Vec<Arc<Entry>>> = stream::iter(questions)
             .map(|portion| {
                 let stored: Vec<Arc<Entry>> = portion.iter().map(|at| entries[*at].clone()).collect();
-                async move { self.converted_entries(resource, custom, conversion, &stored).await }
+                async move { self.converted_entries(resource, conversion, &stored).await }
             })
             .buffered(QUESTIONS_MAX)
             .try_collect()
@@ -263,36 +342,29 @@ impl Server {
         needs_old: bool,
     ) -> Result<Vec<Arc<Event>>, Error> {
         let Some((custom, _)) = resource.conversion() else { return Ok(events) };
-        let came = Instant::now();
-        let mut turn = custom.converted.turn.lock().await;
-        // What failed for another watcher while this one waited would fail again.
-        if let Some((when, error)) = &*turn
-            && *when >= came
-        {
-            return Err(error.clone());
-        }
+        let turn = tokio::time::timeout(TIMEOUT, custom.converted.turn.lock()).await;
+        let _turn = turn.map_err(|_| Error::Plain("a conversion webhook takes too long".to_owned()))?;
         let looks_at_old = |event: &Event| needs_old || event.new.is_none();
         let old = |event: &Event| event.old.clone().filter(|_| looks_at_old(event));
         let entries = events.iter().flat_map(|event| [old(event), event.new.clone()]).flatten().collect();
-        match self.shown(resource, entries, false).await {
-            Ok(shown) => {
-                let mut shown = shown.into_iter();
-                let events = events.into_iter().map(|event| {
-                    let old = match old(&event) {
-                        Some(_) => shown.next(),
-                        // It only matters that there was one.
-                        None => event.old.clone(),
-                    };
-                    let new = event.new.as_ref().and_then(|_| shown.next());
-                    Arc::new(event.with_entries(old, new))
-                });
-                Ok(events.collect())
+        let mut shown = self.shown(resource, entries, false).await?.into_iter();
+        let is_same = |before: &Option<Arc<Entry>>, after: &Option<Arc<Entry>>| match (before, after) {
+            (Some(before), Some(after)) => Arc::ptr_eq(before, after),
+            (before, after) => before.is_none() && after.is_none(),
+        };
+        let events = events.into_iter().map(|event| {
+            let old = match old(&event) {
+                Some(_) => shown.next(),
+                // It only matters that there was one.
+                None => event.old.clone(),
+            };
+            let new = event.new.as_ref().and_then(|_| shown.next());
+            match is_same(&event.old, &old) && is_same(&event.new, &new) {
+                true => event,
+                false => Arc::new(event.with_entries(old, new)),
             }
-            Err(error) => {
-                *turn = Some((Instant::now(), error.clone()));
-                Err(error)
-            }
-        }
+        });
+        Ok(events.collect())
     }
 
     /// An object of one version in another one.
@@ -302,20 +374,33 @@ impl Server {
         to: &Resource,
         object: &Map,
     ) -> Result<Map, Error> {
-        let Some((_, conversion)) = from.conversion() else { return Ok(object.clone()) };
-        let mut json = Vec::new();
-        let (api_version, kind) = (&from.api_version, from.kind.names.kind);
-        forms::append_tree_json(object, from.schema, Place::Alone, api_version, kind, &mut json);
-        let original = Original { version: from.version.version, json: json.into() };
-        let mut made = self.convert(conversion, to, &[original]).await?;
+        let mut made = self.converted_trees(from, to, &[object]).await?;
         made.pop().ok_or_else(|| Error::Internal("an object was lost in its conversion".to_owned()))
+    }
+
+    /// Several objects of one version in another one.
+    async fn converted_trees(
+        &self,
+        from: &Resource,
+        to: &Resource,
+        objects: &[&Map],
+    ) -> Result<Vec<Map>, Error> {
+        let Some((_, conversion)) = from.conversion() else {
+            return Ok(objects.iter().map(|object| (*object).clone()).collect());
+        };
+        let originals = objects.iter().map(|object| {
+            let mut json = Vec::new();
+            let (api_version, kind) = (&from.api_version, from.kind.names.kind);
+            forms::append_tree_json(object, from.schema, Place::Alone, api_version, kind, &mut json);
+            Original { version: from.version.version, json: json.into() }
+        });
+        self.convert(conversion, to, &originals.collect::<Vec<_>>()).await
     }
 
     /// Entries in the version of `to`, in which none of them is stored.
     async fn converted_entries(
         &self,
         to: &Resource,
-        custom: &Custom,
         conversion: &Conversion,
         entries: &[Arc<Entry>],
     ) -> Result<Vec<Arc<Entry>>, Error> {
@@ -324,12 +409,11 @@ impl Server {
             .iter()
             .map(|entry| {
                 let version = to.stored_version(entry);
-                let served = registry.find(to.version.group, version, to.kind.names.plural);
-                let storage = custom.storage.as_ref().filter(|storage| storage.version.version == version);
                 let mut json = Vec::with_capacity(entry.bytes().len() + 128);
-                match served.or(storage) {
+                match stored_as(to, entry, &registry) {
                     Some(from) => {
-                        forms::append(from, &Stored::from(&**entry), &Form::JSON, Place::Alone, &mut json);
+                        let entry = up_to_date(from, entry.clone());
+                        forms::append(from, &Stored::from(&*entry), &Form::JSON, Place::Alone, &mut json);
                     }
                     // A version that is served no more.
                     None => {
@@ -405,13 +489,25 @@ struct Original<'a> {
     json: Bytes,
 }
 
-/// An object that was stored when the schema of its version was another one.
-fn brought_up_to_date(resource: &Resource, custom: &Custom, entry: &Entry) -> Entry {
-    let mut object = storage::decode(resource, entry);
+/// The resource that an object is stored as, unless its version is one that is neither served nor the storage version.
+fn stored_as<'a>(resource: &'a Resource, entry: &Entry, registry: &'a Registry) -> Option<&'a Resource> {
+    let version = resource.stored_version(entry);
+    let storage = resource.custom.as_ref().and_then(|custom| custom.storage.as_ref());
+    let storage = storage.filter(|storage| storage.version.version == version);
+    let served = || registry.find(resource.version.group, version, resource.kind.names.plural);
+    storage.or_else(served).map(|found| &**found)
+}
+
+/// An object as the schema of the resource that it is stored as wants it, which may have been another one then.
+fn up_to_date(resource: &Resource, entry: Arc<Entry>) -> Arc<Entry> {
+    let Some(custom) = resource.custom.as_ref().filter(|custom| entry.modified < custom.since) else {
+        return entry;
+    };
+    let mut object = storage::decode(resource, &entry);
     custom.set_defaults(&mut object);
     custom.prune(&mut object, None);
     object.metadata_mut().remove("resourceVersion");
-    entry.with_value(&storage::encode(resource, &object))
+    Arc::new(entry.with_value(&storage::encode(resource, &object)))
 }
 
 /// What a webhook made of an object, as the schema of its version wants it.
@@ -422,6 +518,7 @@ fn typed(mut made: Map, to: &Resource) -> Result<Map, Failure> {
     let mut object = typed.map_err(|error| Failure::Invalid(format!("invalid object: {error}")))?;
     if let Some(custom) = &to.custom {
         custom.prune(&mut object, None);
+        custom.drop_wrong_nulls(&mut object);
     }
     Ok(object)
 }

@@ -32,10 +32,7 @@ impl Attempt for Deletion<'_> {
         let Deletion { name, options } = *self;
         let entry = view.entry(&scope.resource, scope.namespace(), name).cloned();
         let entry = entry.ok_or_else(|| Error::not_found(scope.resource.group_resource.as_str(), name))?;
-        let entry = match scope.deletes_as_stored(options, view) {
-            true => entry,
-            false => scope.shown(entry).await?,
-        };
+        let entry = scope.seen_by_deletion(entry, options, view).await?;
         let old = storage::decode_for_write(&scope.resource, &entry);
         scope.delete_from(&entry, old, options, view, Some(Body::Object), Companions::default()).await
     }
@@ -89,10 +86,7 @@ impl Scope<'_> {
             if storage::same_bytes(entry, &value) {
                 return Ok(Intent::Unchanged(entry.clone()));
             }
-            let value = match self.deletes_as_stored(options, view) {
-                true => storage::encode_as_stored(&resource, &object, entry),
-                false => self.kept(&object, value).await?,
-            };
+            let value = self.kept_by_deletion(&object, entry, value).await?;
             let op = Op::Put { key: entry.key.clone(), value };
             object.metadata_mut().set("resourceVersion", entry.modified.to_string());
             let txn = companions.transaction(Some((compare, op)), None);
@@ -101,12 +95,6 @@ impl Scope<'_> {
         let own = (compare, Op::Delete { key: entry.key.clone() });
         let txn = companions.transaction(Some(own), None);
         Ok(Intent::Commit { txn, object: old, created: false, removed: true, exact: false })
-    }
-
-    /// Whether a webhook need not be asked for the request's version of an object that is deleted: its metadata says all that
-    /// matters, unless somebody wants to judge the object. So deletions go on when the webhook is gone.
-    fn deletes_as_stored(&self, options: &DeleteOptions, view: &View) -> bool {
-        self.resource.is_converted() && !options.dry_run && !self.is_judged(view)
     }
 
     fn delete_preconditions(&self, options: &DeleteOptions, old: &Map, entry: &Entry) -> Result<(), Error> {
@@ -214,7 +202,7 @@ impl Scope<'_> {
         let options = DeleteOptions::read(self.request)?;
         let list_options = ListOptions::parse(&self.request.query, false)?;
         let selection = self.selection(&list_options)?;
-        let list = self.reader().list(&self.resource, &selection, &list_options).await?;
+        let list = self.reader(&selection).list(&self.resource, &selection, &list_options).await?;
         let name = |entry: &Arc<Entry>| crate::selector::split_key(&entry.key).1.to_owned();
         let names: Vec<String> = list.entries.iter().map(name).collect();
         let (server, user, request) = (self.server, self.user, self.request);

@@ -131,8 +131,13 @@ impl Scope<'_> {
         let Some(live) = live.filter(|_| self.resource.is_converted()) else {
             return apply::apply(live, body, schema, id, request);
         };
-        let planned = apply::plan(Some(live), body, schema, id, request)?;
-        let elsewhere = self.elsewhere(live, &planned.object, request.context.subresource).await?;
+        let subresource = request.context.subresource;
+        let mut planned = apply::plan(Some(live), body, schema, id, request, true)?;
+        let mut elsewhere = self.elsewhere(live, &planned.object, subresource).await?;
+        if planned.removes_from_others(&elsewhere) {
+            planned = apply::plan(Some(live), body, schema, id, request, false)?;
+            elsewhere = self.elsewhere(live, &planned.object, subresource).await?;
+        }
         let context = managed_fields::Context { elsewhere: &elsewhere, ..request.context };
         planned.finish(Some(live), schema, id, &apply::Request { context, ..*request })
     }

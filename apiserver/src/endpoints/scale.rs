@@ -60,7 +60,7 @@ impl Scope<'_> {
         let patch = if verb == "patch" { Some(self.scale_patch()?) } else { None };
         let written = self.commit(options.dry_run, Scaling { wanted, patch, paths, options }).await?;
         let object = match written {
-            Written::Stored { entry, .. } => storage::decode(&self.resource, &entry),
+            Written::Stored { entry, .. } => storage::decode(&self.resource, &*self.shown(entry).await?),
             Written::Finished { object } | Written::Dry { object, .. } => object,
         };
         self.scale_reply(&object, paths)

@@ -12,6 +12,11 @@ pub(crate) fn object(object: &Map, schema: &Map) -> Option<Map> {
     without.or(defaulted)
 }
 
+/// An object without nulls that are none of its values, and have no default; `None` when that is as it is.
+pub(crate) fn without_wrong_nulls(object: &Map, schema: &Map) -> Option<Map> {
+    without_nulls_map(object, schema)
+}
+
 fn is_wrong_null(value: &Node, schema: &Map) -> bool {
     matches!(value, Node::Null) && !is_true(schema, "nullable")
 }

@@ -18,7 +18,7 @@ pub(super) type Compiled = Result<Expression, String>;
 /// A policy with the bindings that put it into force.
 pub(crate) struct Policy {
     pub(super) name: String,
-    pub(super) matching: Matching,
+    pub(crate) matching: Matching,
     pub(super) conditions: Conditions,
     /// By name, in the order in which they may use one another.
     pub(super) variables: Vec<(String, Compiled)>,

@@ -31,7 +31,7 @@ pub(crate) struct Hook {
     pub(super) id: u64,
     pub(super) name: String,
     pub(super) sort: Sort,
-    pub(super) matching: Matching,
+    pub(crate) matching: Matching,
     pub(super) conditions: Conditions,
     /// Or why it is none.
     pub(super) place: Result<Place, String>,
