@@ -20,8 +20,10 @@ fn answer(path: &str, review: &Value) -> Value {
 fn converted(mut object: Value, wanted: &str) -> Value {
     let spec = object["spec"].as_object_mut().unwrap();
     if wanted.ends_with("/v2") {
-        let (host, port) = (spec.remove("host").unwrap(), spec.remove("port").unwrap());
-        spec.insert("address".to_owned(), json!(format!("{}:{port}", host.as_str().unwrap())));
+        let (host, port) = (spec.remove("host"), spec.remove("port").unwrap());
+        if let Some(host) = host {
+            spec.insert("address".to_owned(), json!(format!("{}:{port}", host.as_str().unwrap())));
+        }
         spec.remove("weight");
         spec.insert("tags".to_owned(), Value::Null);
     } else {
@@ -47,10 +49,11 @@ fn definition(client: &Value, storage: &str) -> Value {
             "additionalPrinterColumns": [{ "name": "Where", "type": "string", "jsonPath": field }],
         })
     };
-    let first =
-        version("v1", json!({ "host": { "type": "string" }, "port": { "type": "integer" } }), ".spec.host");
-    let text = json!({ "type": "string" });
-    let second = version("v2", json!({ "address": text, "note": text }), ".spec.address");
+    let (text, number) = (json!({ "type": "string" }), json!({ "type": "integer" }));
+    let weight = json!({ "type": "integer", "default": 1 });
+    let first = version("v1", json!({ "host": text, "port": number, "weight": weight }), ".spec.host");
+    let tags = json!({ "type": "array", "items": text });
+    let second = version("v2", json!({ "address": text, "note": text, "tags": tags }), ".spec.address");
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": { "name": "routes.example.com" },
@@ -99,7 +102,7 @@ fn an_object_is_read_and_written_in_each_version() {
     let kubectl = server.kubectl();
     define(&kubectl, &hook.client("convert"), "v1");
     kubectl.ok_with_input(&["create", "-f", "-"], &first("a", "one", 80));
-    assert_eq!(spec(&kubectl, V1, "a"), json!({ "host": "one", "port": 80 }));
+    assert_eq!(spec(&kubectl, V1, "a"), json!({ "host": "one", "port": 80, "weight": 1 }));
     assert_eq!(
         hook.take_reviews(),
         Vec::<Value>::new(),
@@ -126,12 +129,16 @@ fn an_object_is_read_and_written_in_each_version() {
         &["create", "-f", "-"],
         &second("b", "two:90").replace("\"spec\":{", "\"spec\":{\"note\":\"x\","),
     );
-    assert_eq!(spec(&kubectl, V1, "b"), json!({ "host": "two", "port": 90 }));
+    assert_eq!(spec(&kubectl, V1, "b"), json!({ "host": "two", "port": 90, "weight": 1 }));
     assert_eq!(spec(&kubectl, V2, "b"), json!({ "address": "two:90" }), "v1 has no place for the note");
     kubectl.ok(&["patch", V2, "a", "--type=merge", "-p", r#"{"spec":{"address":"three:1"}}"#]);
-    assert_eq!(spec(&kubectl, V1, "a"), json!({ "host": "three", "port": 1 }));
+    assert_eq!(spec(&kubectl, V1, "a"), json!({ "host": "three", "port": 1, "weight": 1 }));
     let generation = |resource| get(&kubectl, resource, "a")["metadata"]["generation"].clone();
     assert_eq!((generation(V1), generation(V2)), (json!(2), json!(2)));
+    let revision = || get(&kubectl, V2, "a")["metadata"]["resourceVersion"].clone();
+    let before = revision();
+    kubectl.ok(&["patch", V2, "a", "--type=merge", "-p", r#"{"spec":{"address":"three:1"}}"#]);
+    assert_eq!((revision(), generation(V2)), (before, json!(2)), "nothing changes");
 
     let table = kubectl.ok(&["get", V2]);
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -160,6 +167,10 @@ fn managers_of_different_versions_conflict_over_what_is_the_same_field() {
     assert!(apply("two", &second("a", "one:80")).contains("serverside-applied"));
     let refused = apply("one", &first("a", "three", 80));
     assert!(refused.contains("conflict with \"two\": .spec.address"), "{refused}");
+    let less = first("a", "one", 80).replace("\"host\":\"one\",", "");
+    assert!(apply("one", &less).contains("serverside-applied"));
+    let host = || spec(&kubectl, V1, "a")["host"].clone();
+    assert_eq!(host(), "one", "the other manager still owns it, as a part of the address");
 }
 
 #[test]
@@ -211,7 +222,8 @@ fn objects_are_what_they_were_when_the_storage_version_moves() {
     assert_eq!(stored, r#"["v1","v2"]"#);
     let both = |kubectl: &Client| {
         for (name, host, port) in [("old", "one", 80), ("new", "two", 90)] {
-            assert_eq!(spec(kubectl, V1, name), json!({ "host": host, "port": port }));
+            let first = spec(kubectl, V1, name);
+            assert_eq!((&first["host"], &first["port"]), (&json!(host), &json!(port)));
             assert_eq!(spec(kubectl, V2, name), json!({ "address": format!("{host}:{port}") }));
         }
     };
@@ -253,7 +265,10 @@ fn without_its_webhook_a_kind_is_still_stored_listed_by_metadata_and_deleted() {
         refused.contains("conversion webhook for example.com/v2, Kind=Route failed: out of order"),
         "{refused}"
     );
-    assert_eq!(spec(&kubectl.with(&["-n", "team"]), V1, "a"), json!({ "host": "one", "port": 80 }));
+    assert_eq!(
+        spec(&kubectl.with(&["-n", "team"]), V1, "a"),
+        json!({ "host": "one", "port": 80, "weight": 1 })
+    );
     let metadata = "Accept: application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
     let list = server.curl().ok(&["-H", metadata, &server.url("/apis/example.com/v2/routes")]);
     let list: Value = serde_json::from_str(&list).unwrap();
@@ -262,7 +277,14 @@ fn without_its_webhook_a_kind_is_still_stored_listed_by_metadata_and_deleted() {
     let watch = server.curl().start(&["--no-buffer", &watch]);
     let error: Value = serde_json::from_str(&watch.next_line()).unwrap();
     assert_eq!((&error["type"], &error["object"]["code"]), (&json!("ERROR"), &json!(500)));
-    kubectl.ok(&["delete", V2, "a", "-n", "team"]);
+    let held = r#"{"metadata":{"finalizers":["example.com/held"]}}"#;
+    kubectl.ok(&["patch", V1, "a", "-n", "team", "--type=merge", "-p", held]);
+    kubectl.ok(&["delete", V2, "a", "-n", "team", "--wait=false"]);
+    let route = get(&kubectl.with(&["-n", "team"]), V1, "a");
+    assert!(route["metadata"]["deletionTimestamp"].is_string());
+    assert_eq!(route["spec"], json!({ "host": "one", "port": 80, "weight": 1 }));
+    let released = r#"{"metadata":{"finalizers":null}}"#;
+    kubectl.ok(&["patch", V1, "a", "-n", "team", "--type=merge", "-p", released]);
     kubectl.ok_with_input(&["create", "-n", "team", "-f", "-"], &first("b", "one", 80));
     kubectl.ok(&["delete", "namespace", "team", "--timeout=60s"]);
     let failures = server.curl().ok(&[&server.url("/metrics")]);
@@ -307,5 +329,5 @@ fn every_server_of_a_cluster_converts() {
     define(&clients[0], &hook.client("convert"), "v1");
     clients[1].ok_with_input(&["create", "-f", "-"], &second("a", "one:80"));
     assert_eq!(spec(&clients[2], V2, "a"), json!({ "address": "one:80" }));
-    assert_eq!(spec(&clients[0], V1, "a"), json!({ "host": "one", "port": 80 }));
+    assert_eq!(spec(&clients[0], V1, "a"), json!({ "host": "one", "port": 80, "weight": 1 }));
 }
