@@ -302,7 +302,7 @@ pub struct Column {
     /// What `kubectl` shows as help.
     pub description: &'static str,
     /// 0 is always shown, 1 only in wide output.
-    pub priority: u8,
+    pub priority: i32,
     /// What stands in it.
     pub cell: Cell,
 }

@@ -122,7 +122,7 @@ fn append_column(column: &Column, out: &mut Vec<u8>) {
     text(",\"format\":", column.format, out);
     text(",\"description\":", column.description, out);
     out.extend_from_slice(b",\"priority\":");
-    out.push(b'0' + column.priority);
+    out.extend_from_slice(column.priority.to_string().as_bytes());
     out.push(b'}');
 }
 

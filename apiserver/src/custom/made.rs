@@ -221,7 +221,7 @@ fn column(column: &Map) -> Option<Column> {
         kind: text(column.str("type")),
         format: text(column.str("format")),
         description,
-        priority: column.int("priority").unwrap_or(0).clamp(0, 255) as u8,
+        priority: column.int("priority").and_then(|priority| priority.try_into().ok()).unwrap_or(0),
         cell: Cell::At(Box::leak(Box::new(path))),
     })
 }
