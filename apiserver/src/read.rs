@@ -1,7 +1,7 @@
 //! Reads: one object, a list, the start of a watch.
 //!
 //! Keeps: no read is answered from a state older than the last write acknowledged before it, unless the client
-//! asked for "any"; a list is one consistent state; nothing here parses an object.
+//! asked for "any"; a list is one consistent state; nothing here parses an object, but what a webhook converts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +67,14 @@ impl Reader<'_> {
             .ok_or_else(|| Error::not_found(resource.group_resource.as_str(), name))?
             .clone();
         let entry = match self.converter {
-            Some(server) => Box::pin(server.shown_alone(resource, entry, true)).await?,
+            Some(server) => {
+                let shown = Box::pin(server.shown_alone(resource, entry)).await;
+                // Upstream says of a list that it failed, and of an object that the server did.
+                shown.map_err(|error| match error {
+                    Error::Plain(why) => Error::Internal(why),
+                    error => error,
+                })?
+            }
             None => entry,
         };
         Ok(Reply::Entry(ObjectReply { resource: resource.clone(), entry, created: false, removed: false }))

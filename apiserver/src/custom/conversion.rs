@@ -142,7 +142,7 @@ impl Scope<'_> {
     /// A stored object as it is in the request's version.
     pub(crate) async fn shown(&self, entry: Arc<Entry>) -> Result<Arc<Entry>, Error> {
         match self.resource.is_converted() {
-            true => Box::pin(self.server.shown_alone(&self.resource, entry, true)).await,
+            true => Box::pin(self.server.shown_alone(&self.resource, entry)).await,
             false => Ok(entry),
         }
     }
@@ -283,23 +283,17 @@ impl Scope<'_> {
 }
 
 impl Server {
-    /// A stored object in the version of `resource`; `anew` whatever it was converted to before.
+    /// A stored object in the version of `resource`, whatever it was converted to before.
     pub(crate) async fn shown_alone(
         &self,
         resource: &Resource,
         entry: Arc<Entry>,
-        anew: bool,
     ) -> Result<Arc<Entry>, Error> {
-        let shown = self.shown(resource, vec![entry], anew).await;
-        let mut shown = shown.map_err(|error| match error {
-            // Upstream says of a list that it failed, and of an object that the server did.
-            Error::Plain(why) if anew => Error::Internal(why),
-            error => error,
-        })?;
+        let mut shown = self.shown(resource, vec![entry], true).await?;
         shown.pop().ok_or_else(|| Error::Internal("an object was lost in its conversion".to_owned()))
     }
 
-    /// Stored objects in the version of `resource`.
+    /// Stored objects in the version of `resource`; `anew` whatever they were converted to before.
     pub(crate) async fn shown(
         &self,
         resource: &Resource,
