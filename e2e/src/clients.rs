@@ -90,7 +90,10 @@ impl Server {
         });
         let (own, own_key) = parsed.client.as_ref().expect("it has a client certificate");
         for (path, pem) in [(&authority, &parsed.authority), (&certificate, own), (&key, own_key)] {
-            std::fs::write(path, pem).expect("the temporary directory is writable");
+            // Others may be reading it.
+            if std::fs::read_to_string(path).ok().as_ref() != Some(pem) {
+                std::fs::write(path, pem).expect("the temporary directory is writable");
+            }
         }
         let arguments = ["--cert", &text(&certificate), "--key", &text(&key)].map(str::to_owned);
         let mut curl = self.anonymous_curl();

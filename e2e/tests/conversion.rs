@@ -182,7 +182,8 @@ fn watchers_see_changes_in_their_version_and_ask_about_each_once() {
     let url = |selector: &str| {
         server.url(&format!("/apis/example.com/v2/namespaces/default/routes?watch=1{selector}"))
     };
-    let start = |selector: &str| server.curl().start(&["--no-buffer", &url(selector)]);
+    let curl = server.curl();
+    let start = |selector: &str| curl.start(&["--no-buffer", &url(selector)]);
     let event = |text: String| {
         let event: Value = serde_json::from_str(&text).unwrap();
         (event["type"].clone(), event["object"]["spec"]["address"].clone())

@@ -60,6 +60,8 @@ pub(crate) struct Waiting {
     pub(crate) deadline: Duration,
     /// Number, term and leader, once it was sent to one.
     pub(crate) sent: Option<(u64, u64, u64)>,
+    /// The hand-over was begun a second time.
+    pub(crate) is_second: bool,
 }
 
 /// The newest ask taken of every node.

@@ -485,7 +485,15 @@ impl Store {
     /// afterwards.
     pub async fn hand_over(&self, to: Option<u64>) -> Result<u64, MemberError> {
         self.wish(Wish::HandOver(to)).await?;
-        Ok(self.inner.shared.replica.lock().leader)
+        if let Some(to) = to {
+            return Ok(to);
+        }
+        let leader = || self.inner.shared.replica.lock().leader;
+        if leader() == 0 {
+            // This node has not heard of the new leader yet, who answers the barrier.
+            self.read_barrier().await.map_err(|_| MemberError::Unknown)?;
+        }
+        Ok(leader())
     }
 
     async fn wish(&self, wish: Wish) -> Result<(), MemberError> {

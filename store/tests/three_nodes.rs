@@ -83,7 +83,8 @@ impl Cluster {
         let options = Options {
             founding: Some(founding),
             peers: Arc::new(self.wire.clone()),
-            tick: Duration::from_millis(10),
+            // Long enough that a node which is kept from the processor for a moment is not taken for dead.
+            tick: Duration::from_millis(30),
             tail_bytes: self.kept.0,
             flush_log_entries: self.kept.1,
             ..Options::new(self.directories[&node].path())

@@ -30,7 +30,13 @@ impl Owner {
             return;
         }
         let deadline = self.shared.options.clock.now() + self.shared.options.request_timeout;
-        self.asks.push_back(Waiting { wish, asker: Asker::Here(reply), deadline, sent: None });
+        self.asks.push_back(Waiting {
+            wish,
+            asker: Asker::Here(reply),
+            deadline,
+            sent: None,
+            is_second: false,
+        });
     }
 
     /// Takes in an ask of another node. One that is not for this leader is nobody's: its node learns of the other leader.
@@ -47,7 +53,7 @@ impl Owner {
         }
         let deadline = self.shared.options.clock.now() + self.shared.options.request_timeout;
         let asker = Asker::There { node, number, term };
-        self.asks.push_back(Waiting { wish, asker, deadline, sent: None });
+        self.asks.push_back(Waiting { wish, asker, deadline, sent: None, is_second: false });
     }
 
     /// Takes the answer of the leader.
@@ -151,6 +157,9 @@ impl Owner {
 
     /// Answers whoever asked for what is under way, once it is complete or its time is over.
     fn end_wish(&mut self) {
+        if self.hands_over_again() {
+            return;
+        }
         let Some(Waiting { wish, deadline, .. }) = &self.under_way else { return };
         let late = self.shared.options.clock.now() >= *deadline;
         let leads = self.core.role() == Role::Leader;
@@ -173,6 +182,20 @@ impl Owner {
             && let Some(waiting) = self.under_way.take()
         {
             self.answer(waiting.asker, answer);
+        }
+    }
+
+    /// Begins a hand-over that was given up once more: a node that has not applied a change of members yet does not
+    /// campaign, and by now it has.
+    fn hands_over_again(&mut self) -> bool {
+        let is_given_up = self.core.role() == Role::Leader && !self.core.is_handing_over();
+        match &mut self.under_way {
+            Some(Waiting { wish: Wish::HandOver(to), is_second: is_second @ false, .. }) if is_given_up => {
+                *is_second = true;
+                let to = *to;
+                self.hand_over(to).is_ok()
+            }
+            _ => false,
         }
     }
 
