@@ -125,7 +125,8 @@ pub async fn withdraw(server: &Server) {
         companions.compares.extend(listed.compares);
         companions.ops.extend(listed.ops);
         match server.store.txn(companions.transaction(None, None)).await {
-            Outcome::Failed { .. } => {}
+            // What this server sees may be older than what it was compared with.
+            Outcome::Failed { revision, .. } => drop(server.reader().at_least(revision).await),
             Outcome::Applied { .. } => return,
             outcome => return tracing::debug!(?outcome, "the server could not withdraw from the list"),
         }
