@@ -212,6 +212,13 @@ impl Client {
         Lines { child, receiver }
     }
 
+    /// Follows a field of one object, a line for each state, as the only object of a list: of `get NAME --watch` kubectl drops the
+    /// first event as the state that it has printed, and with it what changed between its get and its watch.
+    pub fn watch_field(&self, kind: &str, name: &str, template: &str) -> Lines {
+        let selector = format!("--field-selector=metadata.name={name}");
+        self.start(&["get", kind, &selector, "--watch", &format!("--output=jsonpath={template}{{\"\\n\"}}")])
+    }
+
     fn prepare(&self, command: &mut Command, arguments: &[&str]) {
         command.args(&self.arguments).args(arguments).current_dir(&self.home).env_clear();
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", &self.home).env("LANG", "C.UTF-8");

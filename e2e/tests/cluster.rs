@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pintle_e2e::{
-    clients::{Client, Lines},
+    clients::Client,
     cluster::{Cluster, free_address, peer_flags},
     kubeconfig::Kubeconfig,
     kubelets::{Kubelets, Options},
@@ -426,17 +426,13 @@ fn ports(cluster: &Cluster, nodes: &[usize]) -> String {
 }
 
 /// Prints a field of Endpoints as it changes.
-fn watch_endpoints(kubectl: &Client, name: &str, field: &str) -> Lines {
-    let output = format!("--output=jsonpath={{{field}}}{{\"\\n\"}}");
-    kubectl.start(&["get", "endpoints", name, "--watch", &output])
-}
-
 #[test]
 fn the_service_kubernetes_lists_exactly_the_servers_that_live() {
     let mut cluster = Cluster::start();
     let leader = cluster.leader(0);
     let (watching, other) = ((leader + 1) % 3, (leader + 2) % 3);
-    let watch = watch_endpoints(&cluster.kubectl(watching), "kubernetes", ".subsets[*].ports[*].port");
+    let watch =
+        cluster.kubectl(watching).watch_field("endpoints", "kubernetes", "{.subsets[*].ports[*].port}");
     let until = |expected: String| watch.find(|line| line.trim_end() == expected);
     let all = ports(&cluster, &[0, 1, 2]);
     until(all.clone());
@@ -463,7 +459,7 @@ fn endpoints_follow_their_pods_while_the_leader_dies() {
     let _nodes = Kubelets::start(&administrator, &options).expect("the server takes nodes");
     kubectl.ok(&["create", "service", "clusterip", "web", "--tcp=80:8080"]);
     let run_pod = |name: &str| kubectl.ok(&["run", name, "--image=web:1", "--labels=app=web"]);
-    let watch = watch_endpoints(&kubectl, "web", ".subsets[*].addresses[*].targetRef.name");
+    let watch = kubectl.watch_field("endpoints", "web", "{.subsets[*].addresses[*].targetRef.name}");
     let until = |expected: &str| watch.find(|line| line.trim_end() == expected);
     run_pod("web-1");
     run_pod("web-2");

@@ -78,8 +78,7 @@ fn until(watch: &Lines, expected: &str) {
 /// Waits until Endpoints hold exactly these ready addresses.
 #[track_caller]
 fn has_addresses(kubectl: &Client, name: &str, addresses: &str) {
-    let held = "--output=jsonpath={.subsets[0].addresses[*].ip}{\"\\n\"}";
-    until(&kubectl.start(&["get", "endpoints", name, "--watch", held]), addresses);
+    until(&kubectl.watch_field("endpoints", name, "{.subsets[0].addresses[*].ip}"), addresses);
 }
 
 #[test]

@@ -234,9 +234,8 @@ fn the_pods_of_nodes_that_are_gone_go() {
     scene.kubectl.ok(&["wait", "pods", "--all", "--for=condition=Ready", WAIT]);
     scene.nodes.vanish(1);
     scene.nodes.vanish(2);
-    let status = r"jsonpath={.status.phase} {.status.conditions[?(@.type=='DisruptionTarget')].reason}";
-    let watch =
-        scene.kubectl.start(&["get", "pod", "lost", "--watch", "-o", &format!("{status}{{\"\\n\"}}")]);
+    let status = r"{.status.phase} {.status.conditions[?(@.type=='DisruptionTarget')].reason}";
+    let watch = scene.kubectl.watch_field("pods", "lost", status);
     scene.kubectl.ok(&["delete", "node", "node-1", "--wait=false"]);
     // What a node that does not answer looks like, and an administrator who knows that it is off.
     let unknown = r#"{"status":{"conditions":[{"type":"Ready","status":"Unknown"}]}}"#;
