@@ -98,7 +98,8 @@ async fn run(options: Options) -> Result<usize> {
         only: options.only.clone(),
     };
     table::print_heading();
-    table::print(&machine::row());
+    table::print(&machine::parsing());
+    table::print(&machine::sending()?);
     match &options.kubeconfig {
         Some(path) => {
             let kubeconfig = Kubeconfig::read(path)
