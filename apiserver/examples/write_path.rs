@@ -209,6 +209,7 @@ fn request(method: Method, url: &str, content_type: &'static str, body: String) 
         body: Bytes::from(body),
         fence: None,
         origin: None,
+        recording: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! what they reserve elsewhere (a cluster IP, a quota's usage) commits in the write's own transaction. Only webhooks
 //! are waited for.
 
+use crate::audit::Recording;
 use crate::authorization::Authorizer;
 use crate::clock::Clock;
 use crate::cluster::Cluster;
@@ -130,6 +131,8 @@ pub struct Attributes<'a> {
     pub warnings: &'a mut Warnings,
     /// What else the transaction compares and writes.
     pub companions: &'a mut Companions,
+    /// What is recorded of the request, if anything is.
+    pub recording: Option<&'a Recording>,
 }
 
 impl Attributes<'_> {

@@ -7,6 +7,7 @@ use crate::codec::proto::Envelope;
 use crate::codec::{self, Findings, Memory};
 use crate::custom::Custom;
 use crate::field::{FieldErrors, Path};
+use crate::forms::{self, Place};
 use crate::negotiation::{self, Media};
 use crate::options::FieldValidation;
 use crate::request::Request;
@@ -174,6 +175,26 @@ fn unrecognized(expected: Expected<'_>, cause: &str, bytes: &[u8]) -> Error {
     Error::BadRequest(format!(
         "the object provided is unrecognized (must be of type {kind}): {cause} ({start}{more})"
     ))
+}
+
+/// What a request sends, as JSON with apiVersion and kind as they were sent; nothing if it cannot be read.
+pub(crate) fn to_json(request: &Request) -> Option<serde_json::Value> {
+    let header = request.header(http::header::CONTENT_TYPE).unwrap_or("");
+    let media = header.split(';').next().unwrap_or("").trim();
+    let body = &request.body;
+    if media.ends_with("yaml") {
+        return serde_json::from_slice(&codec::yaml::to_json(body, None).ok()?).ok();
+    }
+    if !body.starts_with(&codec::proto::MAGIC) {
+        return serde_json::from_slice(body).ok();
+    }
+    let envelope = Envelope::decode(body).ok()?;
+    let (group, version) = envelope.api_version.split_once('/').unwrap_or(("", &envelope.api_version));
+    let id = schema::kind(group, version, &envelope.kind)?;
+    let object = codec::proto::decode(envelope.raw, schema::builtin(), id).ok()?;
+    let mut json = Vec::new();
+    forms::append_tree_json(&object, id, Place::Alone, &envelope.api_version, &envelope.kind, &mut json);
+    serde_json::from_slice(&json).ok()
 }
 
 fn unreadable(expected: Expected<'_>, cause: &dyn std::fmt::Display, bytes: &[u8]) -> Error {

@@ -25,6 +25,7 @@ use crate::warning::Warnings;
 pub(crate) const NOW: &str = "2026-01-02T03:04:05Z";
 
 /// A clock that stands still and a source of randomness that counts.
+#[derive(Default)]
 pub(crate) struct Still(std::sync::atomic::AtomicU8);
 
 impl Clock for Still {
@@ -100,7 +101,7 @@ pub(crate) fn request(
     headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
     let attributes = RequestAttributes::parse(&method, path, &query);
     let body = Bytes::copy_from_slice(body.as_ref());
-    Request { attributes, method, query, headers, body, fence: None, origin: None }
+    Request { attributes, method, query, headers, body, fence: None, origin: None, recording: None }
 }
 
 impl Fixture {
@@ -199,6 +200,7 @@ impl Fixture {
             clock: &self.clock,
             warnings: &mut warnings,
             companions: &mut companions,
+            recording: None,
         };
         let mut new = new;
         if let Some(object) = &mut new {

@@ -13,11 +13,13 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{Request as HttpRequest, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use parking_lot::Mutex;
@@ -27,12 +29,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use crate::audit::{AUDIT_ID, Arrival, Recording};
 use crate::authentication::{Connection, Credentials};
 use crate::clock::Clock;
 use crate::closing::Closing;
 use crate::encode::{self, Recipient};
 use crate::keep_alive;
-use crate::metrics::{Kind, Ongoing, RequestLabels, ResourceLabels};
+use crate::metrics::{Kind, RequestLabels, ResourceLabels};
 use crate::negotiation::{self, Form, Offer};
 use crate::pipeline::{Answer, Server};
 use crate::reply::{Relayed, Reply};
@@ -231,6 +234,22 @@ async fn serve_connection(
 }
 
 impl Shared {
+    /// Begins to record a request, which gets an id for it.
+    fn record(
+        &self,
+        parts: &mut Parts,
+        attributes: &Attributes,
+        client: Option<IpAddr>,
+    ) -> Option<Arc<Recording>> {
+        let audit = self.server.audit.as_ref()?;
+        if !parts.headers.contains_key(AUDIT_ID) {
+            let id = HeaderValue::try_from(self.server.clock.uuid()).expect("a UUID is a valid header");
+            parts.headers.insert(AUDIT_ID, id);
+        }
+        let uri = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned();
+        Some(audit.receive(Arrival { attributes, headers: &parts.headers, uri, client }))
+    }
+
     /// Waits until the server closes and it is this connection's turn.
     async fn turn_to_close(&self) {
         closed(&mut self.closing.clone()).await;
@@ -274,6 +293,7 @@ async fn handle(shared: Arc<Shared>, caller: Arc<Caller>, request: HttpRequest<B
     let (mut parts, mut body) = request.into_parts();
     let query = Query::parse(parts.uri.query().unwrap_or(""));
     let attributes = Attributes::parse(&parts.method, parts.uri.path(), &query);
+    let recording = shared.record(&mut parts, &attributes, caller.client);
     let (mut origin, mut tunnel) = (None, None);
     if shared.server.passes_on(&attributes) {
         let upgrade = parts.extensions.remove::<OnUpgrade>();
@@ -289,6 +309,7 @@ async fn handle(shared: Arc<Shared>, caller: Arc<Caller>, request: HttpRequest<B
         body: Bytes::new(),
         fence: None,
         origin,
+        recording,
     };
     let waits = request.origin.is_some() || matches!(request.attributes.verb.as_str(), "get" | "watch");
     if request.attributes.is_resource && waits {
@@ -322,7 +343,11 @@ async fn answer(
     let watching = is_watch.then(|| {
         let resource =
             ResourceLabels { group: labels.group, version: labels.version, resource: labels.resource };
-        Watching { ongoing: metrics.long_running(&labels), events: metrics.watch_events(resource) }
+        Watching {
+            ongoing: metrics.long_running(&labels),
+            events: metrics.watch_events(resource),
+            recording: request.recording.clone(),
+        }
     });
     let kind = if is_write(&request) { Kind::Mutating } else { Kind::ReadOnly };
     let _working = (!lasts).then(|| metrics.in_flight(kind));
@@ -348,8 +373,16 @@ async fn answer(
         }
     };
     let form = to.form;
+    if let Some(recording) = &request.recording {
+        recording.answered(&answer.reply, &form, lasts);
+    }
     let mut response = match answer.reply {
-        Ok(Reply::Relayed(relayed)) => relay(&shared, *relayed, passing, tunnel, to.closing),
+        Ok(Reply::Relayed(relayed)) => {
+            let Relayed { response, upgraded, permit } = *relayed;
+            let recording = request.recording.clone();
+            let counted = Counted { _ongoing: passing, _recording: recording, _permit: permit };
+            relay(&shared, response, tunnel.zip(upgraded), counted, to.closing)
+        }
         Ok(reply) => encode::reply(reply, to),
         Err(error) => {
             let response = encode::error(&error, &form);
@@ -373,14 +406,12 @@ async fn answer(
 /// The answer of somebody else; what goes on in another protocol goes through the tunnel.
 fn relay(
     shared: &Arc<Shared>,
-    relayed: Relayed,
-    ongoing: Option<Ongoing>,
-    tunnel: Option<Tunnel>,
+    response: Response<Body>,
+    upgraded: Option<(Tunnel, Upgraded)>,
+    counted: Counted,
     closing: watch::Receiver<bool>,
 ) -> Response<Body> {
-    let Relayed { response, upgraded, permit } = relayed;
-    let counted = Counted { _ongoing: ongoing, _permit: permit };
-    match tunnel.zip(upgraded) {
+    match upgraded {
         Some((tunnel, other)) => {
             let shared = shared.clone();
             tunnel.open(other, counted, async move { shared.turn_to_close().await });
@@ -456,13 +487,27 @@ async fn authenticate_and_call(
 ) -> Answer {
     let refused = |error| Answer { reply: Err(error), warnings: Warnings::new() };
     let server = &shared.server;
+    let recording = request.recording.clone();
     let credentials = Credentials { connection, headers: &request.headers };
     let user = match server.authenticate(&credentials).await {
         Ok(user) => user,
-        Err(error) => return refused(error),
+        Err(error) => {
+            if let Some(recording) = recording {
+                recording.unauthenticated(&request.attributes);
+            }
+            return refused(error);
+        }
     };
+    if let Some(recording) = &recording {
+        recording.identified(&request.attributes, &user);
+    }
     let user = match server.impersonate(&request.headers, &user).await {
-        Ok(Some(impersonated)) => impersonated,
+        Ok(Some(impersonated)) => {
+            if let Some(recording) = &recording {
+                recording.impersonates(&impersonated);
+            }
+            impersonated
+        }
         Ok(None) => user,
         Err(error) => return refused(error),
     };
@@ -484,6 +529,9 @@ async fn authenticate_and_call(
         match read_body(request, body).await {
             Ok(bytes) => request.body = bytes,
             Err(error) => return refused(error),
+        }
+        if let Some(recording) = &recording {
+            recording.sent(request);
         }
     }
     server.call(&user, request, form).await
@@ -593,7 +641,6 @@ fn timeout(request: &Request) -> Result<Duration, Error> {
 }
 
 fn common_headers(response: &mut Response<Body>, request: &Request, warnings: &Warnings, clock: &dyn Clock) {
-    const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
     let headers = response.headers_mut();
     let audit_id = match request.headers.get(AUDIT_ID) {
         Some(id) => id.clone(),

@@ -6,6 +6,7 @@ pub mod admission;
 pub mod age;
 pub mod aggregation;
 pub mod apply;
+pub mod audit;
 pub mod authentication;
 pub mod authorization;
 pub mod body;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::admission::policies::Policies;
 use crate::admission::webhooks::Hooks;
 use crate::aggregation::{self, Aggregation};
+use crate::audit::Audit;
 use crate::authorization::{self, Authorizer};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
@@ -64,6 +65,8 @@ pub struct Server {
     pub remotes: Remotes,
     /// What other API servers serve.
     pub aggregation: Aggregation,
+    /// Who records requests, if anybody does.
+    pub audit: Option<Arc<Audit>>,
     /// The webhooks of admission.
     pub hooks: Hooks,
     /// The policies of admission.
@@ -96,6 +99,7 @@ impl Server {
             outbound: None,
             remotes: Remotes::default(),
             aggregation: Aggregation::default(),
+            audit: None,
             hooks: Hooks::default(),
             policies: Policies::default(),
             draining: AtomicBool::new(false),
@@ -176,7 +180,11 @@ impl Server {
     /// Authorizes and carries out a request of an authenticated user.
     pub async fn call(&self, user: &User, request: &Request, form: Result<Form, Error>) -> Answer {
         let refused = |error| Answer { reply: Err(error), warnings: Warnings::new() };
-        if let Err(error) = self.authorize(user, &request.attributes).await {
+        let authorized = self.authorize(user, &request.attributes).await;
+        if request.recording.is_some() {
+            self.annotate_decision(user, request, authorized.is_ok());
+        }
+        if let Err(error) = authorized {
             return refused(error);
         }
         if let Some(remote) = self.aggregation.find(&request.attributes.path) {
@@ -206,6 +214,14 @@ impl Server {
         let mut scope = Scope::new(self, user, request, resource, form);
         let reply = scope.dispatch().await;
         Answer { reply, warnings: scope.warnings }
+    }
+
+    fn annotate_decision(&self, user: &User, request: &Request, allowed: bool) {
+        let attributes = authorization::Attributes::from(&request.attributes);
+        let decision = self.authorizer.authorize(&self.view(), user, &attributes);
+        let word = if allowed { "allow" } else { "forbid" };
+        request.annotate("authorization.k8s.io/decision", || word.to_owned());
+        request.annotate("authorization.k8s.io/reason", || decision.reason());
     }
 
     /// Decides on the local view first; a refusal is decided again behind a barrier.

@@ -12,6 +12,8 @@ use http::Uri;
 use http::header::{self, HeaderMap, HeaderName};
 use parking_lot::Mutex;
 
+use crate::audit::Recording;
+
 /// What the path and method ask for (upstream's RequestInfo).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
@@ -59,6 +61,8 @@ pub struct Request {
     pub fence: Option<u64>,
     /// How it came, if it is to be passed on; requests of this process came from nowhere.
     pub origin: Option<Arc<Origin>>,
+    /// What is recorded of it, if anything is.
+    pub recording: Option<Arc<Recording>>,
 }
 
 /// How a request came that is passed on to somebody else.
@@ -259,6 +263,13 @@ pub fn header_items(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item
 }
 
 impl Request {
+    /// Adds to what is recorded of the request, if anything is; the first with a key counts.
+    pub fn annotate(&self, key: impl Into<Cow<'static, str>>, value: impl FnOnce() -> String) {
+        if let Some(recording) = &self.recording {
+            recording.annotate(key, value);
+        }
+    }
+
     /// The text of a header, if it is there and readable.
     pub fn header(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

@@ -57,6 +57,9 @@ impl<'a> Scope<'a> {
     ) -> Scope<'a> {
         let mut warnings = Warnings::new();
         warnings.push(resource.kind.deprecation.to_owned());
+        if !resource.kind.deprecation.is_empty() {
+            request.annotate("k8s.io/deprecated", || "true".to_owned());
+        }
         let now = server.clock.now();
         let manager = request.field_manager();
         Scope {

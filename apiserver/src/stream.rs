@@ -14,6 +14,7 @@ use futures_util::Stream;
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::{Instant, Sleep};
 
+use crate::audit::Recording;
 use crate::clock::Clock;
 use crate::closing::{Asked, Closing};
 use crate::codec;
@@ -177,6 +178,8 @@ pub struct Watching {
     pub ongoing: Ongoing,
     /// Events sent.
     pub events: Counter,
+    /// What is recorded of it ends with it.
+    pub recording: Option<Arc<Recording>>,
 }
 
 /// The stream of a watch.

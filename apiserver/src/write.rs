@@ -743,6 +743,7 @@ impl Scope<'_> {
             clock: &*self.server.clock,
             warnings,
             companions,
+            recording: self.request.recording.as_deref(),
         }
     }
 }

@@ -100,6 +100,9 @@ pub(crate) struct ServerArgs {
     #[command(flatten)]
     pub(crate) controllers: ControllerFlags,
 
+    #[command(flatten)]
+    pub(crate) audit: AuditArgs,
+
     /// Address and port for the other members of the cluster; without it this node is a cluster of its own.
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Cluster")]
     pub(crate) peer_listen: Option<SocketAddr>,
@@ -144,6 +147,61 @@ pub(crate) struct ServerArgs {
     /// 3s for a member of a cluster.
     #[arg(long, value_name = "LENGTH", help_heading = "Cluster")]
     pub(crate) shutdown_delay: Option<Length>,
+}
+
+/// Which requests are recorded, and where; the names are kube-apiserver's.
+#[derive(Args, Default)]
+pub(crate) struct AuditArgs {
+    /// File with the policy (`Policy` of audit.k8s.io/v1) that says which requests are recorded, and how much of them.
+    #[arg(
+        long = "audit-policy-file",
+        value_name = "FILE",
+        requires = "log_path",
+        help_heading = "Audit",
+        id = "policy_file"
+    )]
+    pub(crate) policy_file: Option<PathBuf>,
+
+    /// File that records are appended to, a line of JSON each; `-` is standard output.
+    #[arg(
+        long = "audit-log-path",
+        value_name = "FILE",
+        requires = "policy_file",
+        help_heading = "Audit",
+        id = "log_path"
+    )]
+    pub(crate) log_path: Option<PathBuf>,
+
+    /// Size in MiB from which the file is put aside under a name with the time.
+    #[arg(
+        long = "audit-log-maxsize",
+        value_name = "MEGABYTES",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..),
+        requires = "log_path",
+        help_heading = "Audit"
+    )]
+    pub(crate) log_maxsize: u32,
+
+    /// How many files that were put aside are kept; 0 keeps all.
+    #[arg(
+        long = "audit-log-maxbackup",
+        value_name = "NUMBER",
+        default_value_t = 0,
+        requires = "log_path",
+        help_heading = "Audit"
+    )]
+    pub(crate) log_maxbackup: usize,
+
+    /// How many days they are kept; 0 is for ever.
+    #[arg(
+        long = "audit-log-maxage",
+        value_name = "DAYS",
+        default_value_t = 0,
+        requires = "log_path",
+        help_heading = "Audit"
+    )]
+    pub(crate) log_maxage: u32,
 }
 
 /// With what a node joins.

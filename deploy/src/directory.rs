@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     node_id::NodeId,
-    own_request::{JSON, OwnRequest},
+    own_request::{self, JSON, OwnRequest},
 };
 
 const COLLECTION: &str = "/api/v1/namespaces/kube-system/configmaps";
@@ -94,6 +94,6 @@ async fn patch(server: &Server, patch: &Value) -> Result<(), Error> {
 async fn call(server: &Server, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, Error> {
     let content_type = if method == Method::PATCH { "application/merge-patch+json" } else { JSON };
     let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
-    let request = OwnRequest { content_type, body, ..OwnRequest::new(method, path) }.into_request();
-    server.call(&User::apiserver(), &request, Ok(Form::JSON)).await.reply
+    let request = OwnRequest { content_type, body, ..OwnRequest::new(method, path) };
+    own_request::ask(server, &User::apiserver(), request, Ok(Form::JSON)).await.0.reply
 }

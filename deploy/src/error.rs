@@ -26,6 +26,12 @@ pub(crate) enum Error {
     ServiceAccountKeys(pintle_apiserver::service_account::KeyError),
     #[error("{path} does not say which server to use: give its address with --server https://HOST:PORT", path = path.display())]
     ServerUnknown { path: PathBuf },
+    #[error("the audit policy {path} cannot be read ({source}): give another file with --audit-policy-file", path = path.display())]
+    AuditPolicyRead { path: PathBuf, source: io::Error },
+    #[error("the audit policy {path} cannot be used: {source}", path = path.display())]
+    AuditPolicy { path: PathBuf, source: pintle_apiserver::audit::PolicyError },
+    #[error("{path} cannot be written to ({source}): give another file with --audit-log-path", path = path.display())]
+    AuditLog { path: PathBuf, source: io::Error },
     #[error("{source} (--service-cidr)")]
     ServiceCidr { source: crate::service_networks::NotNetworks },
     #[error(

@@ -3,6 +3,7 @@
 
 mod address;
 mod administration;
+mod audit_log;
 mod certificates;
 mod cli;
 mod client;

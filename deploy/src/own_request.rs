@@ -1,11 +1,15 @@
 //! A request that this process makes of its own API server. Keeps: it is what the same request over HTTPS would be, so
 //! it passes the same pipeline and is judged in the same way.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use pintle_apiserver::{
     Server,
+    audit::{AUDIT_ID, Arrival, Recording},
     negotiation::Form,
+    pipeline::Answer,
     reply::Reply,
     request::{Attributes, Query, Request},
     user::User,
@@ -56,8 +60,38 @@ impl OwnRequest<'_> {
             body: self.body,
             fence: self.fence,
             origin: None,
+            recording: None,
         }
     }
+}
+
+/// Asks as a user and records it, as of any client.
+pub(crate) async fn ask(
+    server: &Server,
+    user: &User,
+    request: OwnRequest<'_>,
+    form: Result<Form, pintle_apiserver::status::Error>,
+) -> (Answer, Option<Arc<Recording>>) {
+    let uri = match request.query {
+        "" => request.path.to_owned(),
+        query => format!("{}?{query}", request.path),
+    };
+    let mut request = request.into_request();
+    if let Some(audit) = &server.audit {
+        let id = HeaderValue::try_from(server.clock.uuid()).expect("a UUID is a valid header");
+        request.headers.insert(AUDIT_ID, id);
+        let Request { attributes, headers, .. } = &request;
+        let recording = audit.receive(Arrival { attributes, headers, uri, client: None });
+        recording.identified(attributes, user);
+        recording.sent(&request);
+        request.recording = Some(recording);
+    }
+    let answered_as = form.as_ref().map_or(Form::JSON, |form| *form);
+    let answer = server.call(user, &request, form).await;
+    if let Some(recording) = &request.recording {
+        recording.answered(&answer.reply, &answered_as, request.attributes.verb == "watch");
+    }
+    (answer, request.recording)
 }
 
 /// Whether a client that asked for `/readyz` with this query would be told that the server is ready.

@@ -27,6 +27,7 @@ use tokio::{runtime::Handle, sync::watch, task::JoinSet};
 use crate::{
     address::HostPort,
     administration::{self, Administration},
+    audit_log,
     cli::ServerArgs,
     clock, controllers, directory,
     error::Error,
@@ -81,6 +82,7 @@ async fn serve(args: &ServerArgs, controllers: &Handle) -> Result<(), Error> {
     let service_networks: ServiceNetworks =
         args.service_cidr.parse().map_err(|source| Error::ServiceCidr { source })?;
     let mut options = options(args)?;
+    let audit = audit_log::open(&args.audit)?;
     let initialised = Store::identity(&options)?.is_some();
     let reserved = succeed(|| listener::reserve(args.listen, "--listen")).await?;
     let health = match args.health_listen {
@@ -165,6 +167,7 @@ async fn serve(args: &ServerArgs, controllers: &Handle) -> Result<(), Error> {
         others: kubelet_tls.others(),
     }));
     server.remotes.proof = Some(front_proxy.proof());
+    server.audit = audit;
     let server = Arc::new(server);
     if let Some(address) = &peer_address {
         tasks.spawn(promotion::run(store.clone(), server.clone()));

@@ -165,6 +165,11 @@ impl Variables {
         matches!(value, Value::Bool(true))
     }
 
+    /// Whether an expression's value is nothing.
+    pub(crate) fn is_null(value: &Value) -> bool {
+        matches!(value, Value::Null)
+    }
+
     /// The text that an expression's value is, if it is one.
     pub(crate) fn text(value: &Value) -> Option<String> {
         match value {

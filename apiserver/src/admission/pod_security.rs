@@ -95,6 +95,17 @@ impl Plugin for PodSecurity {
             (!violations.is_empty())
                 .then(|| format!("PodSecurity \"{}:{version}\": {}", level.as_str(), violations.join(", ")))
         };
+        if let Some(recording) = attributes.recording {
+            if is_pod {
+                let (level, version) = policy(&labels, "enforce");
+                let enforced = || format!("{}:{version}", level.as_str());
+                recording.annotate(format!("{PREFIX}enforce-policy"), enforced);
+            }
+            if let Some(violations) = judge("audit") {
+                recording
+                    .annotate(format!("{PREFIX}audit-violations"), || format!("would violate {violations}"));
+            }
+        }
         if is_pod && let Some(violations) = judge("enforce") {
             return Err(attributes.forbidden(Some(object), format!("violates {violations}")));
         }

@@ -4,7 +4,10 @@
 //! Keeps: what cannot be judged is refused unless the policy's failurePolicy says otherwise; parameters are read from the
 //! view that the write is decided on; expressions take a bounded number of steps.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use serde_json::{Value, json};
 
 use super::conditions::Variables;
 use super::matching::namespace_of;
@@ -15,6 +18,7 @@ use crate::forms::{self, Place};
 use crate::kinds::selector;
 use crate::pipeline::Server;
 use crate::registry::Resource;
+use crate::request::Request;
 use crate::scope::Scope;
 use crate::status::{Error, Status, StatusCause};
 use crate::storage::{self, Entry, View};
@@ -25,10 +29,14 @@ mod policy;
 
 pub use policy::Policies;
 pub(crate) use policy::Policy;
-use policy::{Binding, ParamRef};
+use policy::{AuditAnnotation, Binding, ParamRef};
 
 /// Steps that the validations of a policy may take together for one parameter.
 const BUDGET: u64 = 10_000_000;
+/// Under which failures are recorded of policies that say so.
+const VALIDATION_FAILURE: &str = "validation.policy.admission.k8s.io/validation_failure";
+/// Longer values are cut before they are recorded.
+const ANNOTATION_BYTES_MAX: usize = 10 * 1024;
 /// Longer messages of expressions are not shown.
 const MESSAGE_BYTES_MAX: usize = 5 * 1024;
 
@@ -36,12 +44,51 @@ const MESSAGE_BYTES_MAX: usize = 5 * 1024;
 struct Denial {
     message: String,
     reason: String,
+    /// Which of its validations does; 0 when it could not be judged.
+    index: usize,
 }
 
 impl Denial {
     /// It could not be judged.
     fn failure(message: String) -> Denial {
-        Denial { message, reason: String::new() }
+        Denial { message, reason: String::new(), index: 0 }
+    }
+}
+
+/// What policies want to be recorded of a request.
+#[derive(Default)]
+struct Notes {
+    /// Validations that failed and have that recorded.
+    failures: Vec<Value>,
+    /// Values by key, each once.
+    values: BTreeMap<String, Vec<String>>,
+}
+
+impl Notes {
+    fn fail(&mut self, policy: &Policy, binding: &Binding, denial: &Denial) {
+        self.failures.push(json!({
+            "message": denial.message,
+            "policy": policy.name,
+            "binding": binding.name,
+            "expressionIndex": denial.index,
+            "validationActions": binding.actions,
+        }));
+    }
+
+    fn add(&mut self, policy: &Policy, key: &str, value: String) {
+        let values = self.values.entry(format!("{}/{key}", policy.name)).or_default();
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+
+    fn annotate(self, request: &Request) {
+        if !self.failures.is_empty() {
+            request.annotate(VALIDATION_FAILURE, || Value::from(self.failures).to_string());
+        }
+        for (key, values) in self.values {
+            request.annotate(key, || values.join(", "));
+        }
     }
 }
 
@@ -78,6 +125,7 @@ impl Scope<'_> {
     ) -> Result<(), Error> {
         let mut refusal = None;
         let mut judged: Vec<Judged> = Vec::new();
+        let mut notes = Notes::default();
         for policy in policies {
             let seen_as = match policy.matching.resource_for(subject, self) {
                 Ok(None) => continue,
@@ -101,7 +149,7 @@ impl Scope<'_> {
             };
             for binding in &policy.bindings {
                 let place = PlaceOf { policy, binding, seen_as: &seen_as, params: param_resource.as_deref() };
-                let denials = match self.denials(&place, subject, &mut judged).await {
+                let denials = match self.denials(&place, subject, &mut judged, &mut notes).await {
                     Ok(denials) => denials,
                     Err(_) if policy.ignores_failures => continue,
                     Err(error) => {
@@ -117,12 +165,16 @@ impl Scope<'_> {
                             policy.name, binding.name, denial.message
                         ));
                     }
+                    if binding.audits {
+                        notes.fail(policy, binding, &denial);
+                    }
                     if binding.denies {
                         refusal.get_or_insert_with(|| refused(subject, policy, Some(binding), denial));
                     }
                 }
             }
         }
+        notes.annotate(self.request);
         refusal.map_or(Ok(()), Err)
     }
 
@@ -132,6 +184,7 @@ impl Scope<'_> {
         PlaceOf { policy, binding, seen_as, params }: &PlaceOf<'_>,
         subject: &Subject<'_>,
         judged: &mut Vec<Judged>,
+        notes: &mut Notes,
     ) -> Result<Vec<Denial>, Error> {
         if let Some(matching) = &binding.matching
             && matching.resource_for(subject, self)?.is_none()
@@ -151,7 +204,7 @@ impl Scope<'_> {
         for params in &params {
             let mut variables = judged[at].variables.clone();
             variables.add("params", params);
-            denials.extend(judge(policy, variables));
+            denials.extend(judge(policy, variables, notes));
         }
         Ok(denials)
     }
@@ -238,7 +291,7 @@ fn shown_params(resource: &Resource, mut object: Map) -> Result<Node, Error> {
 }
 
 /// What a policy has against what its variables show.
-fn judge(policy: &Policy, mut variables: Variables) -> Vec<Denial> {
+fn judge(policy: &Policy, mut variables: Variables, notes: &mut Notes) -> Vec<Denial> {
     let failed = |why: String| match policy.ignores_failures {
         true => Vec::new(),
         false => vec![Denial::failure(why)],
@@ -253,7 +306,7 @@ fn judge(policy: &Policy, mut variables: Variables) -> Vec<Denial> {
         return failed(why);
     }
     let mut denials = Vec::new();
-    for validation in &policy.validations {
+    for (index, validation) in policy.validations.iter().enumerate() {
         let outcome = match &validation.expression {
             Ok(expression) => {
                 variables.judge(expression, &mut budget).map(|value| Variables::is_true(&value))
@@ -273,14 +326,45 @@ fn judge(policy: &Policy, mut variables: Variables) -> Vec<Denial> {
                     "" => format!("failed expression: {}", validation.text),
                     message => message.to_owned(),
                 });
-                denials.push(Denial { message, reason: validation.reason.clone() });
+                denials.push(Denial { message, reason: validation.reason.clone(), index });
             }
             Err(why) => {
-                denials.extend(failed(format!("expression '{}' resulted in error: {why}", validation.text)));
+                let failed = failed(format!("expression '{}' resulted in error: {why}", validation.text));
+                denials.extend(failed.into_iter().map(|denial| Denial { index, ..denial }));
             }
         }
     }
+    for annotation in &policy.audit_annotations {
+        match annotated(annotation, &variables, &mut budget) {
+            Ok(Some(value)) => notes.add(policy, &annotation.key, value),
+            Ok(None) => {}
+            Err(why) => denials.extend(failed(why)),
+        }
+    }
     denials
+}
+
+/// What is to be recorded, if anything is; the error says why that cannot be told.
+fn annotated(
+    annotation: &AuditAnnotation,
+    variables: &Variables,
+    budget: &mut u64,
+) -> Result<Option<String>, String> {
+    let AuditAnnotation { text, value, .. } = annotation;
+    let value = match value {
+        Ok(value) => variables.judge(value, budget),
+        Err(why) => Err(format!("compilation error: {why}")),
+    };
+    let value = value.map_err(|why| format!("valueExpression '{text}' resulted in error: {why}"))?;
+    if Variables::is_null(&value) {
+        return Ok(None);
+    }
+    let mut value = Variables::text(&value).ok_or_else(|| {
+        format!("valueExpression '{text}' resulted in unsupported return type. Return type must be either string or null.")
+    })?;
+    value.truncate(value.floor_char_boundary(ANNOTATION_BYTES_MAX));
+    let value = value.trim();
+    Ok((!value.is_empty()).then(|| value.to_owned()))
 }
 
 /// The refusal of a policy, as the client gets it.

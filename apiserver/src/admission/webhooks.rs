@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future;
 use rustc_hash::FxHashMap;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
@@ -19,6 +20,7 @@ use crate::metrics::WebhookLabels;
 use crate::patch;
 use crate::pipeline::Server;
 use crate::registry::Resource;
+use crate::request::Request;
 use crate::scope::Scope;
 use crate::status::{Error, Status};
 use crate::storage::View;
@@ -30,7 +32,7 @@ mod review;
 
 pub use hook::Hooks;
 pub(crate) use hook::{Hook, Sort, judges};
-use review::{Answer, Invalid, Question};
+use review::{Answer, Decision, Invalid, Question};
 
 /// A webhook and the digest of what it was asked.
 type Key = (u64, [u8; 32]);
@@ -133,18 +135,26 @@ impl Scope<'_> {
         is_again: bool,
     ) -> Result<bool, Error> {
         let mut is_changed = false;
-        for hook in hooks {
+        for (index, hook) in hooks.iter().enumerate() {
             let Some(seen_as) = self.wants(hook, subject).await? else { continue };
             if is_again && !reinvocation.is_due(&hook.id) {
                 continue;
             }
             let began = Instant::now();
             let answer = self.server.answer(hook, subject, &seen_as, &self.asked).await;
-            let outcome = match self.take(answer) {
-                Ok(Some(patch)) => changed(hook, &patch, subject, &seen_as, self.server).await,
+            let place = NoteOf { hook, round: usize::from(is_again), index };
+            let outcome = match self.take(hook, answer) {
+                Ok(Some(patch)) => {
+                    let changed = changed(hook, &patch, subject, &seen_as, self.server).await;
+                    if matches!(changed, Ok(true)) {
+                        place.annotate_patch(&patch, self.request);
+                    }
+                    changed
+                }
                 Ok(None) => Ok(false),
                 Err(failure) => Err(failure),
             };
+            place.annotate(outcome.as_ref().copied(), self.request);
             self.server.count(hook, subject.stage.operation, &outcome, began.elapsed());
             if matches!(outcome, Ok(true)) {
                 is_changed = true;
@@ -177,8 +187,10 @@ impl Scope<'_> {
         });
         let answers = future::join_all(asking).await;
         let mut refusal = None;
-        for ((hook, _), (answer, took)) in wanted.iter().zip(answers) {
-            let outcome = self.take(answer);
+        for (index, ((hook, _), (answer, took))) in wanted.iter().zip(answers).enumerate() {
+            let outcome = self.take(hook, answer);
+            let place = NoteOf { hook, round: 0, index };
+            place.annotate(outcome.as_ref().map(|_| false), self.request);
             self.server.count(hook, subject.stage.operation, &outcome, took);
             if let Err(error) = hook.settle(outcome) {
                 refusal.get_or_insert(error);
@@ -206,16 +218,67 @@ impl Scope<'_> {
     }
 
     /// Remembers an answer and passes its warnings on; what is left is the patch, if there is one.
-    fn take(&mut self, asked: Result<Asking, Failure>) -> Result<Option<Node>, Failure> {
+    fn take(&mut self, hook: &Hook, asked: Result<Asking, Failure>) -> Result<Option<Node>, Failure> {
         let Asking { key, answer } = asked?;
         self.asked.answers.insert(key, answer.clone());
         let answer = answer.map_err(Failure::Call)?;
-        let (Answer::Allowed { warnings, .. } | Answer::Denied { warnings, .. }) = &answer;
-        self.warnings.extend(warnings.iter().cloned());
-        match answer {
-            Answer::Allowed { patch, .. } => Ok(patch),
-            Answer::Denied { status, .. } => Err(Failure::Denied(status)),
+        let Answer { decision, warnings, audit_annotations } = answer;
+        self.warnings.extend(warnings);
+        for (key, value) in audit_annotations {
+            self.request.annotate(format!("{}/{key}", hook.name), || value);
         }
+        match decision {
+            Decision::Allowed(patch) => Ok(patch),
+            Decision::Denied(status) => Err(Failure::Denied(status)),
+        }
+    }
+}
+
+/// A webhook that was asked, as records name it.
+struct NoteOf<'a> {
+    hook: &'a Hook,
+    /// How often the object was shown to all of them before.
+    round: usize,
+    index: usize,
+}
+
+impl NoteOf<'_> {
+    fn key(&self, what: &str) -> String {
+        let sort = match self.hook.sort {
+            Sort::Mutating => "mutation",
+            Sort::Validating => "validating",
+        };
+        format!("{what}{sort}.webhook.admission.k8s.io/round_{}_index_{}", self.round, self.index)
+    }
+
+    /// Says what a mutating webhook did, and that one let the request through because it could not be asked.
+    fn annotate(&self, outcome: Result<bool, &Failure>, request: &Request) {
+        let Hook { name, configuration, .. } = self.hook;
+        match outcome {
+            Ok(is_changed) if self.hook.sort == Sort::Mutating => request.annotate(self.key(""), || {
+                json!({"configuration": configuration, "webhook": name, "mutated": is_changed}).to_string()
+            }),
+            Err(Failure::Call(_)) if self.hook.ignores_failures => {
+                request.annotate(self.key("failed-open."), || name.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// Shows how the object was changed, where objects are shown.
+    fn annotate_patch(&self, patch: &Node, request: &Request) {
+        if !request.recording.as_ref().is_some_and(|recording| recording.shows_objects()) {
+            return;
+        }
+        let mut text = Vec::new();
+        codec::json::encode_untyped(patch, &mut text);
+        let patch: Value = serde_json::from_slice(&text).unwrap_or_default();
+        let Hook { name, configuration, .. } = self.hook;
+        let (round, index) = (self.round, self.index);
+        request.annotate(format!("patch.webhook.admission.k8s.io/round_{round}_index_{index}"), || {
+            json!({"configuration": configuration, "webhook": name, "patch": patch, "patchType": "JSONPatch"})
+                .to_string()
+        });
     }
 }
 

@@ -78,11 +78,9 @@ impl Scope<'_> {
     pub async fn change(&mut self, subresource: &Subresource, change: Change) -> Result<Reply, Error> {
         let name = self.name().to_owned();
         let body = self.special_body(subresource)?;
-        if !body.name().is_empty() && body.name() != name {
-            return Err(Error::BadRequest(format!(
-                "the name of the object ({}) does not match the name on the URL ({name})",
-                body.name()
-            )));
+        if body.name() != name {
+            let kind = subresource.body.map_or("", |body| body.kind);
+            return Err(Error::BadRequest(format!("name in URL does not match name in {kind} object")));
         }
         self.change_named(subresource.name, &name, &body, change).await
     }

@@ -145,6 +145,8 @@ impl Scope<'_> {
             sub: format!("system:serviceaccount:{}:{}", self.namespace(), self.name()),
             ..Claims::default()
         };
+        let id = || format!("JTI={}", claims.jti);
+        self.request.annotate("authentication.kubernetes.io/issued-credential-id", id);
         let token = tokens
             .issue(&claims)
             .map_err(|why| Error::Internal(format!("failed to generate token: {why}")))?;

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -12,12 +13,14 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::audit::Recording;
 use crate::closing::Closing;
 use crate::metrics::Ongoing;
 
-/// What counts something that is passed on, until it is dropped.
+/// What counts and records something that is passed on, until it is dropped.
 pub(super) struct Counted {
     pub(super) _ongoing: Option<Ongoing>,
+    pub(super) _recording: Option<Arc<Recording>>,
     pub(super) _permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -65,7 +68,7 @@ mod tests {
         let (pieces, receiver) = mpsc::channel::<io::Result<Bytes>>(1);
         let (close, closing) = watch::channel(false);
         let body = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receiver));
-        let counted = Counted { _ongoing: None, _permit: None };
+        let counted = Counted { _ongoing: None, _recording: None, _permit: None };
         let mut relayed = RelayedBody { body, closing: Closing::new(closing), _counted: counted };
         pieces.send(Ok(Bytes::from_static(b"line\n"))).await.unwrap();
         let frame = relayed.frame().await.unwrap().unwrap();

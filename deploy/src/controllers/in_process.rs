@@ -10,7 +10,9 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::header::HeaderValue;
 use pintle_apiserver::{
-    Server, document,
+    Server,
+    audit::Recording,
+    document,
     forms::{self, Place, Stored},
     negotiation::{Form, Transform},
     registry::Resource as Served,
@@ -27,7 +29,7 @@ use pintle_controllers::settings::Settings;
 
 use super::discovery;
 use super::rest::Rest;
-use crate::own_request::OwnRequest;
+use crate::own_request::{self, OwnRequest};
 
 /// Events taken from a cursor at once.
 const EVENTS_MAX: usize = 256;
@@ -82,6 +84,11 @@ struct Connection {
 
 impl Connection {
     async fn call(&self, rest: Rest) -> Result<Reply, ApiError> {
+        self.call_recorded(rest).await.map(|(reply, _)| reply)
+    }
+
+    /// The same, with what is recorded of it as long as it lasts.
+    async fn call_recorded(&self, rest: Rest) -> Result<(Reply, Option<Arc<Recording>>), ApiError> {
         let transform = if rest.wants_metadata() { Transform::Metadata } else { Transform::None };
         let form = Ok(Form { transform, ..Form::JSON });
         let request = OwnRequest {
@@ -94,9 +101,9 @@ impl Connection {
             body: rest.body,
             fence: Some(self.term),
         };
-        let request = request.into_request();
-        let answer = self.server.call(&self.user, &request, form).await;
-        answer.reply.map_err(|error| error_of(&error.status()))
+        let (answer, recording) = own_request::ask(&self.server, &self.user, request, form).await;
+        let reply = answer.reply.map_err(|error| error_of(&error.status()))?;
+        Ok((reply, recording))
     }
 
     /// A call that answers an object.
@@ -159,8 +166,8 @@ impl Api for Connection {
         options: &'a ListOptions,
     ) -> Call<'a, Changes> {
         Box::pin(async move {
-            let Reply::Watch(watch) = self.call(Rest::watch(resource, namespace, from, options)).await?
-            else {
+            let rest = Rest::watch(resource, namespace, from, options);
+            let (Reply::Watch(watch), recording) = self.call_recorded(rest).await? else {
                 return Err(ApiError::malformed("another answer than a watch"));
             };
             let WatchReply { resource, selection, cursor, .. } = *watch;
@@ -173,6 +180,7 @@ impl Api for Connection {
                 metadata_only,
                 waiting: VecDeque::new(),
                 over: false,
+                _recording: recording,
             };
             let changes: Changes = Box::pin(stream::unfold(watching, Watching::next));
             Ok(changes)
@@ -273,6 +281,8 @@ struct Watching {
     metadata_only: bool,
     waiting: VecDeque<Result<WatchEvent, ApiError>>,
     over: bool,
+    /// It ends with the watch.
+    _recording: Option<Arc<Recording>>,
 }
 
 impl Watching {

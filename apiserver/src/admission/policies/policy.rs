@@ -23,6 +23,8 @@ pub(crate) struct Policy {
     /// By name, in the order in which they may use one another.
     pub(super) variables: Vec<(String, Compiled)>,
     pub(super) validations: Vec<Validation>,
+    /// What is recorded of a request, by key.
+    pub(super) audit_annotations: Vec<AuditAnnotation>,
     pub(super) mutations: Vec<Mutation>,
     /// It is asked again when somebody changed the object after it.
     pub(super) is_reinvoked: bool,
@@ -42,6 +44,14 @@ pub(super) struct Validation {
     pub(super) reason: String,
 }
 
+/// What is recorded of a request that is judged.
+pub(super) struct AuditAnnotation {
+    pub(super) key: String,
+    pub(super) text: String,
+    /// Gives a text, or null for nothing.
+    pub(super) value: Compiled,
+}
+
 /// How an object is changed.
 pub(super) struct Mutation {
     /// The expression makes a JSON patch, and not an object to be merged.
@@ -57,6 +67,9 @@ pub(super) struct Binding {
     pub(super) params: Option<ParamRef>,
     pub(super) denies: bool,
     pub(super) warns: bool,
+    pub(super) audits: bool,
+    /// All that follows, as it was written.
+    pub(super) actions: Vec<String>,
 }
 
 /// Which parameters a binding takes.
@@ -132,6 +145,7 @@ impl Policy {
                 .map(|it| (it.str("name").to_owned(), Expression::parse(it.str("expression").trim())))
                 .collect(),
             validations: spec.maps("validations").map(Validation::of).collect(),
+            audit_annotations: spec.maps("auditAnnotations").map(AuditAnnotation::of).collect(),
             mutations: spec.maps("mutations").map(Mutation::of).collect(),
             is_reinvoked: spec.str("reinvocationPolicy") == "IfNeeded",
             ignores_failures: spec.str("failurePolicy") == "Ignore",
@@ -155,6 +169,14 @@ impl Validation {
     }
 }
 
+impl AuditAnnotation {
+    fn of(annotation: &Map) -> AuditAnnotation {
+        let text = annotation.str("valueExpression").trim();
+        let key = annotation.str("key").to_owned();
+        AuditAnnotation { key, text: text.to_owned(), value: Expression::parse(text) }
+    }
+}
+
 impl Mutation {
     fn of(mutation: &Map) -> Mutation {
         let is_json_patch = mutation.str("patchType") == "JSONPatch";
@@ -168,7 +190,8 @@ impl Binding {
     fn of(binding: &Map) -> Binding {
         let empty = Map::new();
         let spec = binding.map("spec").unwrap_or(&empty);
-        let acts = |action: &str| spec.list("validationActions").iter().any(|it| it.as_str() == Some(action));
+        let actions: Vec<String> = spec.texts("validationActions").map(str::to_owned).collect();
+        let acts = |action: &str| actions.iter().any(|it| it == action);
         Binding {
             name: binding.name().to_owned(),
             matching: spec.map("matchResources").map(Matching::of_resources),
@@ -180,6 +203,8 @@ impl Binding {
             }),
             denies: acts("Deny"),
             warns: acts("Warn"),
+            audits: acts("Audit"),
+            actions,
         }
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Hook {
     /// A number of its own; another one when its configuration changes.
     pub(super) id: u64,
     pub(super) name: String,
+    /// The name of its configuration.
+    pub(super) configuration: String,
     pub(super) sort: Sort,
     pub(crate) matching: Matching,
     pub(super) conditions: Conditions,
@@ -107,11 +109,12 @@ impl Hooks {
 }
 
 fn hooks_of(sort: Sort, configuration: &Map) -> Vec<Arc<Hook>> {
-    configuration.maps("webhooks").map(|webhook| Arc::new(Hook::of(sort, webhook))).collect()
+    let name = configuration.name();
+    configuration.maps("webhooks").map(|webhook| Arc::new(Hook::of(sort, name, webhook))).collect()
 }
 
 impl Hook {
-    fn of(sort: Sort, webhook: &Map) -> Hook {
+    fn of(sort: Sort, configuration: &str, webhook: &Map) -> Hook {
         let seconds = webhook.int("timeoutSeconds").unwrap_or(TIMEOUT_SECONDS_DEFAULT);
         let spoken = |version: &Node| match version.as_str() {
             Some("v1") => Some("v1"),
@@ -122,6 +125,7 @@ impl Hook {
         Hook {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             name: webhook.str("name").to_owned(),
+            configuration: configuration.to_owned(),
             sort,
             matching: Matching::of_webhook(webhook),
             conditions: Conditions::of(webhook),

@@ -1,5 +1,7 @@
 //! AdmissionReview: the question that a webhook gets, and what its answer says.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -20,11 +22,19 @@ pub(super) struct Question {
 
 /// What a webhook decided.
 #[derive(Clone)]
-pub(super) enum Answer {
+pub(super) struct Answer {
+    pub(super) decision: Decision,
+    pub(super) warnings: Vec<String>,
+    /// What it wants to be recorded of the request.
+    pub(super) audit_annotations: BTreeMap<String, String>,
+}
+
+#[derive(Clone)]
+pub(super) enum Decision {
     /// It lets the object through as it is, or as a JSON patch makes it.
-    Allowed { patch: Option<Node>, warnings: Vec<String> },
+    Allowed(Option<Node>),
     /// It refuses.
-    Denied { status: Box<Status>, warnings: Vec<String> },
+    Denied(Box<Status>),
 }
 
 impl Question {
@@ -115,6 +125,7 @@ pub(super) struct Response {
     patch: Option<String>,
     patch_type: Option<String>,
     warnings: Option<Vec<String>>,
+    audit_annotations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -162,15 +173,20 @@ impl Response {
     }
 
     /// What the webhook of a name decided; the error says why its patch cannot be used.
-    pub(super) fn decided(self, name: &str, sort: Sort, version: &str) -> Result<Answer, String> {
+    pub(super) fn decided(mut self, name: &str, sort: Sort, version: &str) -> Result<Answer, String> {
+        let warnings = self.warnings.take().unwrap_or_default();
+        let audit_annotations = self.audit_annotations.take().unwrap_or_default();
+        Ok(Answer { decision: self.decision(name, sort, version)?, warnings, audit_annotations })
+    }
+
+    fn decision(self, name: &str, sort: Sort, version: &str) -> Result<Decision, String> {
         let has_patch = self.has_patch();
-        let warnings = self.warnings.unwrap_or_default();
         if self.allowed != Some(true) {
             let status = self.status.unwrap_or_default().refusal(name);
-            return Ok(Answer::Denied { status: Box::new(status), warnings });
+            return Ok(Decision::Denied(Box::new(status)));
         }
         if sort == Sort::Validating || !has_patch {
-            return Ok(Answer::Allowed { patch: None, warnings });
+            return Ok(Decision::Allowed(None));
         }
         let undecodable = |why: String| format!("received undecodable patch in webhook response: {why}");
         let patch = STANDARD.decode(self.patch.unwrap_or_default());
@@ -183,14 +199,14 @@ impl Response {
             )));
         };
         if operations.is_empty() {
-            return Ok(Answer::Allowed { patch: None, warnings });
+            return Ok(Decision::Allowed(None));
         }
         match self.patch_type.as_deref() {
             Some("JSONPatch") => {}
             _ if version == "v1beta1" => {}
             other => return Err(format!("unsupported patch type {:?}", other.unwrap_or(""))),
         }
-        Ok(Answer::Allowed { patch: Some(patch), warnings })
+        Ok(Decision::Allowed(Some(patch)))
     }
 }
 
@@ -249,11 +265,14 @@ mod tests {
             Ok(response) => response,
             Err(Invalid::Undecodable(why) | Invalid::Wrong(why)) => return why,
         };
-        match response.decided("h", sort, "v1") {
-            Ok(Answer::Allowed { patch: Some(patch), .. }) => format!("patch {patch}"),
-            Ok(Answer::Allowed { patch: None, warnings }) => format!("allowed {warnings:?}"),
-            Ok(Answer::Denied { status, .. }) => format!("{} {}", status.code, status.message),
-            Err(why) => why,
+        let Answer { decision, warnings, .. } = match response.decided("h", sort, "v1") {
+            Ok(answer) => answer,
+            Err(why) => return why,
+        };
+        match decision {
+            Decision::Allowed(Some(patch)) => format!("patch {patch}"),
+            Decision::Allowed(None) => format!("allowed {warnings:?}"),
+            Decision::Denied(status) => format!("{} {}", status.code, status.message),
         }
     }
 
