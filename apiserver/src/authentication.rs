@@ -19,6 +19,7 @@ mod bootstrap_token;
 mod certificate;
 pub mod impersonation;
 mod legacy_token;
+pub mod oidc;
 mod service_account;
 
 pub use bearer::{WEBSOCKET_TOKEN_PROTOCOL, bearer_token};
@@ -36,6 +37,8 @@ pub struct Credentials<'a> {
     pub connection: &'a Connection,
     /// Its headers.
     pub headers: &'a HeaderMap,
+    /// The path that it asks for.
+    pub path: &'a str,
 }
 
 /// What credentials are held against.
@@ -108,10 +111,13 @@ impl Server {
         {
             verdict = authenticate(credentials, &self.records(&latest));
         }
+        if verdict == Verdict::Unknown && self.has_newer_keys(credentials.headers).await {
+            verdict = authenticate(credentials, &self.records(&view));
+        }
         match verdict {
             Verdict::User(user) => Ok(user),
-            Verdict::Unconcerned => Ok(User::anonymous()),
-            Verdict::Rejected | Verdict::Unknown => Err(Error::Unauthorized),
+            Verdict::Unconcerned if self.cluster.anonymous.covers(credentials.path) => Ok(User::anonymous()),
+            Verdict::Unconcerned | Verdict::Rejected | Verdict::Unknown => Err(Error::Unauthorized),
         }
     }
 
@@ -164,7 +170,7 @@ mod tests {
     fn check(fixture: &Fixture, headers: &[(http::HeaderName, &'static str)], refused: bool) {
         let headers: HeaderMap =
             headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
-        let credentials = Credentials { connection: &Connection::default(), headers: &headers };
+        let credentials = Credentials { connection: &Connection::default(), headers: &headers, path: "/" };
         let records = Records { view: &fixture.view(), cluster: &fixture.cluster, now: 0 };
         let verdict = authenticate(&credentials, &records);
         assert_eq!(verdict != Verdict::Unconcerned, refused, "{headers:?}");

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::authentication::oidc::{Anonymous, Issuers};
 use crate::service_account::Tokens;
 
 /// Who issues service account tokens when nobody says otherwise, and whom they are for.
@@ -36,6 +37,10 @@ pub struct Cluster {
     pub controllers: Vec<ControllerRole>,
     /// The tokens of service accounts; none are issued or believed without.
     pub service_account_tokens: Option<Arc<Tokens>>,
+    /// Others whose tokens are believed.
+    pub issuers: Arc<Issuers>,
+    /// Where those are let in who do not say who they are.
+    pub anonymous: Anonymous,
 }
 
 /// What the service account of a controller may do.
@@ -84,6 +89,8 @@ impl Default for Cluster {
             api_audiences: vec![DEFAULT_ISSUER.to_owned()],
             controllers: Vec::new(),
             service_account_tokens: None,
+            issuers: Arc::default(),
+            anonymous: Anonymous::default(),
         }
     }
 }

@@ -488,7 +488,8 @@ async fn authenticate_and_call(
     let refused = |error| Answer { reply: Err(error), warnings: Warnings::new() };
     let server = &shared.server;
     let recording = request.recording.clone();
-    let credentials = Credentials { connection, headers: &request.headers };
+    let path = &request.attributes.path;
+    let credentials = Credentials { connection, headers: &request.headers, path };
     let user = match server.authenticate(&credentials).await {
         Ok(user) => user,
         Err(error) => {

@@ -11,6 +11,7 @@ use crate::admission::policies::Policies;
 use crate::admission::webhooks::Hooks;
 use crate::aggregation::{self, Aggregation};
 use crate::audit::Audit;
+use crate::authentication::oidc;
 use crate::authorization::{self, Authorizer};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
@@ -125,6 +126,7 @@ impl Server {
         tokio::spawn(identity::run_renewal(self.clone()));
         tokio::spawn(identity::run_list(self.clone()));
         tokio::spawn(service_account::last_use::run(self.clone()));
+        tokio::spawn(oidc::run(self.clone()));
         Ok(())
     }
 
@@ -391,6 +393,10 @@ impl Scope<'_> {
             return self.bind_by_body().await;
         }
         let body = self.decode_body()?;
+        if self.resource.kind.names.kind == "TokenReview" {
+            // Whether it found any, the review says.
+            let _ = self.server.has_newer_keys_for(body.str_at(&["spec", "token"])).await;
+        }
         let view = View::new(self.server.reader().latest().await?);
         let asking = reviews::Asking {
             user: self.user,

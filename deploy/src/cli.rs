@@ -101,6 +101,9 @@ pub(crate) struct ServerArgs {
     pub(crate) controllers: ControllerFlags,
 
     #[command(flatten)]
+    pub(crate) authentication: AuthenticationArgs,
+
+    #[command(flatten)]
     pub(crate) audit: AuditArgs,
 
     /// Address and port for the other members of the cluster; without it this node is a cluster of its own.
@@ -147,6 +150,67 @@ pub(crate) struct ServerArgs {
     /// 3s for a member of a cluster.
     #[arg(long, value_name = "LENGTH", help_heading = "Cluster")]
     pub(crate) shutdown_delay: Option<Length>,
+}
+
+/// Who is believed besides the cluster's own certificates and tokens; the names are kube-apiserver's.
+#[derive(Args)]
+#[command(next_help_heading = "Authentication")]
+pub(crate) struct AuthenticationArgs {
+    /// Provider of OpenID Connect whose tokens are believed, as its https URL stands in them (`iss`).
+    #[arg(long, value_name = "URL", requires = "oidc_client_id")]
+    pub(crate) oidc_issuer_url: Option<String>,
+
+    /// For whom the provider's tokens must be (`aud`).
+    #[arg(long, value_name = "NAME", requires = "oidc_issuer_url")]
+    pub(crate) oidc_client_id: Option<String>,
+
+    /// File with the authorities, in PEM form, of the provider's certificate; by default the machine's own.
+    #[arg(long, value_name = "FILE", requires = "oidc_issuer_url")]
+    pub(crate) oidc_ca_file: Option<PathBuf>,
+
+    /// The claim that is the user's name.
+    #[arg(long, value_name = "CLAIM", default_value = "sub")]
+    pub(crate) oidc_username_claim: String,
+
+    /// What is put in front of names; by default the URL of the provider and #, and nothing for the claim email. `-` is
+    /// nothing.
+    #[arg(long, value_name = "PREFIX", requires = "oidc_issuer_url", allow_hyphen_values = true)]
+    pub(crate) oidc_username_prefix: Option<String>,
+
+    /// The claim that holds the user's groups: a text or a list of texts.
+    #[arg(long, value_name = "CLAIM", requires = "oidc_issuer_url")]
+    pub(crate) oidc_groups_claim: Option<String>,
+
+    /// What is put in front of groups.
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    pub(crate) oidc_groups_prefix: String,
+
+    /// A claim that tokens must have, with its value; may be repeated.
+    #[arg(long, value_name = "CLAIM=VALUE", value_parser = pair, requires = "oidc_issuer_url")]
+    pub(crate) oidc_required_claim: Vec<(String, String)>,
+
+    /// How the provider may sign, separated by commas.
+    #[arg(long, value_name = "ALGORITHMS", value_delimiter = ',', default_value = "RS256")]
+    pub(crate) oidc_signing_algs: Vec<String>,
+
+    /// File with an AuthenticationConfiguration (apiserver.config.k8s.io/v1): several providers, and expressions that make
+    /// users of claims.
+    #[arg(
+        long = "authentication-config",
+        value_name = "FILE",
+        conflicts_with_all = ["oidc_issuer_url", "oidc_client_id"]
+    )]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Whether those are let in who do not say who they are, as system:anonymous, to do what is granted to them.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) anonymous_auth: Option<bool>,
+}
+
+/// What stands on both sides of the first `=`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write CLAIM=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Which requests are recorded, and where; the names are kube-apiserver's.

@@ -26,6 +26,14 @@ pub(crate) enum Error {
     ServiceAccountKeys(pintle_apiserver::service_account::KeyError),
     #[error("{path} does not say which server to use: give its address with --server https://HOST:PORT", path = path.display())]
     ServerUnknown { path: PathBuf },
+    #[error("{path} cannot be read ({source}): give another file with {flag}", path = path.display())]
+    AuthenticationFile { path: PathBuf, flag: &'static str, source: io::Error },
+    #[error("{path} (--authentication-config) cannot be used: {source}", path = path.display())]
+    AuthenticationConfig { path: PathBuf, source: pintle_apiserver::authentication::oidc::ConfigError },
+    #[error("{0}")]
+    Oidc(String),
+    #[error("the file of --authentication-config says who may be anonymous: leave --anonymous-auth out")]
+    AnonymousTwice,
     #[error("the audit policy {path} cannot be read ({source}): give another file with --audit-policy-file", path = path.display())]
     AuditPolicyRead { path: PathBuf, source: io::Error },
     #[error("the audit policy {path} cannot be used: {source}", path = path.display())]

@@ -4,6 +4,7 @@
 mod address;
 mod administration;
 mod audit_log;
+mod authentication;
 mod certificates;
 mod cli;
 mod client;

@@ -15,6 +15,7 @@ use std::{
 
 use pintle_apiserver::{
     Server,
+    authentication::oidc::Issuers,
     clock::SystemClock,
     cluster::Cluster,
     connect::{self, Outbound},
@@ -27,7 +28,7 @@ use tokio::{runtime::Handle, sync::watch, task::JoinSet};
 use crate::{
     address::HostPort,
     administration::{self, Administration},
-    audit_log,
+    audit_log, authentication,
     cli::ServerArgs,
     clock, controllers, directory,
     error::Error,
@@ -83,6 +84,7 @@ async fn serve(args: &ServerArgs, controllers: &Handle) -> Result<(), Error> {
         args.service_cidr.parse().map_err(|source| Error::ServiceCidr { source })?;
     let mut options = options(args)?;
     let audit = audit_log::open(&args.audit)?;
+    let believed = authentication::read(&args.authentication, &args.issuers)?;
     let initialised = Store::identity(&options)?.is_some();
     let reserved = succeed(|| listener::reserve(args.listen, "--listen")).await?;
     let health = match args.health_listen {
@@ -150,6 +152,8 @@ async fn serve(args: &ServerArgs, controllers: &Handle) -> Result<(), Error> {
             .clone(),
         controllers: controllers::roles(),
         service_account_tokens: Some(Arc::new(service_account::tokens(&args.issuers, &pki)?)),
+        issuers: Arc::new(Issuers::new(believed.issuers)),
+        anonymous: believed.anonymous.unwrap_or_default(),
         ..Cluster::default()
     };
     let mut server = Server::new(store.clone(), cluster, Arc::new(SystemClock::default()));

@@ -78,6 +78,11 @@ impl HttpsServer {
         self.address
     }
 
+    /// Its certificate (PEM).
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
     /// `caBundle`: its certificate, PEM in base64.
     pub fn bundle(&self) -> String {
         STANDARD.encode(&self.certificate)

@@ -76,6 +76,11 @@ impl Conditions {
 }
 
 impl Variables {
+    /// None yet.
+    pub(crate) fn empty() -> Variables {
+        Variables { values: Vec::new(), extent: Extent::default(), asked: None, failed: Vec::new() }
+    }
+
     /// `object`, `oldObject` and `request`.
     pub(crate) fn of(subject: &Subject<'_>, seen_as: &Resource) -> Result<Variables, Error> {
         let read = |bytes: &[u8]| {
@@ -84,8 +89,7 @@ impl Variables {
         let object = read(&subject.object_as(seen_as)?)?;
         let old = read(&subject.old_as(seen_as)?)?;
         let request = Node::Map(subject.request(seen_as));
-        let mut variables =
-            Variables { values: Vec::new(), extent: Extent::default(), asked: None, failed: Vec::new() };
+        let mut variables = Variables::empty();
         for (name, node) in [("object", object), ("oldObject", old), ("request", request)] {
             variables.add(name, &node);
         }

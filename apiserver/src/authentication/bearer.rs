@@ -11,7 +11,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 
-use super::{Authenticator, Credentials, Records, Verdict, bootstrap_token, legacy_token, service_account};
+use super::{
+    Authenticator, Credentials, Records, Verdict, bootstrap_token, legacy_token, oidc, service_account,
+};
 use crate::request::header_items;
 use crate::user::User;
 
@@ -40,8 +42,12 @@ pub(super) trait TokenAuthenticator: Send + Sync {
 }
 
 /// The kinds of tokens in the order in which they are asked.
-static KINDS: &[&dyn TokenAuthenticator] =
-    &[&service_account::BoundToken, &legacy_token::LegacyToken, &bootstrap_token::BootstrapToken];
+static KINDS: &[&dyn TokenAuthenticator] = &[
+    &service_account::BoundToken,
+    &legacy_token::LegacyToken,
+    &bootstrap_token::BootstrapToken,
+    &oidc::ProviderToken,
+];
 
 /// Why a token is not valid, in upstream's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
