@@ -15,6 +15,7 @@ use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value};
 use crate::tree::Node;
 
 mod authorizer;
+pub(crate) mod check;
 mod comprehensions;
 
 pub(crate) use authorizer::{Asked, Question, value as authorizer_of};

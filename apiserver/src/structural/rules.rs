@@ -326,7 +326,11 @@ fn convert_map(map: &Map, schema: &Map, names: Option<(&str, &str)>) -> Value {
     let text = |text: &str| Value::String(Arc::new(text.to_owned()));
     for (name, value) in map.iter() {
         if let Some(declared) = super::property(schema, name) {
-            entries.insert(escaped(name), convert(value, declared, None));
+            let value = convert(value, declared, None);
+            if CEL_RESERVED.contains(&&**name) {
+                entries.insert(name.to_string(), value.clone());
+            }
+            entries.insert(escaped(name), value);
         } else if let Some(additional) = schema.map("additionalProperties") {
             entries.insert(name.to_string(), convert(value, additional, None));
         }
@@ -351,7 +355,7 @@ fn convert_map(map: &Map, schema: &Map, names: Option<(&str, &str)>) -> Value {
 }
 
 /// A property's name as rules write it.
-fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     if CEL_RESERVED.contains(&name) {
         return format!("__{name}__");
     }

@@ -1,5 +1,6 @@
 //! MutatingAdmissionPolicy: changes to objects as they are written. Keeps: it says what it matches and each change is of one type.
 
+use super::webhooks::Variables;
 use super::{policies, webhooks};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
@@ -42,19 +43,24 @@ const SPEC: Path<'static> = Path::new("spec");
 fn validate(policy: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
     let spec = policy.map("spec").unwrap_or(&empty);
-    policies::validate_policy(spec, errors);
+    let variables = policies::validate_policy(spec, errors);
     policies::validate_mutating_operations(spec, "matchConstraints", errors);
     let path = SPEC.child("mutations");
     if spec.list("mutations").is_empty() {
         errors.required(&path, "mutations must contain at least one item");
     }
     for (i, mutation) in spec.maps("mutations").enumerate() {
-        validate_mutation(mutation, &path.index(i), errors);
+        validate_mutation(mutation, &variables, &path.index(i), errors);
     }
     require_choice(spec, "reinvocationPolicy", &["IfNeeded", "Never"], &SPEC, errors);
 }
 
-fn validate_mutation(mutation: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+fn validate_mutation<'a>(
+    mutation: &'a Map,
+    variables: &Variables<'a>,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     let (field, other) = match mutation.str("patchType") {
         "ApplyConfiguration" => ("applyConfiguration", "jsonPatch"),
         "JSONPatch" => ("jsonPatch", "applyConfiguration"),
@@ -71,7 +77,9 @@ fn validate_mutation(mutation: &Map, path: &Path<'_>, errors: &mut FieldErrors) 
         Some(patch) if patch.str("expression").trim().is_empty() => {
             errors.required(&path.child(field).child("expression"), "");
         }
-        Some(patch) => webhooks::validate_expression(patch, "expression", &path.child(field), errors),
+        Some(patch) => {
+            webhooks::validate_expression(patch, "expression", (variables, &[]), &path.child(field), errors);
+        }
         None => errors.required(
             &path.child(field),
             format!("must be specified when patchType is {}", mutation.str("patchType")),

@@ -1,8 +1,10 @@
 //! What policies and their bindings have in common: what they match, their parameters, their variables.
 //!
-//! Keeps: expressions are there and can be evaluated; their types are not checked.
+//! Keeps: expressions are there and can be evaluated, as far as that can be told without knowing the objects.
 
+use super::webhooks::Variables;
 use super::{rules, webhooks};
+use crate::cel::check::Type;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{Column, column};
 use crate::kinds::core::rules::{choice, dns_subdomain, require_choice, require_text};
@@ -77,8 +79,8 @@ fn set_match_defaults(resources: &mut Map) {
     }
 }
 
-/// Reports what is wrong with a policy beyond its validations or mutations.
-pub(super) fn validate_policy(spec: &Map, errors: &mut FieldErrors) {
+/// Reports what is wrong with a policy beyond its validations or mutations. Answers what expressions of these may refer to.
+pub(super) fn validate_policy<'a>(spec: &'a Map, errors: &mut FieldErrors) -> Variables<'a> {
     choice(spec, "failurePolicy", &["Fail", "Ignore"], &PATH, errors);
     if let Some(kind) = spec.map("paramKind") {
         validate_param_kind(kind, &PATH.child("paramKind"), errors);
@@ -95,6 +97,12 @@ pub(super) fn validate_policy(spec: &Map, errors: &mut FieldErrors) {
     }
     webhooks::validate_match_conditions(spec, &PATH.child("matchConditions"), errors);
     let path = PATH.child("variables");
+    let mut variables = webhooks::variables();
+    if spec.contains("paramKind") {
+        variables.push(("params", Type::Dyn));
+    }
+    // Each may use those before it.
+    let mut named: Vec<(&str, Type<'_>)> = Vec::new();
     for (i, variable) in spec.maps("variables").enumerate() {
         let path = path.index(i);
         let name = variable.str("name");
@@ -106,8 +114,13 @@ pub(super) fn validate_policy(spec: &Map, errors: &mut FieldErrors) {
         if variable.str("expression").trim().is_empty() {
             errors.required(&path.child("expression"), "expression is not specified");
         }
-        webhooks::validate_expression(variable, "expression", &path, errors);
+        let mut seen = variables.clone();
+        seen.push(("variables", Type::Fields(named.as_slice().into())));
+        let of = webhooks::validate_expression(variable, "expression", (&seen, &[]), &path, errors);
+        named.push((name, of));
     }
+    variables.push(("variables", Type::Fields(named.into())));
+    variables
 }
 
 fn validate_param_kind(kind: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
@@ -196,7 +209,7 @@ mod tests {
     #[test]
     fn parameters_have_a_kind_and_variables_a_name_that_can_be_said() {
         check(
-            validate_policy,
+            |spec, errors| drop(validate_policy(spec, errors)),
             r#"{"paramKind":{"apiVersion":"a/b/c","kind":"X_y"},"variables":[{"name":"in","expression":"1"}],
                 "matchConstraints":{"resourceRules":[{"operations":["*"],"apiGroups":["a"],"apiVersions":["v1"],
                 "resources":["*"]}]}}"#,

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::webhooks::Variables;
 use super::{policies, webhooks};
+use crate::cel::check::Type;
 use crate::field::{FieldErrors, Path};
 use crate::kind::{self, Generation, Kind, Names, Scope, Version, column};
 use crate::kinds::core::rules::{choice, qualified_name};
@@ -49,7 +51,7 @@ const VALUE_EXPRESSION_BYTES_MAX: usize = 5 * 1024;
 fn validate(policy: &Map, errors: &mut FieldErrors) {
     let empty = Map::new();
     let spec = policy.map("spec").unwrap_or(&empty);
-    policies::validate_policy(spec, errors);
+    let variables = policies::validate_policy(spec, errors);
     let path = SPEC.child("validations");
     if spec.list("validations").is_empty() && spec.list("auditAnnotations").is_empty() {
         let detail = "validations or auditAnnotations must contain at least one item";
@@ -57,7 +59,7 @@ fn validate(policy: &Map, errors: &mut FieldErrors) {
         errors.required(&SPEC.child("auditAnnotations"), detail);
     }
     for (i, validation) in spec.maps("validations").enumerate() {
-        validate_validation(validation, &path.index(i), errors);
+        validate_validation(validation, &variables, &path.index(i), errors);
     }
     let path = SPEC.child("auditAnnotations");
     let annotations = spec.list("auditAnnotations");
@@ -69,6 +71,8 @@ fn validate(policy: &Map, errors: &mut FieldErrors) {
     for (i, annotation) in spec.maps("auditAnnotations").enumerate() {
         let path = path.index(i);
         validate_audit_annotation(annotation, policy.name(), &path, errors);
+        let wanted = [Type::String, Type::Null];
+        webhooks::validate_expression(annotation, "valueExpression", (&variables, &wanted), &path, errors);
         let key = annotation.str("key");
         if !keys.insert(key) {
             errors.duplicate(&path.child("key"), key);
@@ -76,10 +80,15 @@ fn validate(policy: &Map, errors: &mut FieldErrors) {
     }
 }
 
-fn validate_validation(validation: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+fn validate_validation<'a>(
+    validation: &'a Map,
+    variables: &Variables<'a>,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     const MAY_NOT_BE_EMPTY: &str = "must be non-empty if specified";
-    for field in ["expression", "messageExpression"] {
-        webhooks::validate_expression(validation, field, path, errors);
+    for (field, wanted) in [("expression", Type::Bool), ("messageExpression", Type::String)] {
+        webhooks::validate_expression(validation, field, (variables, &[wanted]), path, errors);
     }
     if validation.str("expression").trim().is_empty() {
         errors.required(&path.child("expression"), "expression is not specified");

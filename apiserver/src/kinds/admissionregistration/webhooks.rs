@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use crate::cel;
+use crate::cel::check::{self, Type};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{Column, column};
 use crate::kinds::{selector, webhook_client};
@@ -109,17 +110,74 @@ fn validate_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// Reports an expression that cannot be evaluated here: it would refuse every request that it is about.
-pub(super) fn validate_expression(
-    owner: &Map,
+/// What expressions about a request may refer to.
+pub(super) type Variables<'a> = Vec<(&'a str, Type<'a>)>;
+
+/// What all of them see.
+pub(super) fn variables<'a>() -> Variables<'a> {
+    let fields = |fields: &[(&'a str, Type<'a>)]| Type::Fields(fields.into());
+    let identity =
+        |last: &'a str| fields(&[("group", Type::String), ("version", Type::String), (last, Type::String)]);
+    let texts = || Type::List(Box::new(Type::String));
+    let user = fields(&[
+        ("username", Type::String),
+        ("uid", Type::String),
+        ("groups", texts()),
+        ("extra", Type::Map(Box::new(Type::String), Box::new(texts()))),
+    ]);
+    let request = fields(&[
+        ("kind", identity("kind")),
+        ("resource", identity("resource")),
+        ("subResource", Type::String),
+        ("requestKind", identity("kind")),
+        ("requestResource", identity("resource")),
+        ("requestSubResource", Type::String),
+        ("name", Type::String),
+        ("namespace", Type::String),
+        ("operation", Type::String),
+        ("userInfo", user),
+        ("dryRun", Type::Bool),
+        ("options", Type::Dyn),
+    ]);
+    let parts = ["metadata", "spec", "status"].map(|name| (name, Type::Dyn));
+    let mut variables = vec![("request", request), ("namespaceObject", fields(&parts))];
+    let unknown = ["object", "oldObject", "authorizer"];
+    variables.extend(unknown.map(|name| (name, Type::Dyn)));
+    variables
+}
+
+/// Reports an expression that cannot be evaluated here, since it would refuse every request that it is about, or that is of
+/// none of the types that are `wanted`; none wants any. Answers its type.
+pub(super) fn validate_expression<'a>(
+    owner: &'a Map,
     field: &'static str,
+    (variables, wanted): (&Variables<'a>, &[Type<'_>]),
     path: &Path<'_>,
     errors: &mut FieldErrors,
-) {
+) -> Type<'a> {
     let text = owner.str(field);
-    if let Some(error) = Some(text.trim()).filter(|text| !text.is_empty()).and_then(cel::parse_error) {
-        errors.invalid(&path.child(field), text, format!("compilation failed: {error}"));
+    let expression = text.trim();
+    if expression.is_empty() {
+        return Type::Dyn;
     }
+    let checked = match cel::parse_error(expression) {
+        Some(error) => Err(format!("compilation failed: {error}")),
+        None => check::type_of(expression, variables).map_err(|error| format!("compilation failed: {error}")),
+    };
+    let checked = checked.and_then(|of| {
+        if of == Type::Dyn || wanted.is_empty() || wanted.contains(&of) {
+            return Ok(of);
+        }
+        let names: Vec<String> = wanted.iter().map(Type::to_string).collect();
+        Err(match &names[..] {
+            [one] => format!("must evaluate to {one}"),
+            several => format!("must evaluate to one of [{}]", several.join(" ")),
+        })
+    });
+    checked.unwrap_or_else(|why| {
+        errors.invalid(&path.child(field), text, why);
+        Type::Dyn
+    })
 }
 
 /// Match conditions of a webhook or policy: named once each, with an expression.
@@ -128,6 +186,10 @@ pub(super) fn validate_match_conditions(owner: &Map, path: &Path<'_>, errors: &m
     if count > MATCH_CONDITIONS_MAX {
         errors.too_many(path, count, MATCH_CONDITIONS_MAX);
     }
+    let mut variables = variables();
+    if owner.contains("paramKind") {
+        variables.push(("params", Type::Dyn));
+    }
     let mut seen = HashSet::new();
     for (i, condition) in owner.maps("matchConditions").enumerate() {
         let path = path.index(i);
@@ -135,7 +197,7 @@ pub(super) fn validate_match_conditions(owner: &Map, path: &Path<'_>, errors: &m
         if condition.str("expression").trim().is_empty() {
             errors.required(&path.child("expression"), "");
         }
-        validate_expression(condition, "expression", &path, errors);
+        validate_expression(condition, "expression", (&variables, &[Type::Bool]), &path, errors);
         if name.is_empty() {
             errors.required(&path.child("name"), "");
         } else if seen.insert(name) {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use super::field_path::{self, Notation};
 use crate::cel;
+use crate::cel::check::{self, Place, Type};
 use crate::field::{Cause, FieldErrors, Path};
 use crate::structural::is_true;
 use crate::tree::{Map, Node};
@@ -14,7 +15,7 @@ const MAP_TYPE: &str = "x-kubernetes-map-type";
 const KEYS: &str = "x-kubernetes-list-map-keys";
 
 /// Reports what is wrong with the extensions of one schema.
-pub(super) fn validate(schema: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+pub(super) fn validate(schema: &Map, place: Place, path: &Path<'_>, errors: &mut FieldErrors) {
     if schema.bool("x-kubernetes-preserve-unknown-fields") == Some(false) {
         let path = path.child("x-kubernetes-preserve-unknown-fields");
         errors.invalid(&path, false, "must be true or undefined");
@@ -26,7 +27,7 @@ pub(super) fn validate(schema: &Map, path: &Path<'_>, errors: &mut FieldErrors) 
     validate_comparable_items(schema, path, errors);
     let path = path.child("x-kubernetes-validations");
     for (i, rule) in schema.maps("x-kubernetes-validations").enumerate() {
-        validate_rule(rule, schema, &path.index(i), errors);
+        validate_rule(rule, schema, place, &path.index(i), errors);
     }
 }
 
@@ -149,7 +150,7 @@ fn validate_comparable_items(schema: &Map, path: &Path<'_>, errors: &mut FieldEr
     }
 }
 
-fn validate_rule(rule: &Map, schema: &Map, path: &Path<'_>, errors: &mut FieldErrors) {
+fn validate_rule(rule: &Map, schema: &Map, place: Place, path: &Path<'_>, errors: &mut FieldErrors) {
     const REASONS: [&str; 4] =
         ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
     const MAY_NOT_BREAK: &str = "must not contain line breaks";
@@ -166,13 +167,14 @@ fn validate_rule(rule: &Map, schema: &Map, path: &Path<'_>, errors: &mut FieldEr
     } else if breaks(text) && message.is_empty() {
         errors.required(&message_path, "message must be specified if rule contains line breaks");
     }
-    validate_syntax(rule, "rule", path, errors);
+    let own = check::of_schema(schema, place);
+    validate_expression(rule, "rule", &own, path, errors);
     let expression = rule.str("messageExpression");
     if !expression.is_empty() && expression.trim().is_empty() {
         let detail = "messageExpression must be non-empty if specified";
         errors.required(&path.child("messageExpression"), detail);
     }
-    validate_syntax(rule, "messageExpression", path, errors);
+    validate_expression(rule, "messageExpression", &own, path, errors);
     if let Some(reason) = rule.get("reason").and_then(Node::as_str).filter(|it| !REASONS.contains(it)) {
         errors.not_supported(&path.child("reason"), reason, &REASONS);
     }
@@ -191,8 +193,8 @@ fn validate_rule(rule: &Map, schema: &Map, path: &Path<'_>, errors: &mut FieldEr
     }
 }
 
-/// Reports an expression that is none. What it refers to is found out when it is evaluated.
-fn validate_syntax(rule: &Map, field: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+/// Reports an expression that is none, or that can never be what it has to be of `own` values.
+fn validate_expression(rule: &Map, field: &str, own: &Type<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     const SHOWN: [(&str, &str); 6] = [
         ("Rule", "rule"),
         ("Message", "message"),
@@ -205,7 +207,7 @@ fn validate_syntax(rule: &Map, field: &str, path: &Path<'_>, errors: &mut FieldE
     if text.is_empty() {
         return;
     }
-    if let Some(error) = cel::syntax_error(text) {
+    if let Some(error) = cel::syntax_error(text).or_else(|| type_error(rule, field, text, own)) {
         let shown: Map = SHOWN
             .iter()
             .map(|(name, field)| {
@@ -214,9 +216,27 @@ fn validate_syntax(rule: &Map, field: &str, path: &Path<'_>, errors: &mut FieldE
                 (*name, rule.get(field).cloned().unwrap_or(absent))
             })
             .collect();
-        let prefix =
-            if field == "rule" { "compilation failed" } else { "messageExpression compilation failed" };
-        errors.invalid(&path.child(field), shown, format!("{prefix}: {error}"));
+        let why = match field {
+            "rule" if error == NO_BOOL => error,
+            "rule" => format!("compilation failed: {error}"),
+            _ => format!("messageExpression compilation failed: {error}"),
+        };
+        errors.invalid(&path.child(field), shown, why);
+    }
+}
+
+const NO_BOOL: &str = "cel expression must evaluate to a bool";
+
+fn type_error(rule: &Map, field: &str, text: &str, own: &Type<'_>) -> Option<String> {
+    let old = match is_true(rule, "optionalOldSelf") {
+        true => Type::Optional(Box::new(own.clone())),
+        false => own.clone(),
+    };
+    match (field, check::type_of(text, &[("self", own.clone()), ("oldSelf", old)])) {
+        (_, Err(why)) => Some(why),
+        (_, Ok(Type::Dyn)) | ("rule", Ok(Type::Bool)) | ("messageExpression", Ok(Type::String)) => None,
+        ("rule", Ok(_)) => Some(NO_BOOL.to_owned()),
+        (_, Ok(_)) => Some("messageExpression must evaluate to a string".to_owned()),
     }
 }
 

@@ -2,6 +2,7 @@
 //! patterns of properties, tuples) is not there; defaults stand where values are.
 
 use super::extensions;
+use crate::cel::check;
 use crate::field::{FieldErrors, Path};
 use crate::structural::is_true;
 use crate::tree::{Map, Node};
@@ -51,7 +52,8 @@ fn validate_below(schema: &Map, is_root: bool, place: &Place, path: &Path<'_>, e
             _ => {}
         }
     }
-    extensions::validate(schema, path, errors);
+    let of = if is_root { check::Place::Root } else { check::Place::Below };
+    extensions::validate(schema, of, path, errors);
 }
 
 fn validate_additional_properties(schema: &Map, place: &Place, path: &Path<'_>, errors: &mut FieldErrors) {
