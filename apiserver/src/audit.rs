@@ -1,21 +1,24 @@
 //! Audit: who asked for what and what came of it, a line for every stage of every request that the administrator's
 //! policy names.
 //!
-//! Keeps: a request that was recorded when it came is recorded when it ended, however it ended; a record is handed to
+//! Keeps: a request that was recorded when it came is recorded when it ended, also if its client went away (a panic ends
+//! the process, and with it the record); what a client sends is recorded as the server reads it, whatever it is; a record is handed to
 //! the sink before the answer is sent; without a policy nothing is looked at.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::HeaderMap;
 use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue};
 use parking_lot::Mutex;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::body;
 use crate::clock::Clock;
+use crate::codec;
+use crate::document;
 use crate::forms::{self, Stored};
 use crate::negotiation::Form;
 use crate::reply::{ListReply, Reply};
@@ -23,6 +26,7 @@ use crate::request::{Attributes, Request};
 use crate::status::{Error, Status};
 use crate::stream::ListWriter;
 use crate::time;
+use crate::tree::{Map, Node};
 use crate::user::User;
 
 mod event;
@@ -56,8 +60,8 @@ pub struct Audit {
 pub struct Arrival<'a> {
     /// What it asks for.
     pub attributes: &'a Attributes,
-    /// Its headers, with its id.
-    pub headers: &'a HeaderMap,
+    /// Its headers, which get an id if they have none.
+    pub headers: &'a mut HeaderMap,
     /// Path and query as they were sent.
     pub uri: String,
     /// The other end of its connection.
@@ -74,7 +78,8 @@ pub struct Recording {
 struct Inner {
     event: Event,
     extent: Extent,
-    annotations: BTreeMap<Cow<'static, str>, String>,
+    /// By key, in the order in which they came.
+    annotations: Vec<(Cow<'static, str>, String)>,
     /// Nothing more is recorded.
     is_over: bool,
 }
@@ -88,6 +93,12 @@ impl Audit {
     /// Begins with a request whose user is not known yet.
     pub fn receive(self: &Arc<Audit>, arrival: Arrival<'_>) -> Arc<Recording> {
         let Arrival { attributes, headers, uri, client } = arrival;
+        if headers.get(AUDIT_ID).is_none_or(|id| id.is_empty() || id.to_str().is_err()) {
+            let mut id = HeaderValue::try_from(self.clock.uuid()).expect("a UUID is a valid header");
+            // It never comes again: HTTP/2 shall not put it into its table of headers.
+            id.set_sensitive(true);
+            headers.insert(AUDIT_ID, id);
+        }
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
         let agent = text(header::USER_AGENT);
         let object_ref = attributes.is_resource.then(|| ObjectReference {
@@ -137,13 +148,14 @@ fn source_ips(headers: &HeaderMap, client: Option<IpAddr>) -> Vec<IpAddr> {
 }
 
 impl Recording {
-    /// Now that its user is known, the policy decides.
-    pub fn identified(&self, attributes: &Attributes, user: &User) {
+    /// Now that its user is known, the policy decides. Answers whether anything is recorded.
+    pub fn identified(&self, attributes: &Attributes, user: &User) -> bool {
         let mut inner = self.inner.lock();
         inner.extent = self.audit.policy.extent(attributes, Some(user));
         inner.is_over = inner.extent.level == Level::None;
         inner.event.user = UserInfo::from(user);
         self.record(&inner, Stage::RequestReceived);
+        !inner.is_over
     }
 
     /// Nobody knows its user: this is all that is recorded.
@@ -167,12 +179,11 @@ impl Recording {
         if inner.is_over || request.body.is_empty() {
             return;
         }
-        let Some(mut object) = body::to_json(request) else { return };
+        let object = body::as_sent(request);
         if let Some(reference) = &mut inner.event.object_ref {
-            let metadata = object.get("metadata");
+            let metadata = object.as_map().and_then(Map::metadata);
             let complete = |field: &mut String, name: &str| {
-                let said = metadata.and_then(|metadata| metadata.get(name)).and_then(Value::as_str);
-                if let Some(said) = said.filter(|_| field.is_empty()) {
+                if let Some(said) = metadata.map(|metadata| metadata.str(name)).filter(|_| field.is_empty()) {
                     said.clone_into(field);
                 }
             };
@@ -182,19 +193,26 @@ impl Recording {
             complete(&mut reference.resource_version, "resourceVersion");
         }
         if inner.extent.level >= Level::Request {
-            if inner.extent.omits_managed_fields {
-                remove_managed_fields(&mut object);
-            }
-            inner.event.request_object = Some(object);
+            inner.event.request_object = Some(written(object, inner.extent.omits_managed_fields));
         }
     }
 
     /// Adds what somebody who looked at the request has to say; the first with a key counts.
     pub fn annotate(&self, key: impl Into<Cow<'static, str>>, value: impl FnOnce() -> String) {
-        let mut inner = self.inner.lock();
-        if !inner.is_over {
-            inner.annotations.entry(key.into()).or_insert_with(value);
+        let (mut inner, key) = (self.inner.lock(), key.into());
+        if !inner.is_over && inner.annotations.iter().all(|(known, _)| *known != key) {
+            inner.annotations.push((key, value()));
         }
+    }
+
+    /// How much was added so far, to go back there.
+    pub fn annotations(&self) -> usize {
+        self.inner.lock().annotations.len()
+    }
+
+    /// Forgets what was added since: what was looked at turned out to be old.
+    pub fn forget_annotations(&self, since: usize) {
+        self.inner.lock().annotations.truncate(since);
     }
 
     /// Whether changes that somebody makes to the request's object are recorded.
@@ -217,23 +235,20 @@ impl Recording {
             Ok(Reply::Tree(object)) => (if object.created { 201 } else { 200 }, None),
             Ok(Reply::Relayed(relayed)) => (relayed.response.status().as_u16(), None),
             Ok(Reply::Text(false, _)) => (500, None),
+            Ok(Reply::Document(document::Answer::NotModified(_))) => (304, None),
+            Ok(Reply::Document(document::Answer::Moved(_))) => (301, None),
             Ok(_) => (200, None),
         };
         let status = said.as_ref().map_or_else(|| json!({"metadata": {}, "code": code}), status_of);
         inner.event.response_status = Some(status);
         if inner.extent.level == Level::RequestResponse {
             let form = Form { transform: form.transform, beta: form.beta, ..Form::JSON };
-            let mut object = match (reply, said) {
-                (_, Some(status)) => serde_json::from_str(&status.to_tree().to_string()).ok(),
-                (Ok(reply), None) => object_of(reply, &form, self.audit.clock.unix_seconds()),
+            let omits = inner.extent.omits_managed_fields;
+            inner.event.response_object = match (reply, said) {
+                (_, Some(status)) => raw(status.to_tree().to_string().into_bytes()),
+                (Ok(reply), None) => object_of(reply, &form, self.audit.clock.unix_seconds(), omits),
                 (Err(_), None) => None,
             };
-            if let Some(object) = &mut object
-                && inner.extent.omits_managed_fields
-            {
-                remove_managed_fields(object);
-            }
-            inner.event.response_object = object;
         }
         if lasts {
             self.record(&inner, Stage::ResponseStarted);
@@ -251,7 +266,7 @@ impl Recording {
             stage,
             event: &inner.event,
             stage_timestamp: self.audit.now(),
-            annotations: &inner.annotations,
+            annotations: inner.annotations.iter().map(|(key, value)| (&**key, value.as_str())).collect(),
         };
         let mut line = serde_json::to_vec(&record).expect("a record has only texts for keys");
         line.push(b'\n');
@@ -267,19 +282,10 @@ impl std::fmt::Debug for Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        let stage = if std::thread::panicking() { Stage::Panic } else { Stage::ResponseComplete };
         let mut inner = std::mem::take(self.inner.get_mut());
-        if inner.event.response_status.is_none() {
-            let early = json!({
-                "metadata": {}, "status": "Success", "message": "Connection closed early", "code": 200,
-            });
-            let panicked = json!({
-                "metadata": {}, "status": "Failure", "reason": "InternalError",
-                "message": "APIServer panic'd", "code": 500,
-            });
-            inner.event.response_status = Some(if stage == Stage::Panic { panicked } else { early });
-        }
-        self.record(&inner, stage);
+        let early = || json!({ "metadata": {}, "status": "Success", "message": "Connection closed early", "code": 200 });
+        inner.event.response_status.get_or_insert_with(early);
+        self.record(&inner, Stage::ResponseComplete);
     }
 }
 
@@ -293,15 +299,15 @@ fn status_of(status: &Status) -> Value {
 }
 
 /// What is answered, as JSON; documents about the API are no objects.
-fn object_of(reply: &Reply, form: &Form, now: i64) -> Option<Value> {
-    let json = match reply {
+fn object_of(reply: &Reply, form: &Form, now: i64, omits_managed_fields: bool) -> Option<Box<RawValue>> {
+    let json: Vec<u8> = match reply {
         Reply::Entry(object) => {
-            forms::alone(&object.resource, &Stored::from(&*object.entry), form, true, now)
+            forms::alone(&object.resource, &Stored::from(&*object.entry), form, true, now).into()
         }
         Reply::Tree(object) => {
             let names = (object.api_version.as_str(), object.kind.as_str());
             let resource = object.resource.as_deref();
-            forms::tree_alone(resource, &object.object, object.schema, names, form, now)
+            forms::tree_alone(resource, &object.object, object.schema, names, form, now).into()
         }
         Reply::List(list) => {
             let list = ListReply {
@@ -311,23 +317,43 @@ fn object_of(reply: &Reply, form: &Form, now: i64) -> Option<Value> {
                 continue_token: list.continue_token.clone(),
                 remaining: list.remaining,
             };
-            ListWriter::new(list, *form, now).next_piece(usize::MAX)?.into()
+            ListWriter::new(list, *form, now).next_piece(usize::MAX)?
         }
         _ => return None,
     };
-    serde_json::from_slice(&json).ok()
+    match omits_managed_fields {
+        true => codec::json::decode_untyped(&json).ok().map(|object| written(object, true)),
+        false => raw(json),
+    }
+}
+
+/// An object as a record shows it.
+fn written(object: Node, omits_managed_fields: bool) -> Box<RawValue> {
+    let mut object = object;
+    if omits_managed_fields {
+        remove_managed_fields(&mut object);
+    }
+    let mut json = Vec::new();
+    codec::json::encode_untyped(&object, &mut json);
+    raw(json).expect("what was encoded here is JSON")
+}
+
+fn raw(json: Vec<u8>) -> Option<Box<RawValue>> {
+    RawValue::from_string(String::from_utf8(json).ok()?).ok()
 }
 
 /// Of an object, or of all objects of a list.
-fn remove_managed_fields(object: &mut Value) {
-    let remove = |object: &mut Value| {
-        if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
-            metadata.remove("managedFields");
-        }
-    };
-    remove(object);
-    if let Some(Value::Array(items)) = object.get_mut("items") {
-        items.iter_mut().for_each(remove);
+fn remove_managed_fields(object: &mut Node) {
+    let Node::Map(object) = object else { return };
+    if let Some(metadata) = object.existing_map_mut("metadata") {
+        metadata.remove("managedFields");
+    }
+    if let Some(Node::List(items)) = object.get("items").cloned() {
+        let items = items.iter().cloned().map(|mut item| {
+            remove_managed_fields(&mut item);
+            item
+        });
+        object.set("items", items.collect::<Node>());
     }
 }
 

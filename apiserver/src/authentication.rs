@@ -116,9 +116,14 @@ impl Server {
         }
         match verdict {
             Verdict::User(user) => Ok(user),
-            Verdict::Unconcerned if self.cluster.anonymous.covers(credentials.path) => Ok(User::anonymous()),
+            Verdict::Unconcerned if self.lets_strangers_in(credentials.path) => Ok(User::anonymous()),
             Verdict::Unconcerned | Verdict::Rejected | Verdict::Unknown => Err(Error::Unauthorized),
         }
+    }
+
+    /// What extensions answer has its own rules: who joins the cluster is not known yet.
+    fn lets_strangers_in(&self, path: &str) -> bool {
+        self.cluster.anonymous.covers(path) || self.extensions.iter().any(|it| path.starts_with(it.prefix()))
     }
 
     /// The user whom the headers ask to act as, when `user` may; as the user of a request, refused only behind a barrier.

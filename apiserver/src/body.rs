@@ -13,7 +13,7 @@ use crate::options::FieldValidation;
 use crate::request::Request;
 use crate::schema::{self, StructId};
 use crate::status::Error;
-use crate::tree::Map;
+use crate::tree::{Map, Node};
 use crate::warning::Warnings;
 
 /// What an endpoint expects to read.
@@ -177,24 +177,30 @@ fn unrecognized(expected: Expected<'_>, cause: &str, bytes: &[u8]) -> Error {
     ))
 }
 
-/// What a request sends, as JSON with apiVersion and kind as they were sent; nothing if it cannot be read.
-pub(crate) fn to_json(request: &Request) -> Option<serde_json::Value> {
+/// What a request sends, with apiVersion and kind as they were sent, read as the codecs of this server read it; what cannot be read
+/// is a text.
+pub(crate) fn as_sent(request: &Request) -> Node {
     let header = request.header(http::header::CONTENT_TYPE).unwrap_or("");
     let media = header.split(';').next().unwrap_or("").trim();
     let body = &request.body;
-    if media.ends_with("yaml") {
-        return serde_json::from_slice(&codec::yaml::to_json(body, None).ok()?).ok();
-    }
-    if !body.starts_with(&codec::proto::MAGIC) {
-        return serde_json::from_slice(body).ok();
-    }
+    let read = if media.ends_with("yaml") {
+        codec::yaml::to_json(body, None).ok().and_then(|json| codec::json::decode_untyped(&json).ok())
+    } else if body.starts_with(&codec::proto::MAGIC) {
+        message_as_json(body).and_then(|json| codec::json::decode_untyped(&json).ok())
+    } else {
+        codec::json::decode_untyped(body).ok()
+    };
+    read.unwrap_or_else(|| Node::from(&*String::from_utf8_lossy(body)))
+}
+
+fn message_as_json(body: &[u8]) -> Option<Vec<u8>> {
     let envelope = Envelope::decode(body).ok()?;
     let (group, version) = envelope.api_version.split_once('/').unwrap_or(("", &envelope.api_version));
     let id = schema::kind(group, version, &envelope.kind)?;
     let object = codec::proto::decode(envelope.raw, schema::builtin(), id).ok()?;
     let mut json = Vec::new();
     forms::append_tree_json(&object, id, Place::Alone, &envelope.api_version, &envelope.kind, &mut json);
-    serde_json::from_slice(&json).ok()
+    Some(json)
 }
 
 fn unreadable(expected: Expected<'_>, cause: &dyn std::fmt::Display, bytes: &[u8]) -> Error {

@@ -242,12 +242,8 @@ impl Shared {
         client: Option<IpAddr>,
     ) -> Option<Arc<Recording>> {
         let audit = self.server.audit.as_ref()?;
-        if !parts.headers.contains_key(AUDIT_ID) {
-            let id = HeaderValue::try_from(self.server.clock.uuid()).expect("a UUID is a valid header");
-            parts.headers.insert(AUDIT_ID, id);
-        }
         let uri = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned();
-        Some(audit.receive(Arrival { attributes, headers: &parts.headers, uri, client }))
+        Some(audit.receive(Arrival { attributes, headers: &mut parts.headers, uri, client }))
     }
 
     /// Waits until the server closes and it is this connection's turn.
@@ -499,8 +495,10 @@ async fn authenticate_and_call(
             return refused(error);
         }
     };
-    if let Some(recording) = &recording {
-        recording.identified(&request.attributes, &user);
+    if let Some(recording) = &recording
+        && !recording.identified(&request.attributes, &user)
+    {
+        request.recording = None;
     }
     let user = match server.impersonate(&request.headers, &user).await {
         Ok(Some(impersonated)) => {
@@ -530,9 +528,6 @@ async fn authenticate_and_call(
         match read_body(request, body).await {
             Ok(bytes) => request.body = bytes,
             Err(error) => return refused(error),
-        }
-        if let Some(recording) = &recording {
-            recording.sent(request);
         }
     }
     server.call(&user, request, form).await

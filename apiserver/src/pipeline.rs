@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::admission::policies::Policies;
 use crate::admission::webhooks::Hooks;
 use crate::aggregation::{self, Aggregation};
-use crate::audit::Audit;
+use crate::audit::{Audit, Recording};
 use crate::authentication::oidc;
 use crate::authorization::{self, Authorizer};
 use crate::clock::Clock;
@@ -182,10 +182,10 @@ impl Server {
     /// Authorizes and carries out a request of an authenticated user.
     pub async fn call(&self, user: &User, request: &Request, form: Result<Form, Error>) -> Answer {
         let refused = |error| Answer { reply: Err(error), warnings: Warnings::new() };
-        let authorized = self.authorize(user, &request.attributes).await;
-        if request.recording.is_some() {
-            self.annotate_decision(user, request, authorized.is_ok());
-        }
+        let authorized = match &request.recording {
+            None => self.authorize(user, &request.attributes).await,
+            Some(recording) => self.authorize_recorded(user, request, recording).await,
+        };
         if let Err(error) = authorized {
             return refused(error);
         }
@@ -218,12 +218,32 @@ impl Server {
         Answer { reply, warnings: scope.warnings }
     }
 
-    fn annotate_decision(&self, user: &User, request: &Request, allowed: bool) {
+    /// As [`Server::authorize`], saying why; what is sent is recorded of those who may.
+    async fn authorize_recorded(
+        &self,
+        user: &User,
+        request: &Request,
+        recording: &Recording,
+    ) -> Result<(), Error> {
         let attributes = authorization::Attributes::from(&request.attributes);
-        let decision = self.authorizer.authorize(&self.view(), user, &attributes);
+        let view = self.view();
+        let mut decision = self.authorizer.authorize(&view, user, &attributes);
+        if !decision.allowed()
+            && let Some(latest) = self.newer_than(&view).await
+        {
+            decision = self.authorizer.authorize(&latest, user, &attributes);
+        }
+        let (reason, allowed) = (decision.reason(), decision.allowed());
         let word = if allowed { "allow" } else { "forbid" };
-        request.annotate("authorization.k8s.io/decision", || word.to_owned());
-        request.annotate("authorization.k8s.io/reason", || decision.reason());
+        recording.annotate("authorization.k8s.io/decision", || word.to_owned());
+        recording.annotate("authorization.k8s.io/reason", || reason.clone());
+        if !allowed {
+            return Err(attributes.forbidden(user, &reason));
+        }
+        if request.attributes.is_resource {
+            recording.sent(request);
+        }
+        Ok(())
     }
 
     /// Decides on the local view first; a refusal is decided again behind a barrier.

@@ -10,7 +10,7 @@ use crate::user::User;
 
 pub mod claims;
 pub mod discovery;
-mod jwt;
+pub(crate) mod jwt;
 pub(crate) mod last_use;
 mod public_key;
 mod verified;

@@ -99,6 +99,14 @@ struct Attempted {
 }
 
 impl Scope<'_> {
+    /// Takes back what an attempt had to say that is made again.
+    fn forget_attempt(&mut self, warnings: usize, annotations: usize) {
+        self.warnings.truncate(warnings);
+        if let Some(recording) = &self.request.recording {
+            recording.forget_annotations(annotations);
+        }
+    }
+
     /// Runs attempts until one commits or is refused for good.
     pub async fn commit(&mut self, dry_run: bool, mut attempt: impl Attempt) -> Result<Written, Error> {
         let mut view = View::new(self.server.store.state());
@@ -106,12 +114,13 @@ impl Scope<'_> {
         let mut generated = 0;
         for _ in 0..ATTEMPTS_MAX {
             let warnings = self.warnings.len();
+            let annotations = self.request.recording.as_ref().map_or(0, |recording| recording.annotations());
             self.check_definition(&view)?;
             let intent = match attempt.run(self, &view).await {
                 Ok(intent) => intent,
                 // The local view may lag behind what was acknowledged elsewhere: decide again behind a barrier.
                 Err(error) if !confirmed && rests_on_state(&error) => {
-                    self.warnings.truncate(warnings);
+                    self.forget_attempt(warnings, annotations);
                     view = View::new(self.server.reader().latest().await?);
                     confirmed = true;
                     continue;
@@ -159,7 +168,7 @@ impl Scope<'_> {
                     });
                 }
                 Outcome::Failed { current, revision } => {
-                    self.warnings.truncate(warnings);
+                    self.forget_attempt(warnings, annotations);
                     let own = current.first().cloned().flatten();
                     self.lost_race(&attempted, own.as_deref(), &mut generated)?;
                     view = View::new(self.server.reader().at_least(revision).await?);

@@ -80,18 +80,33 @@ impl Log {
 
     fn append(&self, current: &mut Current, line: &[u8]) -> io::Result<()> {
         if current.bytes > 0 && current.bytes + line.len() as u64 > self.bytes_max {
-            self.put_aside(current)?;
+            // The line is written in any case, if need be to the file that is open.
+            self.put_aside(current)
+                .unwrap_or_else(|error| self.complain("the file cannot be put aside", &error));
         }
-        current.file.write_all(line)?;
-        current.bytes += line.len() as u64;
-        Ok(())
+        let written = current.file.write_all(line);
+        match &written {
+            Ok(()) => current.bytes += line.len() as u64,
+            // Half a line would spoil the next one.
+            Err(_) => drop(current.file.set_len(current.bytes)),
+        }
+        written
     }
 
     fn put_aside(&self, current: &mut Current) -> io::Result<()> {
         let time = clock::now().strftime(NAME_TIME).to_string();
-        fs::rename(&self.path, self.aside(&time))?;
-        *current = Current::open(&self.path)?;
-        self.forget()
+        match fs::rename(&self.path, self.aside(&time)) {
+            // Somebody else has put it aside.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            renamed => renamed?,
+        }
+        *current = Current { fails: current.fails, ..Current::open(&self.path)? };
+        self.forget().unwrap_or_else(|error| self.complain("what was put aside cannot be removed", &error));
+        Ok(())
+    }
+
+    fn complain(&self, what: &str, error: &io::Error) {
+        tracing::warn!(path = %self.path.display(), %error, "audit log: {what}");
     }
 
     /// The path of what was put aside at a time.
@@ -197,6 +212,23 @@ mod tests {
         assert_eq!(names[0], "audit-2020-01-02T00-00-00.000.log");
         assert_eq!(names[2..], ["audit-not-a-time.log", "audit.log"]);
         assert_eq!((files[1].1.as_str(), files[3].1.as_str()), ("first\n2\n", "third\n"));
+    }
+
+    #[test]
+    fn a_file_that_somebody_moved_is_made_anew_and_what_cannot_be_removed_stops_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let stuck = directory.path().join("audit-2020-01-01T00-00-00.000.log");
+        fs::create_dir(&stuck).unwrap();
+        let log = log(&path, AuditArgs { log_maxbackup: 1, ..AuditArgs::default() });
+        log.write(b"12345678\n");
+        fs::rename(&path, directory.path().join("elsewhere")).unwrap();
+        log.write(b"2\n");
+        log.write(b"3\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "2\n3\n");
+        log.write(b"12345678\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "12345678\n");
+        assert!(stuck.exists());
     }
 
     #[test]

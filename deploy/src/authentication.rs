@@ -46,9 +46,11 @@ fn provider(args: &AuthenticationArgs, own: &[String]) -> Result<Option<Issuer>,
         None => String::new(),
     };
     let username_claim = args.oidc_username_claim.clone();
-    let username_prefix = match &args.oidc_username_prefix {
-        Some(prefix) if prefix == NO_PREFIX => String::new(),
-        Some(prefix) => prefix.clone(),
+    // An empty one is as none said.
+    let said = args.oidc_username_prefix.as_deref().filter(|prefix| !prefix.is_empty());
+    let username_prefix = match said {
+        Some(NO_PREFIX) => String::new(),
+        Some(prefix) => prefix.to_owned(),
         // Addresses are unique; other names belong to their provider.
         None if username_claim == "email" => String::new(),
         None => format!("{url}#"),

@@ -202,7 +202,8 @@ pub(crate) struct AuthenticationArgs {
     )]
     pub(crate) config: Option<PathBuf>,
 
-    /// Whether those are let in who do not say who they are, as system:anonymous, to do what is granted to them.
+    /// Whether those are let in who do not say who they are, as system:anonymous, to do what is granted to them. If not, load
+    /// balancers that ask for /readyz need --health-listen.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) anonymous_auth: Option<bool>,
 }

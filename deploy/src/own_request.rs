@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use pintle_apiserver::{
     Server,
-    audit::{AUDIT_ID, Arrival, Recording},
+    audit::{Arrival, Recording},
     negotiation::Form,
     pipeline::Answer,
     reply::Reply,
@@ -78,13 +78,9 @@ pub(crate) async fn ask(
     };
     let mut request = request.into_request();
     if let Some(audit) = &server.audit {
-        let id = HeaderValue::try_from(server.clock.uuid()).expect("a UUID is a valid header");
-        request.headers.insert(AUDIT_ID, id);
-        let Request { attributes, headers, .. } = &request;
+        let Request { attributes, headers, .. } = &mut request;
         let recording = audit.receive(Arrival { attributes, headers, uri, client: None });
-        recording.identified(attributes, user);
-        recording.sent(&request);
-        request.recording = Some(recording);
+        request.recording = recording.identified(attributes, user).then_some(recording);
     }
     let answered_as = form.as_ref().map_or(Form::JSON, |form| *form);
     let answer = server.call(user, &request, form).await;

@@ -425,7 +425,6 @@ fn ports(cluster: &Cluster, nodes: &[usize]) -> String {
     ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" ")
 }
 
-/// Prints a field of Endpoints as it changes.
 #[test]
 fn the_service_kubernetes_lists_exactly_the_servers_that_live() {
     let mut cluster = Cluster::start();

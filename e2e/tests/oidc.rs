@@ -5,11 +5,10 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use pintle_e2e::{https::HttpsServer, server::Server};
+use pintle_e2e::{https::HttpsServer, load::clock, server::Server};
 use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
 use serde_json::{Value, json};
 
@@ -54,8 +53,8 @@ impl Provider {
 
     /// A token that is good for a minute.
     fn token(&self, key: usize, further: &Value) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let mut claims = json!({ "iss": self.url(), "aud": "cluster", "sub": "jane", "exp": now + 60 });
+        let end = clock::unix_seconds() + 60;
+        let mut claims = json!({ "iss": self.url(), "aud": "cluster", "sub": "jane", "exp": end });
         for (name, value) in further.as_object().unwrap() {
             claims[name] = value.clone();
         }

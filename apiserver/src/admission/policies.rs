@@ -46,12 +46,14 @@ struct Denial {
     reason: String,
     /// Which of its validations does; 0 when it could not be judged.
     index: usize,
+    /// Whatever its bindings say.
+    is_final: bool,
 }
 
 impl Denial {
     /// It could not be judged.
     fn failure(message: String) -> Denial {
-        Denial { message, reason: String::new(), index: 0 }
+        Denial { message, reason: String::new(), index: 0, is_final: false }
     }
 }
 
@@ -168,7 +170,7 @@ impl Scope<'_> {
                     if binding.audits {
                         notes.fail(policy, binding, &denial);
                     }
-                    if binding.denies {
+                    if binding.denies || denial.is_final {
                         refusal.get_or_insert_with(|| refused(subject, policy, Some(binding), denial));
                     }
                 }
@@ -326,7 +328,7 @@ fn judge(policy: &Policy, mut variables: Variables, notes: &mut Notes) -> Vec<De
                     "" => format!("failed expression: {}", validation.text),
                     message => message.to_owned(),
                 });
-                denials.push(Denial { message, reason: validation.reason.clone(), index });
+                denials.push(Denial { message, reason: validation.reason.clone(), index, is_final: false });
             }
             Err(why) => {
                 let failed = failed(format!("expression '{}' resulted in error: {why}", validation.text));
@@ -338,7 +340,7 @@ fn judge(policy: &Policy, mut variables: Variables, notes: &mut Notes) -> Vec<De
         match annotated(annotation, &variables, &mut budget) {
             Ok(Some(value)) => notes.add(policy, &annotation.key, value),
             Ok(None) => {}
-            Err(why) => denials.extend(failed(why)),
+            Err(why) => denials.extend(failed(why).into_iter().map(|it| Denial { is_final: true, ..it })),
         }
     }
     denials

@@ -254,14 +254,14 @@ impl NoteOf<'_> {
     /// Says what a mutating webhook did, and that one let the request through because it could not be asked.
     fn annotate(&self, outcome: Result<bool, &Failure>, request: &Request) {
         let Hook { name, configuration, .. } = self.hook;
-        match outcome {
-            Ok(is_changed) if self.hook.sort == Sort::Mutating => request.annotate(self.key(""), || {
+        if self.hook.sort == Sort::Mutating {
+            let is_changed = matches!(outcome, Ok(true));
+            request.annotate(self.key(""), || {
                 json!({"configuration": configuration, "webhook": name, "mutated": is_changed}).to_string()
-            }),
-            Err(Failure::Call(_)) if self.hook.ignores_failures => {
-                request.annotate(self.key("failed-open."), || name.clone());
-            }
-            _ => {}
+            });
+        }
+        if self.hook.ignores_failures && matches!(outcome, Err(Failure::Call(_))) {
+            request.annotate(self.key("failed-open."), || name.clone());
         }
     }
 

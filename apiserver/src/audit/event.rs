@@ -1,11 +1,11 @@
 //! One record, as `Event` of `audit.k8s.io/v1` has it.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::policy::{Level, Stage};
 use crate::user::User;
@@ -31,9 +31,9 @@ pub(super) struct Event {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) response_status: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) request_object: Option<Value>,
+    pub(super) request_object: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) response_object: Option<Value>,
+    pub(super) response_object: Option<Box<RawValue>>,
     pub(super) request_received_timestamp: String,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Record<'a> {
     pub(super) event: &'a Event,
     pub(super) stage_timestamp: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) annotations: &'a BTreeMap<Cow<'static, str>, String>,
+    pub(super) annotations: BTreeMap<&'a str, &'a str>,
 }
 
 /// `authentication.k8s.io/v1` UserInfo.

@@ -12,18 +12,22 @@ use crate::tree::Map;
 
 /// Keeps what was recorded.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<Value>>>);
+struct Kept(Arc<Mutex<Vec<String>>>);
 
 impl Sink for Kept {
     fn write(&self, line: &[u8]) {
         assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
-        self.0.lock().push(serde_json::from_slice(line).unwrap());
+        self.0.lock().push(String::from_utf8(line.to_vec()).unwrap());
     }
 }
 
 impl Kept {
-    fn take(&self) -> Vec<Value> {
+    fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock())
+    }
+
+    fn read(&self) -> Vec<Value> {
+        self.take().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
@@ -40,10 +44,10 @@ fn begin(
     path: &str,
     headers: &HeaderMap,
 ) -> (Arc<Recording>, Attributes) {
-    let attributes = Attributes::parse(method, path, &Query::default());
+    let (attributes, mut headers) = (Attributes::parse(method, path, &Query::default()), headers.clone());
     let uri = path.to_owned();
     let client = Some([10, 0, 0, 9].into());
-    (audit.receive(Arrival { attributes: &attributes, headers, uri, client }), attributes)
+    (audit.receive(Arrival { attributes: &attributes, headers: &mut headers, uri, client }), attributes)
 }
 
 fn config_map(name: &str) -> Result<Reply, Error> {
@@ -77,7 +81,7 @@ fn a_write_is_recorded_with_what_was_sent_and_answered() {
     recording.answered(&config_map("b"), &Form::JSON, false);
     assert_eq!(kept.take().len(), 1);
     drop(recording);
-    let complete = kept.take().remove(0);
+    let complete = kept.read().remove(0);
     for (pointer, expected) in [
         ("/kind", json!("Event")),
         ("/apiVersion", json!("audit.k8s.io/v1")),
@@ -120,12 +124,39 @@ fn protobuf_and_yaml_are_recorded_as_json() {
         recording.identified(&attributes, &user("jane", &[]));
         recording.sent(&fixture::request(Method::POST, path, media, body));
         drop(recording);
-        let record = kept.take().remove(0);
+        let record = kept.read().remove(0);
         assert_eq!(record["requestObject"]["data"], json!({"k": "v"}), "{record}");
         assert_eq!(record["requestObject"]["kind"], "ConfigMap");
         // Nobody heard how it ended.
         assert_eq!(record["responseStatus"]["message"], "Connection closed early");
     }
+}
+
+#[test]
+fn nothing_that_is_sent_escapes_because_it_is_odd() {
+    let (audit, kept) = audit("[{level: Request, omitStages: [RequestReceived]}]");
+    let path = "/api/v1/namespaces/a/pods";
+    let deep = format!(r#"{{"metadata": {{"name": "p"}}, "x": {}1{}}}"#, "[".repeat(200), "]".repeat(200));
+    let surrogate = r#"{"metadata": {"name": "p"}, "x": "\ud800"}"#.to_owned().into_bytes();
+    let no_utf8 = b"{\"metadata\": {\"name\": \"p\"}, \"x\": \"\xff\"}".to_vec();
+    for body in [deep.into_bytes(), surrogate, no_utf8] {
+        let (recording, attributes) = begin(&audit, &Method::POST, path, &HeaderMap::new());
+        recording.identified(&attributes, &user("jane", &[]));
+        recording.sent(&fixture::request(Method::POST, path, "application/json", body));
+        drop(recording);
+        let lines = kept.take();
+        assert!(
+            lines[0].contains(r#""objectRef":{"resource":"pods","namespace":"a","name":"p""#),
+            "{}",
+            lines[0]
+        );
+        assert!(lines[0].contains(r#""requestObject":{"metadata":{"name":"p"},"x":"#), "{}", lines[0]);
+    }
+    let (recording, attributes) = begin(&audit, &Method::POST, path, &HeaderMap::new());
+    recording.identified(&attributes, &user("jane", &[]));
+    recording.sent(&fixture::request(Method::POST, path, "application/json", "no {json"));
+    drop(recording);
+    assert!(kept.take()[0].contains(r#""requestObject":"no {json""#));
 }
 
 #[test]
@@ -139,7 +170,7 @@ fn metadata_shows_no_objects_and_none_nothing() {
         recording.sent(&fixture::request(Method::PUT, path, "application/json", body));
         recording.answered(&Err(Error::not_found("secrets", "b")), &Form::JSON, false);
         drop(recording);
-        let records = kept.take();
+        let records = kept.read();
         assert_eq!(records.len(), expected);
         for record in &records {
             assert!(record.get("requestObject").is_none() && record.get("responseObject").is_none());
@@ -164,9 +195,9 @@ fn a_watch_is_recorded_when_it_begins_and_when_it_ends() {
     let stages = |records: Vec<Value>| -> Vec<Value> {
         records.iter().map(|record| record["stage"].clone()).collect()
     };
-    assert_eq!(stages(kept.take()), ["RequestReceived", "ResponseStarted"]);
+    assert_eq!(stages(kept.read()), ["RequestReceived", "ResponseStarted"]);
     drop(held);
-    assert_eq!(stages(kept.take()), ["ResponseComplete"]);
+    assert_eq!(stages(kept.read()), ["ResponseComplete"]);
 }
 
 #[test]
@@ -175,13 +206,15 @@ fn a_request_of_nobody_knows_whom_is_recorded_once_without_its_credentials() {
         audit("[{level: None, users: [jane]}, {level: None, userGroups: [all]}, {level: Metadata}]");
     let mut headers = HeaderMap::new();
     headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer secret"));
+    headers.insert(AUDIT_ID, HeaderValue::from_static(""));
     let (recording, attributes) = begin(&audit, &Method::GET, "/api/v1/pods", &headers);
     recording.unauthenticated(&attributes);
     recording.answered(&Err(Error::Unauthorized), &Form::JSON, false);
     drop(recording);
-    let records = kept.take();
+    let records = kept.read();
     assert_eq!(records.len(), 1);
     assert_eq!(records[0]["stage"], "ResponseStarted");
+    assert_eq!(records[0]["auditID"].as_str().unwrap().len(), 36, "it gets an id");
     assert_eq!(records[0]["responseStatus"]["code"], 401);
     assert_eq!(records[0]["responseStatus"]["message"], "Unauthorized");
     assert!(!records[0].to_string().contains("secret"));

@@ -11,18 +11,22 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use axum::body::Body;
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::bearer::{Finding, TokenAuthenticator, bearer_token, common, no_common_audience};
 use super::{Records, authenticated};
 use crate::pipeline::Server;
 use crate::remote::{self, Place};
+use crate::service_account::jwt::{Header, Parts};
 use crate::tree::Map;
 use crate::user::User;
 use crate::version;
@@ -41,8 +45,6 @@ use mapping::Claims;
 
 /// Where a provider says where its keys are.
 const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
-/// Longer tokens are not read.
-const TOKEN_BYTES_MAX: usize = 64 << 10;
 /// How much of a provider's answer is read.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// How long it may take.
@@ -51,6 +53,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(10);
 /// How often it is asked, at the most, because of tokens that no known key has signed.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
+/// How many requests may wait for a provider's keys; others are told at once that nobody knows them.
+const WAITING_MAX: usize = 100;
+const GOOGLE: &str = "https://accounts.google.com";
 /// How far ahead of this one a provider's clock may be.
 const LEEWAY_SECONDS: i64 = 60;
 
@@ -92,8 +97,18 @@ pub struct Issuer {
     algorithms: Vec<Algorithm>,
     mapping: Mapping,
     keys: ArcSwapOption<Keys>,
-    /// When it was asked last; held while it is.
-    asked: tokio::sync::Mutex<Option<Instant>>,
+    /// Held while it is asked.
+    asked: tokio::sync::Mutex<Asked>,
+    /// Places for requests that wait for its keys.
+    waiting: Semaphore,
+}
+
+/// When a provider was asked last.
+#[derive(Default)]
+struct Asked {
+    begun: Option<Instant>,
+    /// Without an answer.
+    failed: Option<Instant>,
 }
 
 impl fmt::Debug for Issuer {
@@ -110,35 +125,17 @@ struct Discovery {
     jwks_uri: String,
 }
 
-#[derive(Deserialize)]
-struct Header {
-    alg: String,
-    #[serde(default)]
-    kid: String,
-}
-
-/// A token taken apart, of which nothing is believed yet.
-struct Parts<'a> {
-    header: Header,
+/// What a token says, and who says so; nothing of it is believed yet.
+struct Token<'a> {
+    parts: Parts<'a>,
     claims: Claims,
-    signed: &'a str,
-    signature: Vec<u8>,
 }
 
-impl Parts<'_> {
-    fn split(token: &str) -> Option<Parts<'_>> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return None;
-        }
-        let (signed, signature) = token.rsplit_once('.')?;
-        let (header, payload) = signed.split_once('.')?;
-        let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).ok();
-        Some(Parts {
-            header: serde_json::from_slice(&decode(header)?).ok()?,
-            claims: serde_json::from_slice(&decode(payload)?).ok()?,
-            signed,
-            signature: decode(signature)?,
-        })
+impl Token<'_> {
+    fn read(token: &str) -> Option<Token<'_>> {
+        let parts = Parts::split(token)?;
+        let claims = serde_json::from_slice(&parts.payload).ok()?;
+        Some(Token { parts, claims })
     }
 
     fn issuer(&self) -> &str {
@@ -163,24 +160,26 @@ impl Issuer {
         Ok(Issuer {
             url: url.clone(),
             discovery,
-            bundle: match certificate_authority.trim() {
-                "" => String::new(),
-                pem => STANDARD.encode(pem),
-            },
+            bundle: bundle(certificate_authority.trim(), place)?,
             audiences: audiences.clone(),
             algorithms,
             mapping: Mapping::new(authenticator, place)?,
             keys: ArcSwapOption::empty(),
-            asked: tokio::sync::Mutex::new(None),
+            asked: tokio::sync::Mutex::default(),
+            waiting: Semaphore::new(WAITING_MAX),
         })
     }
 
-    fn find(&self, parts: &Parts<'_>, now: i64) -> Result<Arc<User>, Refusal> {
+    fn find(&self, token: &Token<'_>, now: i64) -> Result<Arc<User>, Refusal> {
         let Some(keys) = self.keys.load_full() else {
             return Err(Refusal::Unsigned(format!("authenticator for {:?} is not initialized", self.url)));
         };
         let wrong = |why: String| Refusal::Wrong(format!("verify token: {why}"));
-        let Parts { header: Header { alg, kid }, claims, signed, signature } = parts;
+        let Token { parts: Parts { header: Header { alg, kid, crit }, signed, signature, .. }, claims } =
+            token;
+        if crit.is_some() {
+            return Err(wrong("nothing is known here of what its header calls critical".to_owned()));
+        }
         let algorithm = Algorithm::parse(alg).filter(|algorithm| self.algorithms.contains(algorithm));
         let algorithm =
             algorithm.ok_or_else(|| wrong(format!("id token signed with unsupported algorithm {alg:?}")))?;
@@ -210,6 +209,16 @@ impl Issuer {
     }
 }
 
+/// Authorities as [`Place`] takes them.
+fn bundle(pem: &str, place: &str) -> Result<String, ConfigError> {
+    let mut certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
+    if pem.is_empty() || certificates.next().is_some_and(|first| first.is_ok()) {
+        return Ok(if pem.is_empty() { String::new() } else { STANDARD.encode(pem) });
+    }
+    let why = "holds no certificate in PEM form".to_owned();
+    Err(ConfigError::Invalid { field: format!("{place}.issuer.certificateAuthority"), why })
+}
+
 /// Why a token proves nobody.
 enum Refusal {
     /// No key that is known has signed it.
@@ -224,8 +233,10 @@ impl Issuers {
         Issuers(issuers)
     }
 
-    fn of<'a>(&'a self, parts: &Parts<'_>) -> Option<&'a Issuer> {
-        self.0.iter().find(|issuer| issuer.url == parts.issuer())
+    fn of<'a>(&'a self, token: &Token<'_>) -> Option<&'a Issuer> {
+        // The only one who does not put its address into its tokens.
+        let url = if token.issuer() == "accounts.google.com" { GOOGLE } else { token.issuer() };
+        self.0.iter().find(|issuer| issuer.url == url)
     }
 }
 
@@ -238,15 +249,15 @@ impl TokenAuthenticator for ProviderToken {
         if issuers.0.is_empty() {
             return Finding::Unconcerned;
         }
-        let Some(parts) = Parts::split(token) else { return Finding::Unconcerned };
-        let Some(issuer) = issuers.of(&parts) else { return Finding::Unconcerned };
+        let Some(token) = Token::read(token) else { return Finding::Unconcerned };
+        let Some(issuer) = issuers.of(&token) else { return Finding::Unconcerned };
         // Providers know nothing of audiences of this API.
         let own = &records.cluster.api_audiences;
         let common = common(audiences, own);
         if common.is_empty() {
             return no_common_audience(audiences, own);
         }
-        match issuer.find(&parts, records.now) {
+        match issuer.find(&token, records.now) {
             Ok(user) => Finding::Valid { user, audiences: common },
             Err(Refusal::Unsigned(why)) => Finding::Unknown(format!("oidc: {why}")),
             Err(Refusal::Wrong(why)) => Finding::Rejected(format!("oidc: {why}")),
@@ -277,15 +288,19 @@ impl Server {
 
     /// The same for a token.
     pub(crate) async fn has_newer_keys_for(&self, token: &str) -> bool {
-        let Some(parts) = Parts::split(token) else { return false };
-        let Some(issuer) = self.cluster.issuers.of(&parts) else { return false };
-        let unsigned = issuer.find(&parts, self.clock.unix_seconds());
-        matches!(unsigned, Err(Refusal::Unsigned(_))) && self.ask_for_keys(issuer).await
+        let Some(token) = Token::read(token) else { return false };
+        let Some(issuer) = self.cluster.issuers.of(&token) else { return false };
+        match issuer.find(&token, self.clock.unix_seconds()) {
+            Err(Refusal::Unsigned(_)) => self.ask_for_keys(issuer).await,
+            // They have come meanwhile.
+            _ => true,
+        }
     }
 
     /// Answers whether there are keys that were not there when it was called. All who wait for them wait for one answer.
     async fn ask_for_keys(&self, issuer: &Issuer) -> bool {
         let (before, came) = (issuer.keys.load_full(), Instant::now());
+        let Ok(_waiting) = issuer.waiting.try_acquire() else { return false };
         let mut asked = issuer.asked.lock().await;
         let is_newer = |keys: &Option<Arc<Keys>>| match (&before, keys) {
             (Some(before), Some(keys)) => !Arc::ptr_eq(before, keys),
@@ -295,20 +310,21 @@ impl Server {
         if is_newer(&issuer.keys.load_full()) {
             return true;
         }
-        if let Some(at) = *asked {
-            if at >= came {
-                // Somebody else has asked meanwhile, and got no answer.
-                return false;
-            }
+        if asked.failed.is_some_and(|at| at >= came) {
+            // Somebody else has asked meanwhile, in vain.
+            return false;
+        }
+        if let Some(at) = asked.begun {
             tokio::time::sleep_until(at + INTERVAL_MIN).await;
         }
-        *asked = Some(Instant::now());
+        asked.begun = Some(Instant::now());
         match self.keys_of(issuer).await {
             Ok(keys) => {
                 issuer.keys.store(Some(Arc::new(keys)));
                 true
             }
             Err(why) => {
+                asked.failed = Some(Instant::now());
                 tracing::warn!(issuer = issuer.url, %why, "the keys of a provider of tokens are not known");
                 false
             }

@@ -9,27 +9,37 @@ use serde::{Deserialize, Serialize};
 
 use super::{Claims, PublicKey, Signer};
 
-/// Longer tokens are none of ours.
+/// Longer tokens are not read.
 const TOKEN_BYTES_MAX: usize = 64 << 10;
 
+/// How a token is signed.
 #[derive(Serialize, Deserialize)]
-struct Header {
-    alg: String,
+pub(crate) struct Header {
+    /// `ES256` …
+    pub(crate) alg: String,
+    /// The key's id; may be empty.
     #[serde(default)]
-    kid: String,
+    pub(crate) kid: String,
+    /// What whoever reads it must know of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) crit: Option<serde_json::Value>,
 }
 
 /// A token taken apart.
-pub(super) struct Parts<'a> {
-    header: Header,
-    payload: Vec<u8>,
-    signed: &'a str,
-    signature: Vec<u8>,
+pub(crate) struct Parts<'a> {
+    /// How it is signed.
+    pub(crate) header: Header,
+    /// What it says, as JSON.
+    pub(crate) payload: Vec<u8>,
+    /// What is signed.
+    pub(crate) signed: &'a str,
+    /// The signature.
+    pub(crate) signature: Vec<u8>,
 }
 
 impl Parts<'_> {
     /// Takes apart what looks like a token.
-    pub(super) fn split(token: &str) -> Option<Parts<'_>> {
+    pub(crate) fn split(token: &str) -> Option<Parts<'_>> {
         if token.len() > TOKEN_BYTES_MAX {
             return None;
         }
@@ -65,7 +75,7 @@ impl Parts<'_> {
 
 /// A signed token.
 pub(super) fn sign(key: &PublicKey, signer: &dyn Signer, claims: &Claims) -> Result<String, String> {
-    let header = Header { alg: key.algorithm().to_owned(), kid: key.id().to_owned() };
+    let header = Header { alg: key.algorithm().to_owned(), kid: key.id().to_owned(), crit: None };
     let encode = |json: serde_json::Result<Vec<u8>>| {
         json.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).map_err(|error| error.to_string())
     };

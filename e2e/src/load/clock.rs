@@ -29,6 +29,11 @@ pub fn utc_microseconds() -> String {
     now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
 }
 
+/// Seconds since the Unix epoch.
+pub fn unix_seconds() -> i64 {
+    now().as_second()
+}
+
 #[expect(clippy::disallowed_methods, reason = "clients write the time of day into their heartbeats")]
 fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()

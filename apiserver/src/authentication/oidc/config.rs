@@ -375,13 +375,19 @@ impl Mapping {
             Requirement::Claim { .. } => None,
         });
         let Source::Expression { text: username, .. } = &self.username else { return Ok(()) };
-        let is_named = username.replace("claims.email_verified", "").contains("claims.email");
-        if is_named && !mapped.chain(required).any(|text| text.contains("claims.email_verified")) {
+        let is_checked = mapped.chain(required).any(|text| mentions(text, "claims.email_verified"));
+        if mentions(username, "claims.email") && !is_checked {
             let why = "who uses claims.email must use claims.email_verified in it, in an extra or in a claim validation rule";
             return Err(invalid(place, "claimMappings.username.expression", why));
         }
         Ok(())
     }
+}
+
+/// Whether a claim stands in an expression, and not merely one whose name begins alike.
+fn mentions(text: &str, claim: &str) -> bool {
+    let goes_on = |rest: &str| rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    text.match_indices(claim).any(|(at, _)| !goes_on(&text[at + claim.len()..]))
 }
 
 fn source(place: &str, field: &str, text: &str) -> Result<Source, ConfigError> {

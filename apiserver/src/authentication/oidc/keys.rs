@@ -8,6 +8,7 @@ use ring::signature::{
     self, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
 };
 use serde::Deserialize;
+use serde_json::Value;
 
 /// How a token is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +109,7 @@ pub(super) struct Keys(Vec<Key>);
 
 #[derive(Deserialize)]
 struct KeySet {
-    keys: Vec<Published>,
+    keys: Vec<Value>,
 }
 
 /// A JSON Web Key; what is not for signatures, or of a kind that is not known here, is passed over.
@@ -167,7 +168,11 @@ impl Keys {
     /// Reads a JSON Web Key Set.
     pub(super) fn read(json: &[u8]) -> Result<Keys, String> {
         let set: KeySet = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        Ok(Keys(set.keys.into_iter().filter_map(Published::into_key).collect()))
+        let published = set.keys.into_iter().filter_map(|mut key| {
+            key.as_object_mut()?.retain(|_, value| !value.is_null());
+            serde_json::from_value::<Published>(key).ok()
+        });
+        Ok(Keys(published.filter_map(Published::into_key).collect()))
     }
 
     /// Whether one of them, of that id if one is named, has signed a message.

@@ -1,4 +1,4 @@
-use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::json;
@@ -71,8 +71,11 @@ fn judged(tokens: &dyn Fn(&Signer) -> Vec<String>) -> Vec<Result<Value, String>>
     let signer = Signer::new();
     let configuration = Configuration::read(CONFIGURATION.as_bytes(), &[]).unwrap();
     for issuer in &configuration.issuers {
-        let keys =
-            Keys::read(json!({"keys": [signer.published("k"), {"kty": "OKP"}]}).to_string().as_bytes());
+        let keys = Keys::read(
+            json!({"keys": [signer.published("k"), {"kty": "OKP"}, {"kty": "RSA", "use": null, "n": 5}]})
+                .to_string()
+                .as_bytes(),
+        );
         issuer.keys.store(Some(Arc::new(keys.unwrap())));
     }
     let cluster = Cluster { issuers: Arc::new(Issuers::new(configuration.issuers)), ..Cluster::default() };
