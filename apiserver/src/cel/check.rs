@@ -100,7 +100,10 @@ pub(crate) fn type_of<'a>(text: &str, variables: &[(&'a str, Type<'a>)]) -> Resu
     let Some(parsed) = parsed else { return Ok(Type::Dyn) };
     let mut checker =
         Checker { variables: variables.iter().map(|(name, of)| ((*name).to_owned(), of.clone())).collect() };
-    checker.check(&parsed).map_err(|fault| fault.shown(text))
+    match checker.check(&parsed) {
+        Ok(Type::Unset) => Ok(Type::Dyn),
+        checked => checked.map_err(|fault| fault.shown(text)),
+    }
 }
 
 impl Fault {
@@ -152,8 +155,13 @@ impl<'a> Checker<'a> {
             Expr::Call(call) => self.call(call),
             Expr::Comprehension(it) => self.comprehension(it),
             Expr::List(list) => {
-                let items =
-                    list.elements.iter().map(|item| self.check(item)).collect::<Result<Vec<_>, _>>()?;
+                let mut items = Vec::new();
+                for (at, item) in list.elements.iter().enumerate() {
+                    items.push(match self.check(item)? {
+                        Type::Optional(value) if list.optional_indices.contains(&at) => *value,
+                        of => of,
+                    });
+                }
                 let of = if items.is_empty() { Type::Unset } else { common(items) };
                 Ok(Type::List(Box::new(of)))
             }
@@ -216,10 +224,14 @@ impl<'a> Checker<'a> {
     }
 
     fn call(&mut self, call: &ast::CallExpr) -> Result<Type<'a>, Fault> {
-        let name = call.func_name.as_str();
+        // A dot in front says that it is nobody's own.
+        let name = call.func_name.strip_prefix('.').unwrap_or(&call.func_name);
         let bound = functions::binds(name, call.args.len());
         if let Some(target) = &call.target {
-            if self.is_qualified(target) {
+            // Also where a variable has the name.
+            let is_function =
+                matches!(&target.expr, Expr::Ident(name) if functions::NAMESPACES.contains(&name.as_str()));
+            if is_function || self.is_qualified(target) {
                 return self.bound(call, bound);
             }
             let target = self.check(target)?;
@@ -295,7 +307,7 @@ fn no_function(name: &str) -> Fault {
 fn field<'a>(of: &Type<'a>, name: &str) -> Result<Type<'a>, Fault> {
     let found = match of {
         Type::Schema(schema, place) => schema::field(schema, *place, name),
-        Type::Fields(fields) => fields.iter().find(|(own, _)| *own == name).map(|(_, of)| of.clone()),
+        Type::Fields(fields) => fields.iter().rev().find(|(own, _)| *own == name).map(|(_, of)| of.clone()),
         Type::Map(_, values) => Some((**values).clone()),
         Type::Optional(value) => return field(value, name).map(|of| Type::Optional(Box::new(of))),
         Type::Dyn | Type::Unset | Type::Null => Some(Type::Dyn),
@@ -409,6 +421,10 @@ fn is_scalar(of: &Type<'_>) -> bool {
 fn agree(one: &Type<'_>, other: &Type<'_>) -> bool {
     match (one, other) {
         (Type::Dyn | Type::Unset, _) | (_, Type::Dyn | Type::Unset) => true,
+        // As messages, these may be nothing.
+        (Type::Null, Type::Timestamp | Type::Duration) | (Type::Timestamp | Type::Duration, Type::Null) => {
+            true
+        }
         (Type::List(one), Type::List(other)) | (Type::Optional(one), Type::Optional(other)) => {
             agree(one, other)
         }
@@ -431,6 +447,16 @@ fn joined<'a>(one: Type<'a>, other: Type<'a>) -> Type<'a> {
         (Type::List(one), Type::List(other)) => Type::List(Box::new(joined(*one, *other))),
         (one, other) if one == other => one,
         _ => Type::Dyn,
+    }
+}
+
+/// What is known of a value behind the name of a variable: objects and what may be missing are not told apart there.
+pub(crate) fn named(of: Type<'_>) -> Type<'_> {
+    match of {
+        Type::List(items) => Type::List(Box::new(named(*items))),
+        Type::Map(keys, values) => Type::Map(Box::new(named(*keys)), Box::new(named(*values))),
+        Type::Schema(..) | Type::Fields(_) | Type::Optional(_) | Type::Unset => Type::Dyn,
+        of => of,
     }
 }
 

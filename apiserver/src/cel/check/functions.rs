@@ -3,8 +3,19 @@
 use super::Type;
 
 /// Names in front of functions: `sets.contains(…)`, `optional.of(…)`.
-pub(super) const NAMESPACES: [&str; 8] =
-    ["cidr", "format", "google", "ip", "jsonpatch", "lists", "optional", "sets"];
+pub(super) const NAMESPACES: [&str; 11] = [
+    "cidr",
+    "format",
+    "google",
+    "ip",
+    "jsonpatch",
+    "kubernetes",
+    "lists",
+    "net",
+    "optional",
+    "sets",
+    "strings",
+];
 
 /// Types, which are values as well.
 pub(super) const TYPES: [&str; 13] = [
@@ -60,6 +71,8 @@ pub(super) fn result<'a>(name: &str) -> Option<Type<'a>> {
         | "isLinkLocalUnicast"
         | "isGlobalUnicast"
         | "isCanonical"
+        | "isImage"
+        | "containsDigest"
         | "hasValue"
         | "allowed"
         | "errored"
@@ -87,12 +100,14 @@ pub(super) fn result<'a>(name: &str) -> Option<Type<'a>> {
         "timestamp" => Type::Timestamp,
         "uint" => Type::Uint,
         "split" | "findAll" => Type::List(Box::new(Type::String)),
-        "add" | "check" | "cidr" | "decode" | "distinct" | "dyn" | "encode" | "fieldSelector" | "filter"
-        | "first" | "flatten" | "getQuery" | "group" | "ip" | "labelSelector" | "last" | "map" | "masked"
-        | "max" | "min" | "name" | "named" | "namespace" | "optFlatMap" | "optMap" | "or" | "orValue"
-        | "path" | "quantity" | "range" | "resource" | "reverse" | "semver" | "serviceAccount" | "slice"
-        | "sort" | "sortBy" | "sub" | "subresource" | "sum" | "transformList" | "transformMap"
-        | "transformMapEntry" | "type" | "unwrap" | "unwrapOpt" | "url" | "validate" | "value" => Type::Dyn,
+        "add" | "allContainers" | "check" | "cidr" | "decode" | "digest" | "distinct" | "div" | "divInt"
+        | "dyn" | "encode" | "fieldSelector" | "filter" | "first" | "flatten" | "getQuery" | "group"
+        | "identifier" | "image" | "mul" | "registry" | "repository" | "tag" | "ip" | "labelSelector"
+        | "last" | "map" | "masked" | "max" | "min" | "name" | "named" | "namespace" | "optFlatMap"
+        | "optMap" | "or" | "orValue" | "path" | "quantity" | "range" | "resource" | "reverse" | "semver"
+        | "serviceAccount" | "slice" | "sort" | "sortBy" | "sub" | "subresource" | "sum"
+        | "transformList" | "transformMap" | "transformMapEntry" | "type" | "unwrap" | "unwrapOpt"
+        | "url" | "validate" | "value" => Type::Dyn,
         _ => return None,
     })
 }

@@ -17,7 +17,7 @@ pub(super) fn of(schema: &Map, place: Place) -> Type<'_> {
         ("integer", _) => Type::Int,
         ("number", _) => Type::Double,
         ("string", "byte") => Type::Bytes,
-        ("string", "date" | "date-time" | "datetime") => Type::Timestamp,
+        ("string", "date" | "date-time") => Type::Timestamp,
         ("string", "duration") => Type::Duration,
         ("string", _) => Type::String,
         ("array", _) => {
@@ -44,6 +44,7 @@ pub(super) fn field<'a>(schema: &'a Map, place: Place, name: &str) -> Option<Typ
     if is_object {
         match name {
             "apiVersion" | "kind" => return Some(Type::String),
+            "metadata" if place == Place::Below && has_properties(schema, "metadata") => {}
             "metadata" => {
                 return Some(Type::Fields(Rc::new([("name", Type::String), ("generateName", Type::String)])));
             }
@@ -59,4 +60,10 @@ pub(super) fn field<'a>(schema: &'a Map, place: Place, name: &str) -> Option<Typ
     }
     // Nobody knows what else is there.
     (schema.bool("x-kubernetes-preserve-unknown-fields") == Some(true)).then_some(Type::Dyn)
+}
+
+/// Whether a property says more of itself.
+fn has_properties(schema: &Map, name: &str) -> bool {
+    let own = schema.map("properties").and_then(|properties| properties.map(name));
+    own.is_some_and(|own| own.contains("properties"))
 }

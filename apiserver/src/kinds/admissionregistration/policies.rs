@@ -4,7 +4,7 @@
 
 use super::webhooks::Variables;
 use super::{rules, webhooks};
-use crate::cel::check::Type;
+use crate::cel::check::{self, Type};
 use crate::field::{FieldErrors, Path};
 use crate::kind::{Column, column};
 use crate::kinds::core::rules::{choice, dns_subdomain, require_choice, require_text};
@@ -117,7 +117,7 @@ pub(super) fn validate_policy<'a>(spec: &'a Map, errors: &mut FieldErrors) -> Va
         let mut seen = variables.clone();
         seen.push(("variables", Type::Fields(named.as_slice().into())));
         let of = webhooks::validate_expression(variable, "expression", (&seen, &[]), &path, errors);
-        named.push((name, of));
+        named.push((name, check::named(of)));
     }
     variables.push(("variables", Type::Fields(named.into())));
     variables
