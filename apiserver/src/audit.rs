@@ -25,7 +25,6 @@ use crate::reply::{ListReply, Reply};
 use crate::request::{Attributes, Request};
 use crate::status::{Error, Status};
 use crate::stream::ListWriter;
-use crate::time;
 use crate::tree::{Map, Node};
 use crate::user::User;
 
@@ -94,10 +93,7 @@ impl Audit {
     pub fn receive(self: &Arc<Audit>, arrival: Arrival<'_>) -> Arc<Recording> {
         let Arrival { attributes, headers, uri, client } = arrival;
         if headers.get(AUDIT_ID).is_none_or(|id| id.is_empty() || id.to_str().is_err()) {
-            let mut id = HeaderValue::try_from(self.clock.uuid()).expect("a UUID is a valid header");
-            // It never comes again: HTTP/2 shall not put it into its table of headers.
-            id.set_sensitive(true);
-            headers.insert(AUDIT_ID, id);
+            headers.insert(AUDIT_ID, new_id(&*self.clock));
         }
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
         let agent = text(header::USER_AGENT);
@@ -121,19 +117,20 @@ impl Audit {
                 false => agent.to_owned(),
             },
             object_ref,
-            request_received_timestamp: self.now(),
+            request_received_timestamp: self.clock.now_in_microseconds(),
             ..Event::default()
         };
         let inner = Inner { event, is_over: true, ..Inner::default() };
         Arc::new(Recording { audit: self.clone(), inner: Mutex::new(inner) })
     }
+}
 
-    fn now(&self) -> String {
-        let nanos = self.clock.unix_nanos();
-        let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(0);
-        let rest = u32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or(0);
-        time::format_micros(time::Moment { seconds, nanos: rest }).to_string()
-    }
+/// An id for a request that has none.
+pub(crate) fn new_id(clock: &dyn Clock) -> HeaderValue {
+    let mut id = HeaderValue::try_from(clock.uuid()).expect("a UUID is a valid header");
+    // It never comes again: HTTP/2 shall not put it into its table of headers.
+    id.set_sensitive(true);
+    id
 }
 
 /// Whoever sent a request, as far as its headers tell, and last who handed it in here.
@@ -265,7 +262,7 @@ impl Recording {
             level: inner.extent.level,
             stage,
             event: &inner.event,
-            stage_timestamp: self.audit.now(),
+            stage_timestamp: self.audit.clock.now_in_microseconds(),
             annotations: inner.annotations.iter().map(|(key, value)| (&**key, value.as_str())).collect(),
         };
         let mut line = serde_json::to_vec(&record).expect("a record has only texts for keys");

@@ -4,6 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
+use crate::time;
+
 /// Time and randomness as the server needs them.
 pub trait Clock: Send + Sync {
     /// Nanoseconds since the Unix epoch.
@@ -66,6 +68,14 @@ impl<'a> dyn Clock + 'a {
     /// Now as Kubernetes prints times.
     pub fn now(&self) -> String {
         timestamp(self.unix_seconds())
+    }
+
+    /// Now as Kubernetes prints times where seconds do not suffice.
+    pub fn now_in_microseconds(&self) -> String {
+        let nanos = self.unix_nanos();
+        let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(0);
+        let rest = u32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or(0);
+        time::format_micros(time::Moment { seconds, nanos: rest }).to_string()
     }
 
     /// A random (version 4) UUID.

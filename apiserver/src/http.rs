@@ -29,7 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
-use crate::audit::{AUDIT_ID, Arrival, Recording};
+use crate::audit::{self, AUDIT_ID, Arrival, Recording};
 use crate::authentication::{Connection, Credentials};
 use crate::clock::Clock;
 use crate::closing::Closing;
@@ -638,16 +638,8 @@ fn timeout(request: &Request) -> Result<Duration, Error> {
 
 fn common_headers(response: &mut Response<Body>, request: &Request, warnings: &Warnings, clock: &dyn Clock) {
     let headers = response.headers_mut();
-    let audit_id = match request.headers.get(AUDIT_ID) {
-        Some(id) => id.clone(),
-        None => {
-            let mut id = HeaderValue::try_from(clock.uuid()).expect("a UUID is a valid header");
-            // It never comes again: HTTP/2 shall not put it into its table of headers.
-            id.set_sensitive(true);
-            id
-        }
-    };
-    headers.insert(AUDIT_ID, audit_id);
+    let audit_id = request.headers.get(AUDIT_ID).cloned();
+    headers.insert(AUDIT_ID, audit_id.unwrap_or_else(|| audit::new_id(clock)));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
     for value in warning::headers(warnings) {
         headers.append(header::WARNING, value);

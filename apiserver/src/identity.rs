@@ -20,7 +20,6 @@ use crate::cluster::Cluster;
 use crate::pipeline::Server;
 use crate::registry::{Registry, Resource};
 use crate::storage::{self, Entry, Outcome, Revision, View};
-use crate::time;
 use crate::tree::Map;
 
 const NAMESPACE: &str = "kube-system";
@@ -254,7 +253,7 @@ fn write_lease(
     companions: &mut Companions,
 ) {
     let name = lease_name(cluster);
-    let now = now_in_microseconds(clock);
+    let now = clock.now_in_microseconds();
     let before = view.entry(leases(), NAMESPACE, &name);
     let stored = before.map(|entry| storage::decode(leases(), entry));
     let kept =
@@ -283,13 +282,6 @@ fn write_lease(
         Some(entry) => companions.update(leases(), entry, &lease),
         None => companions.create(leases(), &lease),
     }
-}
-
-fn now_in_microseconds(clock: &dyn Clock) -> String {
-    let nanos = clock.unix_nanos();
-    let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(0);
-    let rest = u32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or(0);
-    time::format_micros(time::Moment { seconds, nanos: rest }).to_string()
 }
 
 #[cfg(test)]

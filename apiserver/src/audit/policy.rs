@@ -4,6 +4,7 @@
 
 use serde::Deserialize;
 
+use crate::authorization::rule::url_covers;
 use crate::codec;
 use crate::request::Attributes;
 use crate::user::User;
@@ -223,7 +224,7 @@ impl Rule {
         }
         self.non_resource_urls.is_empty()
             || !attributes.is_resource
-                && self.non_resource_urls.iter().any(|url| covers(url, &attributes.path))
+                && self.non_resource_urls.iter().any(|url| url_covers(url, &attributes.path))
     }
 }
 
@@ -247,11 +248,6 @@ impl GroupResources {
             Some((of, sub)) => of == resource && sub == subresource,
         })
     }
-}
-
-/// Whether a pattern, which may end with `*`, is of a path.
-fn covers(pattern: &str, path: &str) -> bool {
-    pattern.strip_suffix('*').map_or(pattern == path, |start| path.starts_with(start))
 }
 
 #[cfg(test)]

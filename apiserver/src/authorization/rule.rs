@@ -180,7 +180,8 @@ fn resource_matches(rule: &str, resource: &str, subresource: &str) -> bool {
     }
 }
 
-fn url_covers(rule: &str, path: &str) -> bool {
+/// Whether a pattern, which may end with `*`, is of a path.
+pub(crate) fn url_covers(rule: &str, path: &str) -> bool {
     rule == "*" || rule == path || (rule.ends_with('*') && path.starts_with(rule.trim_end_matches('*')))
 }
 

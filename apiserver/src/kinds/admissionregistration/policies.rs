@@ -97,10 +97,7 @@ pub(super) fn validate_policy<'a>(spec: &'a Map, errors: &mut FieldErrors) -> Va
     }
     webhooks::validate_match_conditions(spec, &PATH.child("matchConditions"), errors);
     let path = PATH.child("variables");
-    let mut variables = webhooks::variables();
-    if spec.contains("paramKind") {
-        variables.push(("params", Type::Dyn));
-    }
+    let mut variables = webhooks::variables(spec);
     // Each may use those before it.
     let mut named: Vec<(&str, Type<'_>)> = Vec::new();
     for (i, variable) in spec.maps("variables").enumerate() {

@@ -113,8 +113,8 @@ fn validate_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
 /// What expressions about a request may refer to.
 pub(super) type Variables<'a> = Vec<(&'a str, Type<'a>)>;
 
-/// What all of them see.
-pub(super) fn variables<'a>() -> Variables<'a> {
+/// What those of a webhook or of a policy's spec see.
+pub(super) fn variables<'a>(owner: &Map) -> Variables<'a> {
     let fields = |fields: &[(&'a str, Type<'a>)]| Type::Fields(fields.into());
     let identity =
         |last: &'a str| fields(&[("group", Type::String), ("version", Type::String), (last, Type::String)]);
@@ -143,6 +143,9 @@ pub(super) fn variables<'a>() -> Variables<'a> {
     let mut variables = vec![("request", request), ("namespaceObject", fields(&parts))];
     let unknown = ["object", "oldObject", "authorizer"];
     variables.extend(unknown.map(|name| (name, Type::Dyn)));
+    if owner.contains("paramKind") {
+        variables.push(("params", Type::Dyn));
+    }
     variables
 }
 
@@ -186,10 +189,7 @@ pub(super) fn validate_match_conditions(owner: &Map, path: &Path<'_>, errors: &m
     if count > MATCH_CONDITIONS_MAX {
         errors.too_many(path, count, MATCH_CONDITIONS_MAX);
     }
-    let mut variables = variables();
-    if owner.contains("paramKind") {
-        variables.push(("params", Type::Dyn));
-    }
+    let variables = variables(owner);
     let mut seen = HashSet::new();
     for (i, condition) in owner.maps("matchConditions").enumerate() {
         let path = path.index(i);
