@@ -68,14 +68,16 @@ pub struct Kind {
     /// `set_defaults` and `validate` look at nothing in metadata that an update may change. An update that leaves
     /// everything else as it was then does without them: what is stored was defaulted and judged before.
     pub ignores_metadata: bool,
-    /// For kinds of which many are created alike: whether what `set_defaults` and `validate` make of an object follows
-    /// from everything but its metadata, its name included.
+    /// For kinds of which many are created alike: whether what `set_defaults`, `validate` and `warnings` make of a new
+    /// object follows from everything but its metadata, its name included.
     pub repeats: Option<fn(&Map) -> bool>,
     /// Reports what may not change from `old`.
     pub validate_update: fn(&Map, old: &Map, &mut FieldErrors),
     /// Reports what depends on the request to the main endpoint: whether it creates (no old object) or updates, and
     /// through which version it came (events.k8s.io is stricter than core).
     pub validate_request: fn(&Version, &Map, old: Option<&Map>, &mut FieldErrors),
+    /// Advice about the metadata of a new object; comes before that of `warnings`.
+    pub metadata_warnings: fn(&Map, &mut Warnings),
     /// Advice for the writer, sent as Warning headers.
     pub warnings: fn(&Map, old: Option<&Map>, &mut Warnings),
 }
@@ -397,6 +399,7 @@ impl Kind {
         repeats: None,
         validate_update: |_, _, _| {},
         validate_request: |_, _, _, _| {},
+        metadata_warnings: |_, _| {},
         warnings: |_, _, _| {},
     };
 

@@ -19,6 +19,7 @@ use crate::negotiation::Media;
 use crate::registry::Resource;
 use crate::schema::{self, StructId, Type};
 use crate::tree::{Map, Node};
+use crate::warning::Warnings;
 
 /// Decoding a shorter text costs less than looking for it.
 const TEXT_BYTES_MIN: usize = 512;
@@ -79,8 +80,16 @@ struct Admitted {
 #[derive(Clone, Debug)]
 struct Recognized {
     plain: Map,
-    /// The same, with the text that the spec is stored as.
-    stored: Map,
+    judged: Judged,
+}
+
+/// What is known of an object that was found sound.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// All but its metadata, with the text that the spec is stored as.
+    pub rest: Map,
+    /// What its writer was told of that.
+    pub advice: Warnings,
 }
 
 /// Looks for the spec of one body.
@@ -202,19 +211,19 @@ impl Template {
         Some(Known { node, text: &self.owned })
     }
 
-    /// What an earlier object had in all but its metadata, if this one, after admission, has the same. It was sound.
-    pub fn recognize(&self, object: &mut Map) -> Option<Map> {
-        let Recognized { plain, stored } = self.admitted.lock().known.clone()?;
+    /// What is known of an earlier object, if this one, after admission, has the same in all but its metadata.
+    pub fn recognize(&self, object: &mut Map) -> Option<Judged> {
+        let Recognized { plain, judged } = self.admitted.lock().known.clone()?;
         let is_same = plain.len() + usize::from(object.contains("metadata")) == object.len()
             && plain.iter().all(|(key, node)| object.get(key) == Some(node));
         is_same.then(|| {
-            take_over(object, &stored);
-            stored
+            take_over(object, &judged.rest);
+            judged
         })
     }
 
-    /// Remembers what admission made of it, once it was found sound and came twice in a row.
-    pub fn learn(&self, resource: &Resource, object: &Map) {
+    /// Remembers what admission made of it, once it was found sound and came twice in a row, and the `advice` for that.
+    pub fn learn(&self, resource: &Resource, object: &Map, advice: &Warnings) {
         let rest: Map = object
             .iter()
             .filter(|(key, _)| key.as_str() != "metadata")
@@ -232,7 +241,8 @@ impl Template {
         {
             stored.set(FIELD, codec::json::with_text(spec, *id));
         }
-        admitted.known = Some(Recognized { plain: rest, stored });
+        let judged = Judged { rest: stored, advice: advice.clone() };
+        admitted.known = Some(Recognized { plain: rest, judged });
     }
 }
 

@@ -266,7 +266,7 @@ impl Scope<'_> {
             object.metadata_mut().set("generation", 1_i64);
         }
         let template = self.template.as_deref();
-        // All but the metadata of an earlier object, if this one has the same.
+        // What is known of an earlier object that had the same in all but its metadata.
         let judged = template.and_then(|template| template.recognize(&mut object));
         let mut errors = FieldErrors::new();
         metadata::validate(kind, &object, &mut errors);
@@ -275,12 +275,22 @@ impl Scope<'_> {
             (kind.validate)(&object, &mut errors);
         }
         (kind.validate_request)(resource.version, &object, None, &mut errors);
-        validate_schema(&resource, &object, judged.as_ref(), &mut errors, &mut self.warnings);
+        let same = judged.as_ref().map(|judged| &judged.rest);
+        validate_schema(&resource, &object, same, &mut errors, &mut self.warnings);
         self.check(errors, object.name(), object.str_at(&["metadata", "generateName"]))?;
-        if let (Some(template), None) = (template, &judged) {
-            template.learn(&resource, &object);
-        }
-        (kind.warnings)(&object, None, &mut self.warnings);
+        (kind.metadata_warnings)(&object, &mut self.warnings);
+        let advice = match judged {
+            Some(judged) => judged.advice,
+            None => {
+                let mut advice = Warnings::new();
+                (kind.warnings)(&object, None, &mut advice);
+                if let Some(template) = template {
+                    template.learn(&resource, &object, &advice);
+                }
+                advice
+            }
+        };
+        self.warnings.extend(advice.iter().cloned());
         self.validate_admission(&stage, Some(&object), &mut companions).await?;
         let key = Key::new(resource.key(object.namespace(), object.name()));
         if let Some(entry) = view.state().get(&key)

@@ -112,6 +112,23 @@ fn pods_of_a_template_are_what_each_would_be_alone() {
 }
 
 #[test]
+fn every_pod_of_a_template_is_created_with_the_same_advice() {
+    let spec = spec(json!({ "nodeSelector": { "beta.kubernetes.io/os": "linux" } }));
+    let of_metadata = json!({ "annotations": { "security.alpha.kubernetes.io/sysctls": "a" } });
+    serving(async |server| {
+        for n in 0..ENOUGH {
+            let pod = pod(&format!("p-{n}"), if n % 2 == 1 { of_metadata.clone() } else { json!({}) }, &spec);
+            let told = sent(server, PODS, &pod).await.warnings;
+            let of_spec = told.last().unwrap();
+            assert!(of_spec.starts_with("spec.nodeSelector[beta.kubernetes.io/os]: deprecated"), "{of_spec}");
+            assert_eq!(told.len(), 1 + n % 2, "{told:?}");
+            assert_eq!(told[0].contains("sysctls"), n % 2 == 1, "{told:?}");
+        }
+        assert_eq!(known(server), (1, 1));
+    });
+}
+
+#[test]
 fn a_dry_run_of_a_known_template_shows_what_would_be_stored() {
     serving(async |server| {
         let spec = spec(json!({}));

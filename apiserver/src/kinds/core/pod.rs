@@ -71,6 +71,7 @@ pub(in crate::kinds) static KIND: Kind = Kind {
     repeats: Some(repeats),
     validate_update: update::validate,
     validate_request,
+    metadata_warnings: warnings::warn_of_metadata,
     warnings: warnings::warn,
     ..Kind::DEFAULT
 };

@@ -1,21 +1,46 @@
 //! Files that volumes make out of other objects: paths of a volume of which one is, or lies in, another.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use crate::tree::Map;
 use crate::warning::Warnings;
 
 /// A path in a volume, and of what it is where a volume has several sources.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Origin<'a> {
     path: &'a str,
-    source: Option<String>,
+    source: Option<Source<'a>>,
 }
 
-impl std::fmt::Display for Origin<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// What files are made of: a sort of object, and which.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Source<'a> {
+    sort: &'static str,
+    name: Option<&'a str>,
+}
+
+impl fmt::Display for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.path)?;
-        self.source.as_ref().map_or(Ok(()), |source| write!(f, " ({source})"))
+        self.source.map_or(Ok(()), |source| write!(f, " ({source})"))
+    }
+}
+
+impl fmt::Display for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.sort)?;
+        self.name.map_or(Ok(()), |name| write!(f, " {name:?}"))
+    }
+}
+
+impl<'a> Source<'a> {
+    fn new(sort: &'static str) -> Source<'a> {
+        Source { sort, name: None }
+    }
+
+    fn named(sort: &'static str, name: &'a str) -> Source<'a> {
+        Source { sort, name: Some(name) }
     }
 }
 
@@ -24,14 +49,15 @@ pub(super) fn warn(spec: &Map, warnings: &mut Warnings) {
     for volume in spec.maps("volumes") {
         let name = volume.str("name");
         if let Some(map) = volume.map("configMap") {
-            warn_of_overlaps(name, &format!("ConfigMap {:?}", map.str("name")), items(map, None), warnings);
+            let of = Source::named("ConfigMap", map.str("name"));
+            warn_of_overlaps(name, of, items(map, None), warnings);
         }
         if let Some(secret) = volume.map("secret") {
-            let shown = format!("Secret {:?}", secret.str("secretName"));
-            warn_of_overlaps(name, &shown, items(secret, None), warnings);
+            let of = Source::named("Secret", secret.str("secretName"));
+            warn_of_overlaps(name, of, items(secret, None), warnings);
         }
         if let Some(downward) = volume.map("downwardAPI") {
-            warn_of_overlaps(name, "DownwardAPI", items(downward, None), warnings);
+            warn_of_overlaps(name, Source::new("DownwardAPI"), items(downward, None), warnings);
         }
         if let Some(projected) = volume.map("projected") {
             let sources = projected.maps("sources").filter(|source| {
@@ -41,57 +67,60 @@ pub(super) fn warn(spec: &Map, warnings: &mut Warnings) {
                 !source.is_empty()
             });
             let origins = sources.flat_map(of_projection).collect();
-            warn_of_overlaps(name, "Projected", origins, warnings);
+            warn_of_overlaps(name, Source::new("Projected"), origins, warnings);
         }
     }
 }
 
-fn items<'a>(source: &'a Map, shown: Option<&str>) -> Vec<Origin<'a>> {
-    let of = |item: &'a Map| Origin { path: item.str("path"), source: shown.map(str::to_owned) };
-    source.maps("items").map(of).collect()
+fn items<'a>(source: &'a Map, shown: Option<Source<'a>>) -> Vec<Origin<'a>> {
+    source.maps("items").map(|item| Origin { path: item.str("path"), source: shown }).collect()
 }
 
 fn of_projection(source: &Map) -> Vec<Origin<'_>> {
-    for (field, shown) in [("configMap", "ConfigMap"), ("secret", "Secret")] {
+    for (field, sort) in [("configMap", "ConfigMap"), ("secret", "Secret")] {
         if let Some(map) = source.map(field) {
-            return items(map, Some(&format!("{shown} {:?}", map.str("name"))));
+            return items(map, Some(Source::named(sort, map.str("name"))));
         }
     }
     if let Some(downward) = source.map("downwardAPI") {
-        return items(downward, Some("DownwardAPI"));
+        return items(downward, Some(Source::new("DownwardAPI")));
     }
     if let Some(token) = source.map("serviceAccountToken") {
-        return vec![Origin { path: token.str("path"), source: Some("ServiceAccountToken".to_owned()) }];
+        return vec![Origin { path: token.str("path"), source: Some(Source::new("ServiceAccountToken")) }];
     }
     if let Some(bundle) = source.map("clusterTrustBundle") {
         let name = if bundle.contains("name") { bundle.str("name") } else { bundle.str("signerName") };
         return vec![Origin {
             path: bundle.str("path"),
-            source: Some(format!("ClusterTrustBundle {name:?}")),
+            source: Some(Source::named("ClusterTrustBundle", name)),
         }];
     }
     let Some(certificate) = source.map("podCertificate") else { return Vec::new() };
-    [("certificateChainPath", "chain"), ("keyPath", "key"), ("credentialBundlePath", "credential bundle")]
-        .into_iter()
-        .map(|(field, shown)| Origin {
-            path: certificate.str(field),
-            source: Some(format!("PodCertificate {shown}")),
-        })
-        .collect()
+    [
+        ("certificateChainPath", "PodCertificate chain"),
+        ("keyPath", "PodCertificate key"),
+        ("credentialBundlePath", "PodCertificate credential bundle"),
+    ]
+    .into_iter()
+    .map(|(field, sort)| Origin { path: certificate.str(field), source: Some(Source::new(sort)) })
+    .collect()
 }
 
-fn warn_of_overlaps(volume: &str, shown: &str, mut origins: Vec<Origin<'_>>, warnings: &mut Warnings) {
+fn warn_of_overlaps(volume: &str, of: Source<'_>, mut origins: Vec<Origin<'_>>, warnings: &mut Warnings) {
+    if origins.len() < 2 {
+        return;
+    }
     origins.iter_mut().for_each(|origin| origin.path = origin.path.trim_end_matches('/'));
     let mut counts = HashMap::new();
     origins.retain(|origin| {
-        let count = counts.entry(origin.clone()).or_insert(0_u8);
+        let count = counts.entry(*origin).or_insert(0_u8);
         *count = count.saturating_add(1);
         // A third of the same says nothing new.
         !origin.path.is_empty() && *count <= 2
     });
     for (later, before) in overlaps(&origins) {
         let (origin, before) = (&origins[later], &origins[before]);
-        warnings.push(format!("volume {volume:?} ({shown}): overlapping paths: {origin} with {before}"));
+        warnings.push(format!("volume {volume:?} ({of}): overlapping paths: {origin} with {before}"));
     }
 }
 

@@ -10,11 +10,8 @@ use crate::quantity::Quantity;
 use crate::tree::{Map, Node};
 use crate::warning::Warnings;
 
-/// Adds advice about a new pod; updates come from machines.
-pub(super) fn warn(pod: &Map, old: Option<&Map>, warnings: &mut Warnings) {
-    if old.is_some() {
-        return;
-    }
+/// Adds advice about the metadata of a new pod.
+pub(super) fn warn_of_metadata(pod: &Map, warnings: &mut Warnings) {
     let faults = dns::label(pod.name());
     if !faults.is_empty() {
         warnings.push(format!(
@@ -25,7 +22,13 @@ pub(super) fn warn(pod: &Map, old: Option<&Map>, warnings: &mut Warnings) {
     let empty = Map::new();
     let annotations = pod.map_at(&["metadata", "annotations"]).unwrap_or(&empty);
     warn_of_annotations(annotations, &super::METADATA.child("annotations"), warnings);
-    warn_of_spec(pod.map("spec").unwrap_or(&empty), &super::SPEC, warnings);
+}
+
+/// Adds advice about the spec of a new pod; updates come from machines.
+pub(super) fn warn(pod: &Map, old: Option<&Map>, warnings: &mut Warnings) {
+    if let (Some(spec), None) = (pod.map("spec"), old) {
+        warn_of_spec(spec, &super::SPEC, warnings);
+    }
 }
 
 /// Adds advice about a template at `path`.
